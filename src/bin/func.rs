@@ -1,0 +1,3 @@
+//! `func`: the overlord, the certificate authority and the tools of module authors.
+
+fn main() {}

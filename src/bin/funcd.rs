@@ -1,0 +1,3 @@
+//! `funcd`: the minion.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What Func promises, a file a promise.
