@@ -1,1 +1,3 @@
 //! What Func promises, a file a promise.
+
+mod architecture;

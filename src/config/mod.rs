@@ -1,1 +1,13 @@
-//! (to be written)
+//! Files and flags into checked, plain data; no key is silently ignored.
+//!
+//! The structures of each daemon's file live with the daemon, which knows what its parts need. Here
+//! are what they share: where things lie ([`Home`]), how a file is read ([`load`]), and how people
+//! write periods and sizes.
+
+mod home;
+mod load;
+mod quantity;
+
+pub use home::Home;
+pub use load::{Error, load, parse};
+pub use quantity::{ByteSize, InvalidQuantity, Period};

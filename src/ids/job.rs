@@ -59,11 +59,8 @@ impl OverlordJobId {
             text.chars().take(60).map(|c| if odd(c) { '_' } else { c }).collect()
         };
         let (target, module, name) = (part(target), part(method.module().as_str()), part(method.method()));
-        let mut id = format!("{target}-{module}-{name}-{}", at.as_second());
-        if repeat > 0 {
-            id.push_str(&format!(".{repeat}"));
-        }
-        Self(id)
+        let repeat = if repeat > 0 { format!(".{repeat}") } else { String::new() };
+        Self(format!("{target}-{module}-{name}-{}{repeat}", at.as_second()))
     }
 }
 

@@ -14,7 +14,8 @@ text_id!(Serial);
 impl Serial {
     /// From the big-endian bytes of the certificate.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let hex: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
         let trimmed = hex.trim_start_matches('0');
         Self(if trimmed.is_empty() { "0".to_owned() } else { trimmed.to_owned() })
     }
