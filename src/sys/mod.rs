@@ -1,1 +1,12 @@
-//! (to be written)
+//! The operating system: the one place for `unsafe`.
+//!
+//! One file for each concern. What leaves this module is a safe function or type whose misuse is at
+//! worst an error value; each `unsafe` block says why it is sound. Nothing here knows what a job or a
+//! module is. Every descriptor made here is closed on exec.
+#![expect(unsafe_code, reason = "system calls; everything else in the crate is free of it")]
+
+pub mod clock;
+pub mod durable;
+pub mod lock;
+pub mod pidfd;
+pub mod space;

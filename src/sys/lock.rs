@@ -1,0 +1,98 @@
+//! Advisory locks (`flock`) that belong to an open file, not to a process.
+//!
+//! The lock goes with the descriptor wherever it is sent, and ends when the last copy is closed: also
+//! when the holder is killed. That is why nothing here unlocks by hand: an explicit unlock would take
+//! the lock from every process that shares the open file. Close the file instead.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Whether a lock was got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// This open file holds the lock now.
+    Locked,
+    /// Another open file holds it.
+    Busy,
+}
+
+/// Takes the exclusive lock if it is free.
+pub fn try_exclusive(file: &File) -> io::Result<Attempt> {
+    attempt(file.try_lock())
+}
+
+/// Takes a shared lock if nobody holds the exclusive one: a probe for "is the writer alive?".
+pub fn try_shared(file: &File) -> io::Result<Attempt> {
+    attempt(file.try_lock_shared())
+}
+
+/// Takes the exclusive lock, waiting at most `patience` for another holder.
+///
+/// It polls, because a blocking `flock` cannot be given a time: every millisecond at first, then
+/// less often, up to 50 ms.
+pub fn exclusive_within(file: &File, patience: Duration) -> io::Result<Attempt> {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if try_exclusive(file)? == Attempt::Locked {
+            return Ok(Attempt::Locked);
+        }
+        let left = patience.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Ok(Attempt::Busy);
+        }
+        thread::sleep(pause.min(left));
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Opens, making it if need be (mode 0600), a file that exists only to be locked.
+pub fn open_lock_file(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn attempt(result: Result<(), TryLockError>) -> io::Result<Attempt> {
+    match result {
+        Ok(()) => Ok(Attempt::Locked),
+        Err(TryLockError::WouldBlock) => Ok(Attempt::Busy),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_lasts_as_long_as_any_copy_of_its_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let holder = open_lock_file(&path).unwrap();
+        assert_eq!(try_exclusive(&holder).unwrap(), Attempt::Locked);
+        let copy = holder.try_clone().unwrap();
+        drop(holder);
+        let prober = File::open(&path).unwrap();
+        assert_eq!(try_shared(&prober).unwrap(), Attempt::Busy);
+        drop(copy);
+        assert_eq!(try_shared(&prober).unwrap(), Attempt::Locked);
+    }
+
+    #[test]
+    fn waiting_ends_with_the_holder_or_with_patience() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let holder = open_lock_file(&path).unwrap();
+        assert_eq!(try_exclusive(&holder).unwrap(), Attempt::Locked);
+        let waiter = open_lock_file(&path).unwrap();
+        assert_eq!(exclusive_within(&waiter, Duration::from_millis(5)).unwrap(), Attempt::Busy);
+        let release = thread::spawn(move || drop(holder));
+        assert_eq!(exclusive_within(&waiter, Duration::from_secs(30)).unwrap(), Attempt::Locked);
+        release.join().unwrap();
+    }
+}
