@@ -1,1 +1,7 @@
-//! (to be written)
+//! The minion daemon: it serves calls, authorises and audits them.
+
+mod config;
+
+pub use config::{
+    Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Listen, Log, MinionConfig,
+};

@@ -1,0 +1,255 @@
+//! The minion's configuration file, `minion.toml`.
+//!
+//! `default.toml` beside this file is the commented file that `func minion --print-config` shows; a
+//! test holds it to the defaults below.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::config::{self, ByteSize, Home, Period};
+use crate::ids::ModuleName;
+use crate::telemetry;
+
+/// The commented configuration, in which every key has its default value.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+/// Everything that a minion is told. Paths are absolute once loaded.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MinionConfig {
+    /// Where to listen.
+    pub listen: Listen,
+    /// The minion's certificate, its key and the authority it trusts.
+    pub identity: IdentityFiles,
+    /// Where modules, compiled code, jobs and the audit log lie.
+    pub folders: Folders,
+    /// Bounds on calls.
+    pub calls: Calls,
+    /// Bounds on connections.
+    pub connections: Connections,
+    /// Bounds on async jobs and on how long they are kept.
+    pub jobs: Jobs,
+    /// How logs are written.
+    pub log: Log,
+    /// What each module reads through `minion:host/config`.
+    pub settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
+}
+
+/// An address and a port, `0.0.0.0:51234`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Listen(pub String);
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self("0.0.0.0:51234".to_owned())
+    }
+}
+
+/// PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentityFiles {
+    /// The minion's own certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The certificate of the authority whose overlords may call.
+    pub authority: PathBuf,
+    /// The authority's list of revoked certificates; need not exist.
+    pub revoked: PathBuf,
+}
+
+impl Default for IdentityFiles {
+    fn default() -> Self {
+        Self {
+            certificate: "identity/cert.pem".into(),
+            key: "identity/key.pem".into(),
+            authority: "identity/ca.pem".into(),
+            revoked: "identity/crl.pem".into(),
+        }
+    }
+}
+
+/// Folders and files of a minion's state.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Folders {
+    /// The plugin folder: what is dropped here is served.
+    pub modules: PathBuf,
+    /// Compiled modules; only the daemon writes here.
+    pub cache: PathBuf,
+    /// One file for each async job.
+    pub jobs: PathBuf,
+    /// The audit log.
+    pub audit: PathBuf,
+}
+
+impl Default for Folders {
+    fn default() -> Self {
+        Self { modules: "modules".into(), cache: "cache".into(), jobs: "jobs".into(), audit: "audit.jsonl".into() }
+    }
+}
+
+/// Bounds on calls.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Calls {
+    /// How many run at once; more wait their turn within their own time limit.
+    pub at_once: usize,
+    /// How long a plain call may take.
+    pub timeout: Period,
+    /// The largest request body that is read.
+    pub largest_request: ByteSize,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self { at_once: 64, timeout: Period::seconds(60), largest_request: ByteSize::mebibytes(16) }
+    }
+}
+
+/// Bounds on connections.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Connections {
+    /// How many are open at once; further ones wait to be accepted.
+    pub at_once: usize,
+    /// For the TLS handshake.
+    pub handshake_timeout: Period,
+    /// For the head of a request to arrive whole.
+    pub header_timeout: Period,
+    /// For the body of a request to arrive whole.
+    pub body_timeout: Period,
+    /// After which a silent connection is closed.
+    pub idle_timeout: Period,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            at_once: 1024,
+            handshake_timeout: Period::seconds(10),
+            header_timeout: Period::seconds(10),
+            body_timeout: Period::seconds(60),
+            idle_timeout: Period::seconds(300),
+        }
+    }
+}
+
+/// Async jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Jobs {
+    /// How many workers run at once.
+    pub workers: usize,
+    /// How many accepted jobs wait for a worker; beyond that the answer is "busy".
+    pub queue: usize,
+    /// How long a job may take, from its acceptance.
+    pub timeout: Period,
+    /// How long a finished job is kept after its result was fetched.
+    pub keep: Period,
+    /// How long a finished job is kept whose result nobody fetched.
+    pub keep_unfetched: Period,
+    /// How much room finished jobs may take before the oldest fetched ones go.
+    pub keep_bytes: ByteSize,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            workers: 64,
+            queue: 1000,
+            timeout: Period::seconds(3600),
+            keep: Period::seconds(24 * 3600),
+            keep_unfetched: Period::seconds(7 * 24 * 3600),
+            keep_bytes: ByteSize::mebibytes(256),
+        }
+    }
+}
+
+/// Logs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter as `tracing_subscriber` reads it.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: telemetry::Format,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: telemetry::Format::Text }
+    }
+}
+
+impl MinionConfig {
+    /// Reads `path`, or takes the defaults when there is no such file. Relative paths are taken from
+    /// the home's state folder.
+    pub fn load(path: &Path, home: &Home) -> Result<Self, config::Error> {
+        let config: Self = if path.exists() { config::load(path)? } else { Self::default() };
+        Ok(config.below(home.state()))
+    }
+
+    fn below(mut self, state: &Path) -> Self {
+        let IdentityFiles { certificate, key, authority, revoked } = &mut self.identity;
+        let Folders { modules, cache, jobs, audit } = &mut self.folders;
+        for path in [certificate, key, authority, revoked, modules, cache, jobs, audit] {
+            *path = state.join(&*path);
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_file_holds_the_defaults() {
+        let written: MinionConfig = config::parse(DEFAULT_TOML, Path::new("default.toml")).unwrap();
+        assert_eq!(written, MinionConfig::default());
+    }
+
+    #[test]
+    fn every_key_stands_in_the_commented_file() {
+        let keys = [
+            "listen",
+            "certificate",
+            "key",
+            "authority",
+            "revoked",
+            "modules",
+            "cache",
+            "jobs",
+            "audit",
+            "at_once",
+            "timeout",
+            "largest_request",
+            "handshake_timeout",
+            "header_timeout",
+            "body_timeout",
+            "idle_timeout",
+            "workers",
+            "queue",
+            "keep",
+            "keep_unfetched",
+            "keep_bytes",
+            "level",
+            "format",
+        ];
+        for key in keys {
+            let stands = DEFAULT_TOML.lines().any(|line| line.starts_with(&format!("{key} = ")));
+            assert!(stands, "{key} is missing");
+        }
+    }
+
+    #[test]
+    fn relative_paths_lie_below_the_state_folder() {
+        let config = MinionConfig::load(Path::new("/no/such/file"), &Home::at("/srv/func")).unwrap();
+        assert_eq!(config.folders.modules, Path::new("/srv/func/modules"));
+    }
+}
