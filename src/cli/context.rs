@@ -1,0 +1,58 @@
+//! What every command has at hand.
+
+use std::future::Future;
+use std::io::{self, IsTerminal, Write};
+
+use super::exit::Exit;
+use super::failure::{Failure, OrExit};
+use super::report::Report;
+use crate::config::Home;
+
+/// The home, and how to answer.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Where state and configuration lie.
+    pub home: Home,
+    /// Whether data is printed as JSON.
+    pub json: bool,
+}
+
+impl Context {
+    /// Runs a future to its end on a runtime made for it. Ctrl-C ends the process as usual, unless
+    /// the future listens for it.
+    pub fn block_on<T>(&self, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().or_exit(Exit::Internal)?;
+        let result = runtime.block_on(future);
+        // What is still blocked in a thread (a name look-up, say) must not hold up the answer.
+        runtime.shutdown_background();
+        result
+    }
+
+    /// Prints a line of progress for people, on standard error, if somebody looks on.
+    pub fn note(&self, text: impl AsRef<str>) {
+        if !self.json && io::stderr().is_terminal() {
+            let _ = writeln!(anstream::stderr(), "{}", text.as_ref());
+        }
+    }
+
+    /// Prints the report on standard output.
+    pub fn print(&self, report: &dyn Report) -> Result<Exit, Failure> {
+        let mut out = anstream::stdout().lock();
+        let written = if self.json {
+            match report.json() {
+                serde_json::Value::Null => Ok(()),
+                data => {
+                    serde_json::to_writer_pretty(&mut out, &data).map_err(io::Error::from).and_then(|()| writeln!(out))
+                }
+            }
+        } else {
+            report.text(&mut out)
+        };
+        match written.and_then(|()| out.flush()) {
+            // The reader has seen enough: `func job list | head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(report.exit()),
+            Err(error) => Err(Failure::new(Exit::Internal, error)),
+            Ok(()) => Ok(report.exit()),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The exit codes, as documented in the README.
+
+use std::process::ExitCode;
+
+/// What became of a command, as its exit code tells scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All went well on every host.
+    Ok = 0,
+    /// Some host failed.
+    SomeFailed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// A configuration file or an argument names something that cannot be used.
+    Configuration = 3,
+    /// No identity, or one that is not accepted.
+    Identity = 4,
+    /// The target matches no host.
+    NoHost = 5,
+    /// No host could be reached.
+    NobodyReachable = 6,
+    /// The job goes on: the wait timed out, or the command detached from it.
+    StillRunning = 7,
+    /// A fault of Func's own.
+    Internal = 70,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

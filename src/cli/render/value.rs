@@ -1,0 +1,155 @@
+//! A value as indented text; a list of like structs as a table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::table::table;
+use crate::wire::Value;
+
+/// Renders `value`, each line indented by `indent` blanks, without a final line end.
+pub fn value(value: &Value, indent: usize) -> String {
+    let mut text = String::new();
+    block(value, indent, &mut text);
+    text.truncate(text.trim_end_matches('\n').len());
+    text
+}
+
+/// The text of a value that fits on one line.
+fn inline(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Nil => "nil".to_owned(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::Double(number) => format!("{number:?}"),
+        Value::String(text) if text.is_empty() => "\"\"".to_owned(),
+        Value::String(text) if !text.trim_end_matches('\n').contains('\n') => visible(text.trim_end_matches('\n')),
+        Value::Bytes(bytes) => format!("{} bytes", bytes.len()),
+        Value::DateTime(time) => time.to_string(),
+        Value::Array(items) if items.is_empty() => "[]".to_owned(),
+        Value::Struct(members) if members.is_empty() => "{}".to_owned(),
+        Value::Array(items) if items.len() <= 8 && items.iter().all(is_short) => {
+            let parts: Vec<String> = items.iter().filter_map(inline).collect();
+            format!("[{}]", parts.join(", "))
+        }
+        Value::String(_) | Value::Array(_) | Value::Struct(_) => return None,
+    })
+}
+
+fn is_short(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() <= 24 && !text.contains(['\n', ',']),
+        Value::Array(_) | Value::Struct(_) | Value::Bytes(_) => false,
+        _ => true,
+    }
+}
+
+/// Control characters written out: a remote machine never drives the operator's terminal.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => shown.push(c),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+fn block(value: &Value, indent: usize, out: &mut String) {
+    let pad = " ".repeat(indent);
+    if let Some(line) = inline(value) {
+        let _ = writeln!(out, "{pad}{line}");
+        return;
+    }
+    match value {
+        Value::String(text) => {
+            for line in text.lines() {
+                let _ = writeln!(out, "{pad}{}", visible(line));
+            }
+        }
+        Value::Array(items) => match as_table(items) {
+            Some(table) => {
+                for line in table.lines() {
+                    let _ = writeln!(out, "{pad}{line}");
+                }
+            }
+            None => {
+                for item in items {
+                    labelled("-", item, indent, out);
+                }
+            }
+        },
+        Value::Struct(members) => {
+            for (key, member) in members {
+                labelled(&format!("{}:", visible(key)), member, indent, out);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `label value` on one line, or the value as a block below its label.
+fn labelled(label: &str, value: &Value, indent: usize, out: &mut String) {
+    let pad = " ".repeat(indent);
+    match inline(value) {
+        Some(line) => {
+            let _ = writeln!(out, "{pad}{label} {line}");
+        }
+        None => {
+            let _ = writeln!(out, "{pad}{label}");
+            block(value, indent + 2, out);
+        }
+    }
+}
+
+/// A table, if there are at least two structs with the same keys whose members fit in cells.
+fn as_table(items: &[Value]) -> Option<String> {
+    let rows: Vec<&BTreeMap<String, Value>> = items
+        .iter()
+        .map(|item| match item {
+            Value::Struct(members) => Some(members),
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    let header: Vec<&str> = rows.first()?.keys().map(String::as_str).collect();
+    let same_keys = rows.iter().all(|row| row.keys().map(String::as_str).eq(header.iter().copied()));
+    if rows.len() < 2 || header.is_empty() || !same_keys {
+        return None;
+    }
+    let cells: Vec<Vec<String>> =
+        rows.iter().map(|row| row.values().map(inline).collect::<Option<_>>()).collect::<Option<_>>()?;
+    let is_number = |value: &Value| matches!(value, Value::Int(_) | Value::Double(_) | Value::Nil);
+    let numbers: Vec<usize> = (0..header.len())
+        .filter(|column| rows.iter().all(|row| row.values().nth(*column).is_some_and(is_number)))
+        .collect();
+    Some(table(&header, &cells, &numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structs_are_indented_and_short_lists_stay_on_a_line() {
+        let nested = Value::structure([
+            ("name", Value::from("web1")),
+            ("tags", Value::from(vec!["a", "b"])),
+            ("load", Value::structure([("one", Value::from(0.5))])),
+            ("text", Value::from("two\nlines\n")),
+        ]);
+        assert_eq!(value(&nested, 0), "load:\n  one: 0.5\nname: web1\ntags: [a, b]\ntext:\n  two\n  lines");
+    }
+
+    #[test]
+    fn like_structs_become_a_table() {
+        let row = |path: &str, used: i64| Value::structure([("path", Value::from(path)), ("used", Value::from(used))]);
+        let text = value(&Value::Array(vec![row("/", 5), row("/home", 1000)]), 2);
+        assert_eq!(text, "  PATH   USED\n  /         5\n  /home  1000");
+    }
+
+    #[test]
+    fn a_remote_machine_does_not_drive_the_terminal() {
+        assert_eq!(value(&Value::from("\u{1b}[2Jgone\r"), 0), "\\u{1b}[2Jgone\\r");
+    }
+}
