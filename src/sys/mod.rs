@@ -5,8 +5,15 @@
 //! module is. Every descriptor made here is closed on exec.
 #![expect(unsafe_code, reason = "system calls; everything else in the crate is free of it")]
 
+pub mod alarm;
 pub mod clock;
+pub mod descriptor;
+pub mod detach;
 pub mod durable;
+pub mod fork;
 pub mod lock;
 pub mod pidfd;
+pub mod process;
+pub mod seqpacket;
 pub mod space;
+pub mod title;

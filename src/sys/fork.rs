@@ -1,0 +1,107 @@
+//! Forking, made safe by asking first.
+//!
+//! A child of a threaded process inherits locks that no thread will ever release, so everything here
+//! counts the threads and refuses when there is more than one. With one thread, the child is a full
+//! copy of the parent in which any code may run.
+
+use std::{fs, io};
+
+use nix::{
+    errno::Errno,
+    sys::wait::{WaitStatus, waitpid},
+    unistd::{ForkResult, setsid},
+};
+
+/// Why no process was made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForkError {
+    /// The caller has started threads before.
+    #[error("a process with {threads} threads must not fork; fork before starting any")]
+    Threads {
+        /// How many there are.
+        threads: usize,
+    },
+    /// The system refused: usually the limit on processes, or memory.
+    #[error("cannot make a process")]
+    System(#[from] io::Error),
+}
+
+/// Which of the two processes returned from [`double_fork`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forked {
+    /// The caller, as before. The process between the two has ended and is reaped.
+    Caller,
+    /// The new process: a child of init, in a session of its own, without a controlling terminal.
+    Grandchild,
+}
+
+/// Forks twice with a `setsid` between, so that the new process outlives its maker, is no child of it
+/// (nobody need wait for it) and can never get a terminal.
+pub fn double_fork() -> Result<Forked, ForkError> {
+    let threads = threads()?;
+    if threads != 1 {
+        return Err(ForkError::Threads { threads });
+    }
+    // SAFETY: this process has one thread, the caller's, so the child inherits no lock held by another.
+    match unsafe { nix::unistd::fork() }.map_err(io::Error::from)? {
+        ForkResult::Parent { child } => loop {
+            match waitpid(child, None) {
+                // Somebody ignores SIGCHLD, so the kernel reaped the child and kept its status to itself.
+                Ok(WaitStatus::Exited(_, 0)) | Err(Errno::ECHILD) => return Ok(Forked::Caller),
+                Ok(WaitStatus::Exited(_, code)) => return Err(io::Error::from_raw_os_error(code).into()),
+                Ok(_) => return Err(io::Error::other("the intermediate process was killed").into()),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+        },
+        ForkResult::Child => {
+            if let Err(error) = setsid() {
+                exit_now(error as i32);
+            }
+            // SAFETY: as above; the child of a process with one thread has one thread.
+            match unsafe { nix::unistd::fork() } {
+                Ok(ForkResult::Parent { .. }) => exit_now(0),
+                Ok(ForkResult::Child) => Ok(Forked::Grandchild),
+                Err(error) => exit_now(error as i32),
+            }
+        }
+    }
+}
+
+/// Ends the process at once: no destructors, no exit handlers, no flushing. That is how a forked copy
+/// must end, or it would run its parent's.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit takes any integer and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// How many threads this process has.
+pub fn threads() -> io::Result<usize> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    thread_count(&stat).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "cannot read /proc/self/stat"))
+}
+
+/// The 20th field of `/proc/PID/stat` (`proc_pid_stat(5)`); the second may hold spaces and parentheses.
+fn thread_count(stat: &str) -> Option<usize> {
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    after_name.split_ascii_whitespace().nth(17)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_threads_is_refused() {
+        // The test harness runs each test in a thread of its own.
+        assert!(matches!(double_fork(), Err(ForkError::Threads { threads }) if threads > 1));
+    }
+
+    #[test]
+    fn a_strange_process_name_does_not_hide_the_count() {
+        let stat = "17 (a) (b c) S 1 17 17 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 3 0 100 0 0";
+        assert_eq!(thread_count(stat), Some(3));
+        assert_eq!(thread_count("17"), None);
+    }
+}
