@@ -1,0 +1,132 @@
+//! Results with a meaning of their own: a method's failure and a job's status.
+
+use serde::{Deserialize, Serialize};
+
+use super::Value;
+
+/// The first element of the list that stands for a failed method.
+const MARK: &str = "REMOTE_ERROR";
+
+/// A method that failed: `["REMOTE_ERROR", type, message, traceback]`, sent as a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct RemoteError {
+    /// What kind of error: `UnknownMethod`, `InvalidArguments`, a module's own word.
+    pub kind: String,
+    /// What went wrong, in a sentence.
+    pub message: String,
+    /// Where, as the method's language tells it; often empty.
+    pub trace: String,
+}
+
+impl RemoteError {
+    /// An error without a trace.
+    pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: kind.into(), message: message.into(), trace: String::new() }
+    }
+
+    /// The list that travels.
+    pub fn to_value(&self) -> Value {
+        let parts = [MARK, &self.kind, &self.message, &self.trace];
+        Value::Array(parts.into_iter().map(Value::from).collect())
+    }
+
+    /// Reads the list, if it is one. Minions of other makes may leave parts out or send other kinds
+    /// of value in them, which are shown as JSON.
+    pub fn from_value(value: &Value) -> Option<Self> {
+        let Value::Array(parts) = value else { return None };
+        if parts.first()?.as_str()? != MARK || parts.len() > 4 {
+            return None;
+        }
+        let part = |index: usize| match parts.get(index) {
+            None | Some(Value::Nil) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_json().to_string(),
+        };
+        Some(Self { kind: part(1), message: part(2), trace: part(3) })
+    }
+}
+
+impl From<RemoteError> for Value {
+    fn from(error: RemoteError) -> Self {
+        error.to_value()
+    }
+}
+
+/// The status of a job, with the numbers that travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum JobStatus {
+    /// Under way; of an overlord's job: being submitted.
+    Running = 0,
+    /// Ended, with a result.
+    Finished = 1,
+    /// Not known, or ended without a result.
+    Lost = 2,
+    /// Submitted to every host, some have not answered yet.
+    Partial = 3,
+    /// Ended by an error of the machinery, not of the method.
+    RemoteError = 4,
+}
+
+impl JobStatus {
+    const ALL: [Self; 5] = [Self::Running, Self::Finished, Self::Lost, Self::Partial, Self::RemoteError];
+
+    /// The number that travels.
+    pub fn code(self) -> i64 {
+        self as i64
+    }
+
+    /// The status of a number.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.code() == code)
+    }
+
+    /// The word that people see.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Finished => "FINISHED",
+            Self::Lost => "LOST_IN_SPACE",
+            Self::Partial => "PARTIAL",
+            Self::RemoteError => "REMOTE_ERROR",
+        }
+    }
+}
+
+impl std::fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_error_survives_the_journey() {
+        let error = RemoteError { kind: "Trap".into(), message: "unreachable".into(), trace: "at lib.rs:3".into() };
+        assert_eq!(RemoteError::from_value(&error.to_value()), Some(error));
+    }
+
+    #[test]
+    fn other_makes_of_error_list_are_understood_and_other_lists_left_alone() {
+        let short = Value::Array(vec![MARK.into(), "ValueError".into()]);
+        assert_eq!(RemoteError::from_value(&short), Some(RemoteError::new("ValueError", "")));
+        let numbers = Value::Array(vec![MARK.into(), 3.into(), Value::Nil]);
+        assert_eq!(RemoteError::from_value(&numbers), Some(RemoteError::new("3", "")));
+        for value in [Value::Nil, Value::Array(vec![]), Value::Array(vec!["x".into()]), MARK.into()] {
+            assert_eq!(RemoteError::from_value(&value), None);
+        }
+    }
+
+    #[test]
+    fn codes_are_those_of_the_protocol() {
+        for (code, status) in (0..).zip(JobStatus::ALL) {
+            assert_eq!(status.code(), code);
+            assert_eq!(JobStatus::from_code(code), Some(status));
+        }
+        assert_eq!(JobStatus::from_code(5), None);
+        assert_eq!(JobStatus::Lost.to_string(), "LOST_IN_SPACE");
+    }
+}
