@@ -4,19 +4,19 @@
 //! `tests/architecture.rs` holds the tree to that.
 #![doc = include_str!("README.md")]
 
-pub mod access;
-pub mod author;
-pub mod ca;
-pub mod cli;
-pub mod config;
-pub mod fleet;
 pub mod ids;
-pub mod jobs;
-pub mod minion;
-pub mod overlord;
-pub mod plugin;
-pub mod store;
 pub mod sys;
+pub mod config;
 pub mod telemetry;
-pub mod tls;
 pub mod wire;
+pub mod tls;
+pub mod access;
+pub mod ca;
+pub mod store;
+pub mod plugin;
+pub mod jobs;
+pub mod fleet;
+pub mod overlord;
+pub mod minion;
+pub mod author;
+pub mod cli;
