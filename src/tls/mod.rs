@@ -1,1 +1,24 @@
-//! (to be written)
+//! Mutual TLS, both ways, and what a certificate says about who presents it.
+//!
+//! A connection exists only between two holders of certificates of one CA: the handshake sees to
+//! signatures, validity and revocation, and a stranger gets no further. Who the other side *is*
+//! comes from its certificate alone: the common name and the role, which is a URI among the subject's
+//! alternative names (`func:role:overlord`).
+//!
+//! A connection may outlive its certificate, and a resumed session skips the handshake's checks, so
+//! [`Peer::check`] is asked again for every request. The one provider of cryptography is ring, chosen
+//! here explicitly and never by process-wide default.
+
+mod config;
+mod error;
+mod identity;
+mod peer;
+mod revocation;
+mod role;
+
+pub use config::{client_config, server_config, server_config_with};
+pub use error::Error;
+pub use identity::{CA_FILE, CERTIFICATE_FILE, Identity, KEY_FILE, REVOCATIONS_FILE};
+pub use peer::Peer;
+pub use revocation::RevocationList;
+pub use role::{Role, UnknownRole};

@@ -1,0 +1,79 @@
+//! What can be wrong with an identity, or with somebody's.
+
+use std::{io, path::PathBuf};
+
+use jiff::Timestamp;
+
+use crate::ids::Serial;
+
+/// Why an identity cannot be used, or a peer is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of the identity cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or text holds no PEM of the kind that is needed.
+    #[error("{place} holds no {kind} in PEM form")]
+    Pem {
+        /// The file, or what the text is.
+        place: String,
+        /// What was looked for.
+        kind: &'static str,
+    },
+    /// A certificate that cannot be decoded.
+    #[error("a certificate cannot be decoded: {why}")]
+    Certificate {
+        /// Why.
+        why: &'static str,
+    },
+    /// rustls refuses the identity, for example because key and certificate do not belong together.
+    #[error("the certificate of `{name}` cannot be used")]
+    Unusable {
+        /// Whose certificate.
+        name: String,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// The CA's certificates cannot be used to verify others.
+    #[error("the CA's certificate or revocation list cannot be used: {why}")]
+    Verifier {
+        /// Why.
+        why: String,
+    },
+    /// A revocation list that this CA did not sign.
+    #[error("the revocation list `{}` is not of our CA", path.display())]
+    ForeignRevocations {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The certificate is not valid any more.
+    #[error("the certificate of `{name}` expired at {at}")]
+    Expired {
+        /// Whose certificate.
+        name: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// The certificate is not valid yet.
+    #[error("the certificate of `{name}` is not valid before {at}; is this clock right?")]
+    NotYetValid {
+        /// Whose certificate.
+        name: String,
+        /// From when.
+        at: Timestamp,
+    },
+    /// The certificate was revoked.
+    #[error("the certificate of `{name}` (serial {serial}) is revoked")]
+    Revoked {
+        /// Whose certificate.
+        name: String,
+        /// Which.
+        serial: Serial,
+    },
+}

@@ -1,0 +1,106 @@
+//! Our own certificate, its key, and the CA that we trust.
+
+use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
+
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
+
+use super::{Error, Peer, RevocationList, config::provider};
+
+/// The certificate in a folder that holds an identity.
+pub const CERTIFICATE_FILE: &str = "cert.pem";
+/// Its private key.
+pub const KEY_FILE: &str = "key.pem";
+/// The certificate of the CA.
+pub const CA_FILE: &str = "ca.pem";
+/// The CA's revocation list, if there is one.
+pub const REVOCATIONS_FILE: &str = "crl.pem";
+
+/// An identity: who we are on the network, and whose word we take for who others are.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    peer: Peer,
+    key: Arc<CertifiedKey>,
+    roots: Arc<RootCertStore>,
+    revoked: Arc<RevocationList>,
+}
+
+impl Identity {
+    /// Reads certificate chain, private key and CA certificates from PEM files.
+    pub fn load(certificate: &Path, key: &Path, ca: &Path) -> Result<Self, Error> {
+        warn_if_others_may_read(key);
+        let read = |path: &Path| std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source });
+        let place = |path: &Path| format!("`{}`", path.display());
+        Self::build((&place(certificate), &read(certificate)?), (&place(key), &read(key)?), (&place(ca), &read(ca)?))
+    }
+
+    /// Reads the files of a folder by their usual names.
+    pub fn in_folder(folder: &Path) -> Result<Self, Error> {
+        Self::load(&folder.join(CERTIFICATE_FILE), &folder.join(KEY_FILE), &folder.join(CA_FILE))?
+            .with_revocations(&folder.join(REVOCATIONS_FILE))
+    }
+
+    /// The same from text in memory.
+    pub fn from_pem(certificate: &str, key: &str, ca: &str) -> Result<Self, Error> {
+        Self::build(
+            ("the certificate", certificate.as_bytes()),
+            ("the key", key.as_bytes()),
+            ("the CA's certificate", ca.as_bytes()),
+        )
+    }
+
+    fn build(certificate: (&str, &[u8]), key: (&str, &[u8]), ca: (&str, &[u8])) -> Result<Self, Error> {
+        let chain = certificates(certificate)?;
+        let peer = Peer::from_certificate(chain.first().map(AsRef::as_ref).unwrap_or_default())?;
+        let key = PrivateKeyDer::from_pem_slice(key.1)
+            .map_err(|_| Error::Pem { place: key.0.to_owned(), kind: "private key" })?;
+        let key = CertifiedKey::from_der(chain, key, &provider())
+            .map_err(|source| Error::Unusable { name: peer.name.clone(), source })?;
+        let mut roots = RootCertStore::empty();
+        for root in certificates(ca)? {
+            roots.add(root).map_err(|error| Error::Verifier { why: error.to_string() })?;
+        }
+        Ok(Self { peer, key: Arc::new(key), roots: Arc::new(roots), revoked: Arc::default() })
+    }
+
+    /// With the revocation list at `path`, which our CA must have signed. No file, nothing revoked.
+    pub fn with_revocations(mut self, path: &Path) -> Result<Self, Error> {
+        self.revoked = Arc::new(RevocationList::load(path, &self.roots, &self.key.cert)?);
+        Ok(self)
+    }
+
+    /// What our certificate says of us.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// What is revoked.
+    pub fn revoked(&self) -> &Arc<RevocationList> {
+        &self.revoked
+    }
+
+    /// Chain and key, as rustls takes them.
+    pub fn certified_key(&self) -> &Arc<CertifiedKey> {
+        &self.key
+    }
+
+    pub(super) fn roots(&self) -> &Arc<RootCertStore> {
+        &self.roots
+    }
+}
+
+fn certificates((place, pem): (&str, &[u8])) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let none = || Error::Pem { place: place.to_owned(), kind: "certificate" };
+    let found: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| none())?;
+    if found.is_empty() { Err(none()) } else { Ok(found) }
+}
+
+/// A key that others may read is used all the same: refusing would stop a service for a chmod.
+fn warn_if_others_may_read(key: &Path) {
+    if std::fs::metadata(key).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
+        tracing::warn!(key = %key.display(), "other users may read this private key; run `chmod 600` on it");
+    }
+}
