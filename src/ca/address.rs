@@ -1,0 +1,143 @@
+//! Where a minion listens.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::HostName;
+
+/// The port of the original Func, taken when an address names none.
+pub const DEFAULT_PORT: u16 = 51234;
+
+/// A host, by name or by IP address, and a port: `web1:51234`, `10.0.0.7`, `[fe80::1]:443`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Address {
+    place: Place,
+    port: u16,
+}
+
+/// What comes before the port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    Name(HostName),
+    Ip(IpAddr),
+}
+
+/// Text that is not an address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an address; write HOST:PORT, for example `web1.example:51234` or `[::1]:51234`")]
+pub struct InvalidAddress {
+    text: String,
+}
+
+impl Address {
+    /// The host alone, an IPv6 address without brackets.
+    pub fn host(&self) -> String {
+        match &self.place {
+            Place::Name(name) => name.to_string(),
+            Place::Ip(ip) => ip.to_string(),
+        }
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Place {
+    fn parse(text: &str) -> Option<Self> {
+        // Four numbers with dots would pass as a name.
+        text.parse().map(Self::Ip).or_else(|_| text.parse().map(Self::Name)).ok()
+    }
+}
+
+impl From<&HostName> for Place {
+    fn from(name: &HostName) -> Self {
+        name.as_str().parse().map_or_else(|_| Self::Name(name.clone()), Self::Ip)
+    }
+}
+
+impl From<std::net::SocketAddr> for Address {
+    fn from(socket: std::net::SocketAddr) -> Self {
+        Self { place: Place::Ip(socket.ip()), port: socket.port() }
+    }
+}
+
+impl FromStr for Address {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let refuse = || InvalidAddress { text: text.chars().take(80).flat_map(char::escape_debug).collect() };
+        if let Ok(ip) = text.parse() {
+            return Ok(Self { place: Place::Ip(ip), port: DEFAULT_PORT });
+        }
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok().filter(|port| *port != 0).ok_or_else(refuse)?),
+            None => (text, DEFAULT_PORT),
+        };
+        let place = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(inside) => Place::Ip(IpAddr::V6(inside.parse().map_err(|_| refuse())?)),
+            // A bare IPv6 address with a port cannot be told from one without.
+            None if host.contains(':') => return Err(refuse()),
+            None => Place::parse(host).ok_or_else(refuse)?,
+        };
+        Ok(Self { place, port })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
+            Place::Ip(ip) => write!(f, "{ip}:{}", self.port),
+            Place::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.to_string()
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = InvalidAddress;
+
+    fn try_from(text: String) -> Result<Self, InvalidAddress> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_both_kinds_of_ip_address_are_read() {
+        for (text, host, shown) in [
+            ("web1", "web1", "web1:51234"),
+            ("Web1.Example:80", "web1.example", "web1.example:80"),
+            ("127.0.0.1:4000", "127.0.0.1", "127.0.0.1:4000"),
+            ("::1", "::1", "[::1]:51234"),
+            ("[fe80::1]:443", "fe80::1", "[fe80::1]:443"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!((address.host().as_str(), address.to_string().as_str()), (host, shown));
+            assert_eq!(shown.parse::<Address>().unwrap(), address);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["", ":80", "web1:", "web1:0", "web1:99999", "a b:80", "[::1]80", "[::1", "http://web1", "::1:x"] {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The authority itself: it makes keys and signs for them.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rcgen::{CertificateParams, Issuer, KeyPair};
+use time::OffsetDateTime;
+
+use super::{Address, Entry, Error, index, profile};
+use crate::{
+    ids::{HostName, Serial},
+    sys::durable,
+    tls::{self, Peer, Role},
+};
+
+const KEY: &str = "ca-key.pem";
+const CERTIFICATE: &str = "ca.pem";
+const INDEX: &str = "issued.jsonl";
+
+/// A certificate authority, ready to sign.
+#[derive(Debug)]
+pub struct Authority {
+    folder: Option<PathBuf>,
+    pub(super) issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+    ends: OffsetDateTime,
+}
+
+/// What a certificate is wanted for.
+#[derive(Debug, Clone)]
+pub struct IssueRequest {
+    /// The host, or the operator.
+    pub name: HostName,
+    /// What it may do.
+    pub role: Role,
+    /// Where it listens, if it does; the names and IP addresses are verified by its clients.
+    pub addresses: Vec<Address>,
+    /// How long it is valid.
+    pub days: u32,
+    /// From when on; now if `None`.
+    pub not_before: Option<OffsetDateTime>,
+}
+
+impl IssueRequest {
+    /// The days that a certificate is valid unless something else is asked for.
+    pub const DAYS: u32 = 365;
+
+    /// A request for the usual time, without addresses.
+    pub fn new(name: HostName, role: Role) -> Self {
+        Self { name, role, addresses: Vec::new(), days: Self::DAYS, not_before: None }
+    }
+
+    /// The same, with an address.
+    #[must_use]
+    pub fn at(mut self, address: Address) -> Self {
+        self.addresses.push(address);
+        self
+    }
+}
+
+/// A new certificate with its key, and the CA's certificate to go with it.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The certificate.
+    pub cert_pem: String,
+    /// Its private key, which is kept nowhere else.
+    pub key_pem: String,
+    /// The CA's certificate.
+    pub ca_pem: String,
+    /// The certificate's serial number.
+    pub serial: Serial,
+}
+
+impl Issued {
+    /// Writes the three files of an identity (see [`tls::Identity::in_folder`]) into `folder`, which
+    /// is made with mode 0700 if it is missing.
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        make_folder(folder)?;
+        for (name, text, mode) in [
+            (tls::CA_FILE, &self.ca_pem, 0o644),
+            (tls::KEY_FILE, &self.key_pem, 0o600),
+            (tls::CERTIFICATE_FILE, &self.cert_pem, 0o644),
+        ] {
+            let path = folder.join(name);
+            durable::write_atomic(&path, text.as_bytes(), mode).map_err(|source| Error::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// The identity that it is, without going through files.
+    pub fn identity(&self) -> Result<tls::Identity, tls::Error> {
+        tls::Identity::from_pem(&self.cert_pem, &self.key_pem, &self.ca_pem)
+    }
+}
+
+impl Authority {
+    /// Makes a new authority in `folder`. One that is there already is never replaced.
+    pub fn init(folder: &Path, name: &str) -> Result<Self, Error> {
+        make_folder(folder)?;
+        if folder.join(CERTIFICATE).exists() {
+            return Err(Error::Exists { path: folder.to_owned() });
+        }
+        let (params, key, certificate) = generate(name)?;
+        // The key first: of two who try at once, one finds it taken.
+        let key_path = folder.join(KEY);
+        match durable::write_new(&key_path, key.serialize_pem().as_bytes(), 0o600) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Error::Exists { path: folder.to_owned() });
+            }
+            other => other.map_err(|source| Error::Write { path: key_path, source })?,
+        }
+        let path = folder.join(CERTIFICATE);
+        durable::write_new(&path, certificate.as_bytes(), 0o644).map_err(|source| Error::Write { path, source })?;
+        Ok(Self {
+            folder: Some(folder.to_owned()),
+            ends: params.not_after,
+            issuer: Issuer::new(params, key),
+            certificate,
+        })
+    }
+
+    /// An authority that lives and dies with this process, for simulated fleets.
+    pub fn in_memory(name: &str) -> Result<Self, Error> {
+        let (params, key, certificate) = generate(name)?;
+        Ok(Self { folder: None, ends: params.not_after, issuer: Issuer::new(params, key), certificate })
+    }
+
+    /// Opens the authority in `folder`.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let read = |name: &str| match fs::read_to_string(folder.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Missing { path: folder.to_owned() }),
+            other => other.map_err(|source| Error::Read { path: folder.join(name), source }),
+        };
+        let damaged = |name: &str, why: String| Error::Damaged { path: folder.join(name), why };
+        let (certificate, key) = (read(CERTIFICATE)?, read(KEY)?);
+        // This also checks that the two belong together.
+        let own = tls::Identity::from_pem(&certificate, &key, &certificate)
+            .map_err(|error| damaged(CERTIFICATE, chain(&error)))?;
+        let ends = OffsetDateTime::from_unix_timestamp(own.peer().not_after.as_second())
+            .map_err(|error| damaged(CERTIFICATE, error.to_string()))?;
+        let key = KeyPair::from_pem(&key).map_err(|error| damaged(KEY, error.to_string()))?;
+        let issuer =
+            Issuer::from_ca_cert_pem(&certificate, key).map_err(|error| damaged(CERTIFICATE, error.to_string()))?;
+        Ok(Self { folder: Some(folder.to_owned()), issuer, certificate, ends })
+    }
+
+    /// The CA's certificate.
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// Makes a key and a certificate for it.
+    pub fn issue(&self, request: &IssueRequest) -> Result<Issued, Error> {
+        let (issued, entry) = self.sign(request)?;
+        self.record(&[entry])?;
+        Ok(issued)
+    }
+
+    /// The same for many at once, with one durable write for all of them.
+    pub fn issue_all(&self, requests: &[IssueRequest]) -> Result<Vec<Issued>, Error> {
+        let signed: Vec<_> = requests.iter().map(|request| self.sign(request)).collect::<Result<_, _>>()?;
+        let (issued, entries): (Vec<_>, Vec<_>) = signed.into_iter().unzip();
+        self.record(&entries)?;
+        Ok(issued)
+    }
+
+    /// Everything that was ever issued, oldest first.
+    pub fn issued(&self) -> Result<Vec<Entry>, Error> {
+        self.folder.as_ref().map_or(Ok(Vec::new()), |folder| index::read(&folder.join(INDEX)))
+    }
+
+    pub(super) fn folder(&self) -> Result<&Path, Error> {
+        self.folder.as_deref().ok_or(Error::NoFolder)
+    }
+
+    fn sign(&self, request: &IssueRequest) -> Result<(Issued, Entry), Error> {
+        let key = profile::new_key()?;
+        let certificate = profile::leaf(request, self.ends)?.signed_by(&key, &self.issuer).map_err(Error::Sign)?;
+        let peer = Peer::from_certificate(certificate.der())
+            .map_err(|_| Error::Sign(rcgen::Error::CouldNotParseCertificate))?;
+        let issued = Issued {
+            cert_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+            ca_pem: self.certificate.clone(),
+            serial: peer.serial.clone(),
+        };
+        Ok((issued, Entry::new(request.name.clone(), request.role, &peer)))
+    }
+
+    fn record(&self, entries: &[Entry]) -> Result<(), Error> {
+        self.folder.as_ref().map_or(Ok(()), |folder| index::append(&folder.join(INDEX), entries))
+    }
+}
+
+fn generate(name: &str) -> Result<(CertificateParams, KeyPair, String), Error> {
+    let key = profile::new_key()?;
+    let params = profile::authority(name)?;
+    let certificate = params.self_signed(&key).map_err(Error::Sign)?.pem();
+    Ok((params, key, certificate))
+}
+
+pub(super) fn make_folder(folder: &Path) -> Result<(), Error> {
+    durable::create_folder(folder, 0o700).map_err(|source| Error::Write { path: folder.to_owned(), source })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,79 @@
+//! What can go wrong at the certificate authority.
+
+use std::{io, path::PathBuf};
+
+use crate::ids::Serial;
+
+/// Why the authority could not do as it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is one already; its key may be all that a fleet trusts, so it is never replaced.
+    #[error("there is a certificate authority in `{}` already; it is left as it is", path.display())]
+    Exists {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// There is none.
+    #[error("there is no certificate authority in `{}`; make one with `func ca init`", path.display())]
+    Missing {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("`{}` is damaged: {why}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Signing failed.
+    #[error("cannot sign a certificate")]
+    Sign(#[source] rcgen::Error),
+    /// The system gave no random bytes.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// A certificate must be valid for some time.
+    #[error("a certificate cannot be valid for {days} days; ask for 1 to {most}")]
+    Days {
+        /// What was asked for.
+        days: u32,
+        /// How long the CA itself lasts.
+        most: u32,
+    },
+    /// Nothing was issued under this serial number.
+    #[error("no certificate with the serial number {serial} was issued here")]
+    NoSuchSerial {
+        /// What was asked for.
+        serial: Serial,
+    },
+    /// Only an authority on disk can publish a list.
+    #[error("this authority lives in memory and has no folder for a revocation list")]
+    NoFolder,
+    /// The inventory cannot be understood.
+    #[error("cannot use the inventory")]
+    Inventory(#[source] crate::config::Error),
+    /// Another process has held the inventory for too long.
+    #[error("`{}` is locked by another process", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+}

@@ -1,0 +1,80 @@
+//! The list of everything that was ever issued: one JSON line a certificate, only appended to.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::{
+    ids::{Digest, HostName, Serial},
+    sys::durable,
+    tls::{Peer, Role},
+};
+
+/// One issued certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// To whom.
+    pub name: HostName,
+    /// For what.
+    pub role: Role,
+    /// Its serial number.
+    pub serial: Serial,
+    /// Until when it is valid.
+    pub not_after: Timestamp,
+    /// Its SHA-256.
+    pub fingerprint: Digest,
+}
+
+impl Entry {
+    pub(super) fn new(name: HostName, role: Role, peer: &Peer) -> Self {
+        Self {
+            issued: Timestamp::now(),
+            name,
+            role,
+            serial: peer.serial.clone(),
+            not_after: peer.not_after,
+            fingerprint: peer.fingerprint,
+        }
+    }
+}
+
+/// Appends entries in one write, durably.
+pub(super) fn append(path: &Path, entries: &[Entry]) -> Result<(), Error> {
+    let mut lines = Vec::new();
+    for entry in entries {
+        // Writing JSON of plain data into memory cannot fail.
+        let _ = serde_json::to_writer(&mut lines, entry);
+        lines.push(b'\n');
+    }
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        file.write_all(&lines)?;
+        file.sync_all()?;
+        durable::sync_folder(durable::folder_of(path))
+    };
+    write().map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+/// Every entry, oldest first. A last line without its end is a write that never finished, whose
+/// certificate nobody got.
+pub(super) fn read(path: &Path) -> Result<Vec<Entry>, Error> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(|source| Error::Read { path: path.to_owned(), source })?,
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let parse = |(number, line): (usize, &str)| {
+        serde_json::from_str(line)
+            .map_err(|error| Error::Damaged { path: path.to_owned(), why: format!("line {}: {error}", number + 1) })
+    };
+    whole.lines().enumerate().map(parse).collect()
+}

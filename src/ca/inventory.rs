@@ -1,0 +1,148 @@
+//! Where the minions are.
+//!
+//! ```toml
+//! [hosts]
+//! db1 = "10.0.0.7:51234"
+//! "web1.example" = "web1.example:51234"
+//! ```
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Address, Error};
+use crate::{
+    config,
+    ids::HostName,
+    sys::{
+        durable,
+        lock::{self, Attempt},
+    },
+};
+
+/// How long another process may hold the file.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A minion and where it listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// The name in its certificate.
+    pub name: HostName,
+    /// Where to connect.
+    pub address: Address,
+}
+
+/// Every known minion.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inventory {
+    #[serde(default)]
+    hosts: BTreeMap<HostName, Address>,
+}
+
+impl Inventory {
+    /// Reads the file. One that is not there holds no hosts.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        match config::load(path) {
+            Err(config::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            other => other.map_err(Error::Inventory),
+        }
+    }
+
+    /// Writes the file, whole and durably.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        const HEAD: &str = "# The minions of this fleet: the name in the certificate, and where it listens.\n";
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let body = toml::to_string(self).map_err(|error| failed(std::io::Error::other(error)))?;
+        durable::create_folder(durable::folder_of(path), 0o700).map_err(failed)?;
+        durable::write_atomic(path, format!("{HEAD}{body}").as_bytes(), 0o644).map_err(failed)
+    }
+
+    /// Loads the file, changes it and saves it, while no other process does.
+    pub fn update(path: &Path, change: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        durable::create_folder(durable::folder_of(path), 0o700).map_err(failed)?;
+        let lock_file = lock::open_lock_file(&path.with_extension("lock")).map_err(failed)?;
+        if lock::exclusive_within(&lock_file, PATIENCE).map_err(failed)? == Attempt::Busy {
+            return Err(Error::Locked { path: path.to_owned() });
+        }
+        let mut inventory = Self::load(path)?;
+        change(&mut inventory)?;
+        inventory.save(path)
+    }
+
+    /// Adds a host, or moves a known one to another address.
+    pub fn add(&mut self, name: HostName, address: Address) {
+        self.hosts.insert(name, address);
+    }
+
+    /// Forgets a host.
+    pub fn remove(&mut self, name: &HostName) -> Option<Address> {
+        self.hosts.remove(name)
+    }
+
+    /// Where a host listens.
+    pub fn address(&self, name: &HostName) -> Option<&Address> {
+        self.hosts.get(name)
+    }
+
+    /// Every host, by name.
+    pub fn hosts(&self) -> Vec<Host> {
+        let host = |(name, address): (&HostName, &Address)| Host { name: name.clone(), address: address.clone() };
+        self.hosts.iter().map(host).collect()
+    }
+
+    /// How many hosts there are.
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+}
+
+impl FromIterator<Host> for Inventory {
+    fn from_iter<I: IntoIterator<Item = Host>>(hosts: I) -> Self {
+        Self { hosts: hosts.into_iter().map(|host| (host.name, host.address)).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(name: &str, address: &str) -> (HostName, Address) {
+        (name.parse().unwrap(), address.parse().unwrap())
+    }
+
+    #[test]
+    fn hosts_survive_saving_and_keep_one_address_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/inventory.toml");
+        assert!(Inventory::load(&path).unwrap().is_empty());
+        for (name, address) in [host("web1.example", "web1"), host("db1", "10.0.0.7:80"), host("db1", "[::1]:81")] {
+            let add = |inventory: &mut Inventory| {
+                inventory.add(name, address);
+                Ok(())
+            };
+            Inventory::update(&path, add).unwrap();
+        }
+        let inventory = Inventory::load(&path).unwrap();
+        let found: Vec<_> = inventory.hosts().iter().map(|h| format!("{} {}", h.name, h.address)).collect();
+        assert_eq!(found, ["db1 [::1]:81", "web1.example web1:51234"]);
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inventory.toml");
+        std::fs::write(&path, "[hosts]\nweb1 = \"no address\"\n").unwrap();
+        let error = Inventory::load(&path).unwrap_err();
+        let text = std::error::Error::source(&error).unwrap().to_string();
+        assert!(text.contains("line 2") && text.contains("not an address"), "{text}");
+    }
+}

@@ -1,0 +1,196 @@
+//! What the authority promises, tried on real handshakes in memory.
+
+use std::{fs, io::Cursor, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc};
+
+use jiff::Timestamp;
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection, pki_types::ServerName};
+
+use super::*;
+use crate::tls::{self, Identity, RevocationList, Role, client_config, server_config};
+
+fn request(name: &str, role: Role) -> IssueRequest {
+    IssueRequest::new(name.parse().unwrap(), role)
+}
+
+fn identity(authority: &Authority, name: &str, role: Role) -> Identity {
+    authority.issue(&request(name, role)).unwrap().identity().unwrap()
+}
+
+/// Shakes hands in memory; the error is the side's that stopped.
+fn shake(server: &Identity, client: &Identity, name: &str) -> Result<(), rustls::Error> {
+    connect(server_config(server).unwrap(), client_config(client, 0).unwrap(), name).map(|_| ())
+}
+
+fn connect(
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+    name: &str,
+) -> Result<Option<HandshakeKind>, rustls::Error> {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut client = ClientConnection::new(client, name).unwrap();
+    let mut server = ServerConnection::new(server).unwrap();
+    while client.is_handshaking() || server.is_handshaking() || client.wants_write() || server.wants_write() {
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).unwrap();
+        server.read_tls(&mut Cursor::new(bytes)).unwrap();
+        server.process_new_packets()?;
+        let mut bytes = Vec::new();
+        server.write_tls(&mut bytes).unwrap();
+        client.read_tls(&mut Cursor::new(bytes)).unwrap();
+        client.process_new_packets()?;
+    }
+    Ok(client.handshake_kind())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn an_authority_survives_being_closed_and_is_never_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("ca");
+    assert!(matches!(Authority::open(&folder), Err(Error::Missing { .. })));
+    let first = Authority::init(&folder, "Func CA").unwrap();
+    let overlord = identity(&first, "boss", Role::Overlord);
+    assert!(matches!(Authority::init(&folder, "Func CA"), Err(Error::Exists { .. })));
+    fs::remove_file(folder.join("ca.pem")).unwrap();
+    assert!(matches!(Authority::init(&folder, "Func CA"), Err(Error::Exists { .. })), "the key alone counts");
+    fs::write(folder.join("ca.pem"), first.certificate()).unwrap();
+    assert_eq!((mode(&folder), mode(&folder.join("ca-key.pem"))), (0o700, 0o600));
+
+    let again = Authority::open(&folder).unwrap();
+    let minion = identity(&again, "web1", Role::Minion);
+    shake(&minion, &overlord, "web1").unwrap();
+}
+
+#[test]
+fn everything_issued_is_in_the_index() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::init(home.path(), "Func CA").unwrap();
+    let many: Vec<_> = (0..50).map(|n| request(&format!("m{n}"), Role::Minion)).collect();
+    let issued = authority.issue_all(&many).unwrap();
+    let last = authority.issue(&request("boss", Role::Overlord)).unwrap();
+    let entries = authority.issued().unwrap();
+    assert_eq!(entries.len(), 51);
+    assert_eq!(entries[7].serial, issued[7].serial);
+    assert_eq!(
+        (entries[50].name.as_str(), entries[50].role, &entries[50].serial),
+        ("boss", Role::Overlord, &last.serial)
+    );
+    assert!(entries.iter().all(|entry| entry.serial.as_str().len() == 32));
+
+    // A power cut in the middle of a line loses that line only.
+    let path = home.path().join("issued.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, &text[..text.len() - 20]).unwrap();
+    assert_eq!(authority.issued().unwrap().len(), 50);
+    fs::write(&path, format!("junk\n{text}")).unwrap();
+    assert!(matches!(authority.issued(), Err(Error::Damaged { .. })));
+}
+
+#[test]
+fn a_certificate_says_who_and_what_and_where() {
+    let authority = Authority::in_memory("Func CA").unwrap();
+    let wish = request("web1.example", Role::Minion).at("10.0.0.7:5000".parse().unwrap()).at("www".parse().unwrap());
+    let issued = authority.issue(&wish).unwrap();
+    let minion = issued.identity().unwrap();
+    let peer = minion.peer();
+    assert_eq!((peer.name.as_str(), peer.role, &peer.serial), ("web1.example", Some(Role::Minion), &issued.serial));
+    assert!(peer.not_before < Timestamp::now() && Timestamp::now() < peer.not_after);
+    let boss = identity(&authority, "boss", Role::Overlord);
+    for name in ["web1.example", "10.0.0.7", "www"] {
+        shake(&minion, &boss, name).unwrap();
+    }
+    shake(&minion, &boss, "web2.example").unwrap_err();
+
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("identity");
+    issued.save(&folder).unwrap();
+    assert_eq!((mode(&folder), mode(&folder.join("key.pem"))), (0o700, 0o600));
+    assert_eq!(Identity::in_folder(&folder).unwrap().peer(), peer);
+}
+
+#[test]
+fn strangers_do_not_get_through_the_handshake() {
+    let authority = Authority::in_memory("Func CA").unwrap();
+    let minion = identity(&authority, "web1", Role::Minion);
+    let stranger = identity(&Authority::in_memory("Func CA").unwrap(), "boss", Role::Overlord);
+    shake(&minion, &stranger, "web1").unwrap_err();
+    let boss = identity(&authority, "boss", Role::Overlord);
+    let impostor = identity(&Authority::in_memory("Func CA").unwrap(), "web1", Role::Minion);
+    shake(&impostor, &boss, "web1").unwrap_err();
+    // Neither can an overlord pose as a minion, nor an author call.
+    shake(&boss, &boss, "boss").unwrap_err();
+    shake(&minion, &identity(&authority, "ann", Role::Author), "web1").unwrap_err();
+}
+
+#[test]
+fn an_expired_certificate_is_refused_by_the_handshake_and_by_the_check() {
+    let authority = Authority::in_memory("Func CA").unwrap();
+    let long_ago = Some(time::OffsetDateTime::now_utc() - time::Duration::days(3));
+    let wish = IssueRequest { not_before: long_ago, days: 1, ..request("boss", Role::Overlord) };
+    let expired = authority.issue(&wish).unwrap().identity().unwrap();
+    shake(&identity(&authority, "web1", Role::Minion), &expired, "web1").unwrap_err();
+    let check = |at: Timestamp| expired.peer().check(at, &RevocationList::none());
+    assert!(matches!(check(Timestamp::now()), Err(tls::Error::Expired { .. })));
+    assert!(matches!(check(Timestamp::UNIX_EPOCH), Err(tls::Error::NotYetValid { .. })));
+    check(expired.peer().not_after).unwrap();
+}
+
+#[test]
+fn a_revoked_certificate_is_refused_by_both_sides() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::init(home.path(), "Func CA").unwrap();
+    let (minion, boss) = (identity(&authority, "web1", Role::Minion), identity(&authority, "boss", Role::Overlord));
+    let other = identity(&authority, "other", Role::Overlord);
+    let list = authority.revoke(&[minion.peer().serial.clone()]).unwrap();
+    let list =
+        authority.revoke(&[boss.peer().serial.clone()]).map(|again| assert_eq!(again, list)).map(|()| list).unwrap();
+    let aware = |identity: &Identity| identity.clone().with_revocations(&list).unwrap();
+    assert_eq!(aware(&minion).revoked().len(), 2);
+    shake(&minion, &boss, "web1").unwrap();
+    shake(&aware(&minion), &boss, "web1").unwrap_err();
+    shake(&minion, &aware(&other), "web1").unwrap_err();
+    shake(&aware(&minion), &other, "web1").unwrap();
+    let checked = boss.peer().check(Timestamp::now(), aware(&minion).revoked());
+    assert!(matches!(checked, Err(tls::Error::Revoked { .. })));
+
+    let unknown = authority.revoke(&["abc".parse().unwrap()]).unwrap_err();
+    assert!(unknown.to_string().contains("abc"), "{unknown}");
+}
+
+#[test]
+fn a_revocation_list_of_another_authority_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let foreign = Authority::init(&home.path().join("foreign"), "Func CA").unwrap();
+    let list = foreign.revoke(&[identity(&foreign, "web1", Role::Minion).peer().serial.clone()]).unwrap();
+    let ours = identity(&Authority::in_memory("Func CA").unwrap(), "web1", Role::Minion);
+    let refused = ours.clone().with_revocations(&list);
+    assert!(matches!(refused, Err(tls::Error::ForeignRevocations { .. })), "{refused:?}");
+    fs::write(&list, "junk").unwrap();
+    assert!(matches!(ours.clone().with_revocations(&list), Err(tls::Error::Pem { .. })));
+    assert!(ours.with_revocations(Path::new("/nonexistent")).unwrap().revoked().is_empty());
+}
+
+#[test]
+fn an_identity_that_does_not_fit_together_is_refused() {
+    let authority = Authority::in_memory("Func CA").unwrap();
+    let (one, two) = (request("a", Role::Minion), request("b", Role::Minion));
+    let (one, two) = (authority.issue(&one).unwrap(), authority.issue(&two).unwrap());
+    let mixed = Identity::from_pem(&one.cert_pem, &two.key_pem, &one.ca_pem);
+    assert!(matches!(mixed, Err(tls::Error::Unusable { .. })), "{mixed:?}");
+    assert!(matches!(Identity::from_pem("", &two.key_pem, &one.ca_pem), Err(tls::Error::Pem { .. })));
+    let days = IssueRequest { days: 100_000, ..request("a", Role::Minion) };
+    assert!(matches!(authority.issue(&days), Err(Error::Days { .. })));
+}
+
+#[test]
+fn a_session_is_resumed_when_it_is_remembered() {
+    let authority = Authority::in_memory("Func CA").unwrap();
+    let server = server_config(&identity(&authority, "web1", Role::Minion)).unwrap();
+    let client = client_config(&identity(&authority, "boss", Role::Overlord), 1).unwrap();
+    let connect = || connect(Arc::clone(&server), Arc::clone(&client), "web1").unwrap();
+    assert_eq!(connect(), Some(HandshakeKind::Full));
+    assert_eq!(connect(), Some(HandshakeKind::Resumed));
+}

@@ -1,0 +1,84 @@
+//! Revoking: a signed list in place of the old one.
+
+use std::{fs, io};
+
+use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
+use time::{Duration, OffsetDateTime};
+use x509_parser::{
+    pem::parse_x509_pem,
+    prelude::FromDer,
+    revocation_list::{CertificateRevocationList, RevokedCertificate},
+};
+
+use super::{Authority, Error, authority::make_folder};
+use crate::{ids::Serial, sys::durable, tls};
+
+/// The list is replaced whenever something is revoked; until then it does not go stale.
+const LIST_DAYS: i64 = 3652;
+
+impl Authority {
+    /// Revokes certificates that were issued here, and returns the path of the new list. Minions and
+    /// overlords enforce the list that lies beside their certificate under the same name.
+    pub fn revoke(&self, serials: &[Serial]) -> Result<std::path::PathBuf, Error> {
+        let folder = self.folder()?;
+        make_folder(folder)?;
+        let issued = self.issued()?;
+        if let Some(serial) = serials.iter().find(|serial| !issued.iter().any(|entry| entry.serial == **serial)) {
+            return Err(Error::NoSuchSerial { serial: serial.clone() });
+        }
+        let path = folder.join(tls::REVOCATIONS_FILE);
+        let damaged = |why: &str| Error::Damaged { path: path.clone(), why: why.to_owned() };
+        let mut revoked = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(Error::Read { path, source }),
+            Ok(pem) => earlier(&pem).ok_or_else(|| damaged("it is not a revocation list"))?,
+        };
+        let now = OffsetDateTime::now_utc();
+        for serial in serials {
+            let number = SerialNumber::from_slice(&bytes_of(serial));
+            if !revoked.iter().any(|entry: &RevokedCertParams| entry.serial_number == number) {
+                revoked.push(RevokedCertParams {
+                    serial_number: number,
+                    revocation_time: now,
+                    reason_code: None,
+                    invalidity_date: None,
+                });
+            }
+        }
+        let list = CertificateRevocationListParams {
+            this_update: now,
+            next_update: now + Duration::days(LIST_DAYS),
+            crl_number: SerialNumber::from_slice(&now.unix_timestamp().to_be_bytes()),
+            issuing_distribution_point: None,
+            revoked_certs: revoked,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let pem = list.signed_by(&self.issuer).and_then(|list| list.pem()).map_err(Error::Sign)?;
+        durable::write_atomic(&path, pem.as_bytes(), 0o644)
+            .map_err(|source| Error::Write { path: path.clone(), source })?;
+        Ok(path)
+    }
+}
+
+/// What the present list revokes.
+fn earlier(pem: &[u8]) -> Option<Vec<RevokedCertParams>> {
+    let (_, pem) = parse_x509_pem(pem).ok()?;
+    let (_, list) = CertificateRevocationList::from_der(&pem.contents).ok()?;
+    let entry = |entry: &RevokedCertificate<'_>| {
+        Some(RevokedCertParams {
+            serial_number: SerialNumber::from_slice(entry.raw_serial()),
+            revocation_time: OffsetDateTime::from_unix_timestamp(entry.revocation_date.timestamp()).ok()?,
+            reason_code: None,
+            invalidity_date: None,
+        })
+    };
+    list.iter_revoked_certificates().map(entry).collect()
+}
+
+/// A serial number is hexadecimal text that has been checked, so every pair of digits is a byte.
+fn bytes_of(serial: &Serial) -> Vec<u8> {
+    let digits = serial.as_str();
+    let start = digits.len() % 2;
+    let pair = |at: usize| u8::from_str_radix(&digits[at.saturating_sub(2)..at], 16).unwrap_or_default();
+    (start + 2 * usize::from(start == 0)..=digits.len()).step_by(2).map(pair).collect()
+}
