@@ -1,0 +1,68 @@
+//! Lists processes, tells memory and load, ends processes.
+
+mod accounts;
+mod load;
+mod memory;
+mod signal;
+mod status;
+
+use exports::base::process::process::{Guest, Info, Load, Memory};
+use func_sdk::{Error, ErrorKind, Result, files, job, log, program::Program};
+
+use accounts::Accounts;
+
+func_sdk::module!(Process);
+
+struct Process;
+
+impl Guest for Process {
+    fn list(pattern: Option<String>) -> Result<Vec<Info>> {
+        let accounts =
+            files::read_text("/etc/passwd").map_or_else(|_| Accounts::default(), |text| Accounts::parse(&text));
+        let entries = files::list_dir("/proc")?;
+        let mut pids: Vec<u32> = entries.iter().filter_map(|entry| entry.name.parse().ok()).collect();
+        pids.sort_unstable();
+        let mut found = Vec::new();
+        for pid in pids {
+            let Some(info) = look_at(pid, &accounts)? else { continue };
+            let wanted = |text: &str| info.name.contains(text) || info.command.contains(text);
+            if pattern.as_deref().is_none_or(wanted) {
+                found.push(info);
+            }
+        }
+        Ok(found)
+    }
+
+    fn mem() -> Result<Memory> {
+        let text = files::read_text("/proc/meminfo")?;
+        memory::parse(&text).ok_or_else(|| Error::unsupported("/proc/meminfo does not tell the memory"))
+    }
+
+    fn loadavg() -> Result<Load> {
+        let text = files::read_text("/proc/loadavg")?;
+        load::parse(&text).ok_or_else(|| Error::unsupported("/proc/loadavg does not tell the load"))
+    }
+
+    fn kill(pid: u32, signal: Option<String>) -> Result<()> {
+        let signal = signal::check(signal.as_deref().unwrap_or("TERM"))?;
+        signal::check_target(pid)?;
+        if job::dry_run() {
+            log::info(&format!("would send {signal} to process {pid}"));
+            return Ok(());
+        }
+        Program::new("kill").args(["-s", &signal, &pid.to_string()]).text().map(drop)
+    }
+}
+
+/// None when the process has ended meanwhile.
+fn look_at(pid: u32, accounts: &Accounts) -> Result<Option<Info>> {
+    let read = || -> Result<Option<Info>> {
+        let text = files::read(&format!("/proc/{pid}/status"))?;
+        let command = files::read(&format!("/proc/{pid}/cmdline"))?;
+        Ok(status::parse(pid, &String::from_utf8_lossy(&text), &command, accounts))
+    };
+    match read() {
+        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Failed) => Ok(None),
+        other => other,
+    }
+}

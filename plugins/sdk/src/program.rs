@@ -1,0 +1,128 @@
+//! Running a program and judging how it ended.
+
+use crate::{
+    Error, ErrorKind, Result,
+    command::{self, Output, Spec, Status},
+};
+
+/// A program to run: its name or absolute path, and its arguments.
+///
+/// ```no_run
+/// # fn main() -> func_sdk::Result<()> {
+/// let version = func_sdk::program::Program::new("uname").arg("-r").text()?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Program(Spec);
+
+impl Program {
+    /// A program without arguments, input or a time limit of its own.
+    pub fn new(program: impl Into<String>) -> Self {
+        Self(Spec {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: None,
+            stdin: None,
+            timeout_ms: None,
+        })
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.0.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<T: Into<String>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
+        self.0.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// What the program reads on its standard input.
+    #[must_use]
+    pub fn stdin(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.0.stdin = Some(input.into());
+        self
+    }
+
+    /// How long it may take, in milliseconds.
+    #[must_use]
+    pub fn timeout_ms(mut self, limit: u64) -> Self {
+        self.0.timeout_ms = Some(limit);
+        self
+    }
+
+    /// Runs it, however it ends.
+    pub fn run(&self) -> Result<Output> {
+        command::run(&self.0)
+    }
+
+    /// Runs it and gives its standard output as text. It is an error unless the program exits with 0.
+    pub fn text(&self) -> Result<String> {
+        judge(&self.0.program, self.run()?)
+    }
+}
+
+/// The standard output of a program that did well; otherwise an error that says how it ended and what it complained of.
+pub fn judge(program: &str, output: Output) -> Result<String> {
+    let how = match output.status {
+        Status::Exited(0) if output.truncated => "wrote more than the host's limit".to_owned(),
+        Status::Exited(0) => return Ok(lossy(output.stdout)),
+        Status::Exited(code) => format!("exited with {code}"),
+        Status::Signalled(signal) => format!("was ended by signal {signal}"),
+        Status::TimedOut => {
+            let message = format!("`{program}` took longer than {} ms", output.elapsed_ms);
+            return Err(Error::new(ErrorKind::TimedOut, message));
+        }
+    };
+    let complaint = lossy(output.stderr);
+    let complaint = complaint.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    Err(Error::failed(match complaint {
+        Some(line) => format!("`{program}` {how}: {line}"),
+        None => format!("`{program}` {how}"),
+    }))
+}
+
+/// Text out of bytes: what is not UTF-8 is shown as U+FFFD.
+pub fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(status: Status, stderr: &str) -> Output {
+        Output {
+            status,
+            stdout: b"out\xff".to_vec(),
+            stderr: stderr.as_bytes().to_vec(),
+            truncated: false,
+            elapsed_ms: 7,
+        }
+    }
+
+    #[test]
+    fn a_program_that_exits_with_0_gives_its_output() {
+        assert_eq!(judge("x", ended(Status::Exited(0), "a warning")).as_deref(), Ok("out\u{fffd}"));
+    }
+
+    #[test]
+    fn any_other_end_is_an_error_with_the_last_complaint() {
+        let error = |status, stderr| judge("x", ended(status, stderr)).map(drop).map_err(|e| (e.kind, e.message));
+        let failed = |message: &str| Err((ErrorKind::Failed, message.to_owned()));
+        assert_eq!(error(Status::Exited(2), "usage\nno such host\n\n"), failed("`x` exited with 2: no such host"));
+        assert_eq!(error(Status::Signalled(9), ""), failed("`x` was ended by signal 9"));
+        assert_eq!(error(Status::TimedOut, ""), Err((ErrorKind::TimedOut, "`x` took longer than 7 ms".to_owned())));
+    }
+
+    #[test]
+    fn output_that_was_cut_is_not_passed_off_as_whole() {
+        let output = Output { truncated: true, ..ended(Status::Exited(0), "") };
+        assert!(judge("x", output).is_err());
+    }
+}
