@@ -1,0 +1,308 @@
+//! What the operator allows each module to touch.
+//!
+//! A module only *asks*; these tables of the minion's configuration *grant*. Nothing is granted by
+//! default, and everything a module does to its host is checked against them at the moment of the
+//! call:
+//!
+//! ```toml
+//! [grants.disk]
+//! run = ["/bin/df", "lsblk"]
+//! read = ["/proc/mounts", "/sys/block/**"]
+//! write = []
+//! ```
+//!
+//! The table is named after the module, by its short name or in full (`[grants."acme:disk/disk"]`).
+//! Paths are absolute and may be globs: `*` stays inside one folder, `**` does not, and `/srv/**`
+//! covers `/srv` itself. A program is an absolute path, or a bare name that is looked up on a fixed
+//! search path (never on that of a caller or of the daemon).
+
+use std::{collections::BTreeMap, path::Path};
+
+use globset::{GlobBuilder, GlobMatcher};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ModuleName;
+
+/// The grants of every module, as the minion's configuration lists them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Grants(BTreeMap<ModuleName, Grant>);
+
+impl Grants {
+    /// What a module may do: the table under its short name together with the one under its full
+    /// name.
+    pub fn for_module(&self, short: &ModuleName, full: &ModuleName) -> Grant {
+        let mut grant = self.0.get(short).cloned().unwrap_or_default();
+        if short != full
+            && let Some(more) = self.0.get(full)
+        {
+            grant.extend(more.clone());
+        }
+        grant
+    }
+
+    /// Adds to what a module may do.
+    pub fn grant(&mut self, module: ModuleName, more: Grant) {
+        self.0.entry(module).or_default().extend(more);
+    }
+
+    /// The modules that have a table.
+    pub fn modules(&self) -> impl Iterator<Item = &ModuleName> {
+        self.0.keys()
+    }
+}
+
+/// What one module may do. The default is nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grant {
+    /// Programs it may run.
+    pub run: Vec<CommandGrant>,
+    /// Files and folders it may read.
+    pub read: Vec<PathGrant>,
+    /// Files and folders it may create, change or remove. Writing does not include reading.
+    pub write: Vec<PathGrant>,
+}
+
+impl Grant {
+    /// Whether `path`, which must already be absolute and free of symbolic links, may be read.
+    pub fn may_read(&self, path: &Path) -> bool {
+        self.read.iter().any(|grant| grant.covers(path))
+    }
+
+    /// Whether `path`, which must already be absolute and free of symbolic links, may be written.
+    pub fn may_write(&self, path: &Path) -> bool {
+        self.write.iter().any(|grant| grant.covers(path))
+    }
+
+    fn extend(&mut self, more: Self) {
+        self.run.extend(more.run);
+        self.read.extend(more.read);
+        self.write.extend(more.write);
+    }
+}
+
+/// A text in a table of grants that grants nothing sensible.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` cannot be granted: {why}")]
+pub struct InvalidGrant {
+    text: String,
+    why: String,
+}
+
+impl InvalidGrant {
+    fn new(text: &str, why: impl Into<String>) -> Self {
+        Self { text: text.to_owned(), why: why.into() }
+    }
+}
+
+/// Files and folders: an absolute path or a glob over absolute paths.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PathGrant {
+    text: String,
+    /// Nothing for a plain path, which is compared as it stands.
+    glob: Option<GlobMatcher>,
+}
+
+impl PathGrant {
+    /// Whether this grant covers `path`, compared without looking at the disk.
+    pub fn covers(&self, path: &Path) -> bool {
+        let itself = self.text.strip_suffix("/**").unwrap_or(&self.text);
+        path == Path::new(itself) || self.glob.as_ref().is_some_and(|glob| glob.is_match(path))
+    }
+
+    /// The path that this grant names, when it is not a pattern.
+    pub fn literal(&self) -> Option<&Path> {
+        self.glob.is_none().then(|| Path::new(&self.text))
+    }
+
+    /// The text as the operator wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl TryFrom<String> for PathGrant {
+    type Error = InvalidGrant;
+
+    fn try_from(text: String) -> Result<Self, InvalidGrant> {
+        if !text.starts_with('/') {
+            return Err(InvalidGrant::new(&text, "a path begins with `/`"));
+        }
+        if text.split('/').any(|part| part == "..") {
+            return Err(InvalidGrant::new(&text, "`..` has no place in a grant"));
+        }
+        let glob = compile(&text)?;
+        Ok(Self { text, glob })
+    }
+}
+
+impl From<PathGrant> for String {
+    fn from(grant: PathGrant) -> Self {
+        grant.text
+    }
+}
+
+impl PartialEq for PathGrant {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+/// A program: an absolute path, a bare name, or a glob over either.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CommandGrant {
+    text: String,
+    glob: Option<GlobMatcher>,
+}
+
+impl CommandGrant {
+    /// Whether this grant covers a program.
+    ///
+    /// `location` is where it is: the folder free of symbolic links, the file's own name kept (on
+    /// systems where one program answers to many names, the name is what was granted). `on_path`
+    /// says that the program is what its bare name means on the fixed search path; `resolve` turns
+    /// the path of a grant into such a location.
+    pub fn covers(
+        &self,
+        location: &Path,
+        on_path: bool,
+        resolve: impl Fn(&Path) -> Option<std::path::PathBuf>,
+    ) -> bool {
+        if self.is_bare() {
+            return on_path && location.file_name().is_some_and(|name| self.matches(Path::new(name)));
+        }
+        self.matches(location)
+            || (self.glob.is_none() && resolve(Path::new(&self.text)).is_some_and(|granted| granted == location))
+    }
+
+    /// Whether this is a name to look up rather than a path.
+    pub fn is_bare(&self) -> bool {
+        !self.text.starts_with('/')
+    }
+
+    /// The text as the operator wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn matches(&self, path: &Path) -> bool {
+        path == Path::new(&self.text) || self.glob.as_ref().is_some_and(|glob| glob.is_match(path))
+    }
+}
+
+impl TryFrom<String> for CommandGrant {
+    type Error = InvalidGrant;
+
+    fn try_from(text: String) -> Result<Self, InvalidGrant> {
+        if text.is_empty() {
+            return Err(InvalidGrant::new(&text, "it is empty"));
+        }
+        if !text.starts_with('/') && text.contains('/') {
+            return Err(InvalidGrant::new(&text, "a program is an absolute path or a bare name"));
+        }
+        if text.split('/').any(|part| part == "..") {
+            return Err(InvalidGrant::new(&text, "`..` has no place in a grant"));
+        }
+        let glob = compile(&text)?;
+        Ok(Self { text, glob })
+    }
+}
+
+impl From<CommandGrant> for String {
+    fn from(grant: CommandGrant) -> Self {
+        grant.text
+    }
+}
+
+impl PartialEq for CommandGrant {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+/// The pattern in `text`, or nothing when it is a plain path: most are, and a plain comparison
+/// spares each worker the compilation.
+fn compile(text: &str) -> Result<Option<GlobMatcher>, InvalidGrant> {
+    if !text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+        return Ok(None);
+    }
+    let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
+    glob.map(|glob| Some(glob.compile_matcher())).map_err(|error| InvalidGrant::new(text, error.kind().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn grants(text: &str) -> Grants {
+        #[derive(Deserialize)]
+        struct Config {
+            grants: Grants,
+        }
+        toml::from_str::<Config>(text).unwrap().grants
+    }
+
+    #[test]
+    fn nothing_is_granted_by_default() {
+        let grant = grants("[grants.disk]\nread = [\"/etc/**\"]")
+            .for_module(&"process".parse().unwrap(), &"func:process/process".parse().unwrap());
+        assert_eq!(grant, Grant::default());
+        assert!(!grant.may_read(Path::new("/etc/passwd")));
+    }
+
+    #[test]
+    fn short_and_full_names_add_up() {
+        let grant = grants("[grants.disk]\nread = [\"/a\"]\n[grants.\"acme:disk/disk\"]\nread = [\"/b\"]")
+            .for_module(&"disk".parse().unwrap(), &"acme:disk/disk".parse().unwrap());
+        assert!(grant.may_read(Path::new("/a")) && grant.may_read(Path::new("/b")));
+        assert!(!grant.may_write(Path::new("/a")));
+    }
+
+    #[test]
+    fn a_star_stays_in_its_folder_and_two_do_not() {
+        let covers = |grant: &str, path: &str| PathGrant::try_from(grant.to_owned()).unwrap().covers(Path::new(path));
+        assert!(covers("/sys/block/*", "/sys/block/sda"));
+        assert!(!covers("/sys/block/*", "/sys/block/sda/size"));
+        assert!(covers("/srv/**", "/srv") && covers("/srv/**", "/srv/a/b"));
+        assert!(!covers("/srv/**", "/srvx") && !covers("/srv", "/srv/a"));
+    }
+
+    #[test]
+    fn what_grants_nothing_sensible_is_refused() {
+        for text in ["", "etc/passwd", "/srv/../etc/**", "/a/[", "relative/*"] {
+            assert!(PathGrant::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+        for text in ["", "bin/df", "/bin/../df", "./df"] {
+            assert!(CommandGrant::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+        let unknown = toml::from_str::<BTreeMap<String, Grant>>("[disk]\nruns = [\"df\"]");
+        assert!(unknown.unwrap_err().to_string().contains("runs"));
+    }
+
+    #[test]
+    fn a_program_is_granted_by_where_it_is() {
+        let covers = |grant: &str, location: &str, on_path| {
+            let resolve = |path: &Path| Some(PathBuf::from(path.to_str()?.replacen("/bin/", "/usr/bin/", 1)));
+            CommandGrant::try_from(grant.to_owned()).unwrap().covers(Path::new(location), on_path, resolve)
+        };
+        assert!(covers("df", "/usr/bin/df", true));
+        assert!(!covers("df", "/tmp/df", false), "a bare name is what the search path says");
+        assert!(covers("/bin/df", "/usr/bin/df", true), "through the link in the folder");
+        assert!(!covers("/bin/df", "/usr/bin/sh", true));
+        assert!(covers("/usr/bin/apt-*", "/usr/bin/apt-get", false) && covers("*", "/usr/bin/df", true));
+        assert!(!covers("*", "/tmp/df", false) && covers("/**", "/tmp/df", false));
+    }
+
+    #[test]
+    fn grants_travel_as_their_text() {
+        let grant = grants("[grants.a]\nrun = [\"df\", \"/opt/*\"]")
+            .for_module(&"a".parse().unwrap(), &"x:a/a".parse().unwrap());
+        let bytes = postcard::to_stdvec(&grant).unwrap();
+        assert_eq!(postcard::from_bytes::<Grant>(&bytes).unwrap(), grant);
+    }
+}
