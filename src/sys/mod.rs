@@ -7,6 +7,7 @@
 
 pub mod alarm;
 pub mod clock;
+pub mod compiled;
 pub mod descriptor;
 pub mod detach;
 pub mod durable;
