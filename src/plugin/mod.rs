@@ -1,1 +1,55 @@
-//! (to be written)
+//! WASM components as modules: typed, sandboxed, replaced while the minion runs.
+//!
+//! ```text
+//! file ──check──▶ component ──compile, cache──▶ .cwasm ──load, link──▶ Plugin ──reflect──▶ Module, Method
+//!                                                                        │
+//!                     arguments ──lower──▶ fresh store, instance, function ──lift──▶ result
+//!                                                      │
+//!                                     host functions: grants checked at each call
+//! ```
+//!
+//! * A **plugin** is a component file; a **module** is an interface it exports, found by reflection;
+//!   the interface's functions are the **methods**.
+//! * Every call gets a new store and every bound there is: memory, time, output. Whatever happens in
+//!   it, the minion serves on.
+//! * A module touches the machine only through `minion:host`, and only where the operator's grants
+//!   allow it.
+//! * The daemon compiles; workers load what it compiled. Both use the same settings for the code.
+//!
+//! This module knows nothing of jobs or of the network: what a call logs goes to its
+//! [`Events`], and what becomes of plugin files to the registry's sink.
+
+mod cache;
+mod call;
+mod call_error;
+mod check;
+mod context;
+mod engine;
+mod error;
+mod failure;
+mod host;
+mod link;
+mod load;
+mod metadata;
+mod module;
+mod output;
+mod reflect;
+mod signature;
+mod state;
+mod ticker;
+mod values;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use cache::Cache;
+pub use call::check_arguments;
+pub use call_error::CallError;
+pub use context::{CallContext, Clock, Events, Level, Limits, NoEvents};
+pub use engine::Engine;
+pub use error::{Cause, Error};
+pub use load::Plugin;
+pub use metadata::{DOCS_SECTION, Docs, FunctionDocs, InterfaceDocs, Metadata};
+pub use module::{Method, Module, Param, RESERVED};

@@ -1,0 +1,175 @@
+//! One call: a fresh store, the arguments in, the function, the result out.
+//!
+//! A call is bounded in every direction. Guest code gives way at each tick of the epoch and ends when
+//! its time is over; a wait inside a host function ends by the timer around the whole call. The store
+//! is made for the call and dropped with it, so nothing that a trap left behind is ever seen again.
+
+use std::time::Duration;
+
+use wasmtime::{
+    Store, Trap, UpdateDeadline, WasmBacktrace,
+    component::{Val, types::Type},
+};
+
+use super::{
+    call_error::CallError,
+    context::{CallContext, Clock, Level},
+    failure,
+    load::Plugin,
+    module::Method,
+    state::State,
+    values::{self, Budget, Mismatch},
+};
+use crate::{
+    ids::{MethodName, ModuleName},
+    wire::Value,
+};
+
+/// What wasmtime may allocate to carry one value of the guest's out: a byte of a list takes one
+/// `Val`.
+const BYTES_PER_VALUE: usize = size_of::<Val>();
+/// Host memory for what a module passes to host functions, whatever the limit of its result.
+const LEAST_FUEL: usize = 64 << 20;
+
+impl Plugin {
+    /// Calls a method.
+    ///
+    /// Arguments at the end that are optional may be left out. The returned future may be dropped at
+    /// any time, which ends the call.
+    pub async fn call(&self, method: &MethodName, args: &[Value], context: CallContext) -> Result<Value, CallError> {
+        let module = self.module(method).ok_or_else(|| CallError::NoMethod { method: method.to_string() })?;
+        let Some(found) = module.methods.get(method.method()) else {
+            return Err(match module.uncallable.get(method.method()) {
+                Some(why) => CallError::Uncallable { method: method.to_string(), why: why.clone() },
+                None => CallError::NoMethod { method: method.to_string() },
+            });
+        };
+        let args = arguments(found, args)?;
+        self.run(found, &args, &module.name, context).await
+    }
+
+    async fn run(
+        &self,
+        method: &Method,
+        args: &[Val],
+        module: &ModuleName,
+        context: CallContext,
+    ) -> Result<Value, CallError> {
+        let (deadline, clock, limits) = (context.deadline, context.clock, context.limits.clone());
+        let started = tokio::time::Instant::now();
+        let entered = tokio::time::timeout(deadline, self.engine().enter()).await;
+        let _entered = entered.map_err(|_| CallError::TimedOut { after: deadline })?;
+
+        let mut store = Store::new(self.engine().wasmtime(), State::new(context, module.clone()));
+        store.limiter(|state| &mut state.usage);
+        store.set_hostcall_fuel(limits.output_bytes.saturating_mul(BYTES_PER_VALUE).max(LEAST_FUEL));
+        watch_the_time(&mut store, clock);
+
+        let outcome = tokio::time::timeout_at(started + deadline, async {
+            let instance = self.instance().instantiate_async(&mut store).await.map_err(Broken::Start)?;
+            let function = instance.get_func(&mut store, method.entry.function).ok_or(Broken::Gone)?;
+            let mut results = vec![Val::Bool(false); method.entry.ty.results().len()];
+            function.call_async(&mut store, args, &mut results).await.map_err(Broken::Call)?;
+            Ok::<_, Broken>(results)
+        })
+        .await;
+        let state = store.data();
+        let dropped = state.logs.dropped();
+        if dropped > 0 {
+            state.context.events.log(Level::Warn, &format!("{dropped} bytes of log were dropped"), &[]);
+        }
+        match outcome {
+            Ok(Ok(results)) => result(&results, method, limits.output_bytes),
+            Ok(Err(broken)) => Err(broken.explain(state, deadline)),
+            Err(_) => Err(CallError::TimedOut { after: deadline }),
+        }
+    }
+}
+
+/// Checks the arguments of a call against the method's types, without running anything.
+pub fn check_arguments(method: &Method, args: &[Value]) -> Result<(), CallError> {
+    arguments(method, args).map(drop)
+}
+
+fn arguments(method: &Method, args: &[Value]) -> Result<Vec<Val>, CallError> {
+    let (least, most) = (method.required(), method.params.len());
+    if args.len() < least || args.len() > most {
+        let noun = if most == 1 { "argument" } else { "arguments" };
+        let wanted = if least == most { format!("{most} {noun}") } else { format!("{least} to {most} {noun}") };
+        let name = method.entry.shown.clone();
+        let signature = method.signature(name.rsplit('.').next().unwrap_or_default());
+        return Err(CallError::ArgumentCount { method: name, wanted, given: args.len(), signature });
+    }
+    let mut vals = Vec::with_capacity(most);
+    for (i, (name, ty)) in method.entry.ty.params().enumerate() {
+        vals.push(match args.get(i) {
+            Some(value) => values::lower(value, &ty)
+                .map_err(|mismatch| CallError::argument(&values::wire_name(name), &mismatch))?,
+            None => Val::Option(None),
+        });
+    }
+    Ok(vals)
+}
+
+fn watch_the_time(store: &mut Store<State>, clock: Clock) {
+    store.set_epoch_deadline(1);
+    match clock {
+        Clock::OneShot => store.epoch_deadline_trap(),
+        Clock::Ticks => store.epoch_deadline_callback(|cx| {
+            let state = cx.data();
+            let over = state.is_cancelled() || state.remaining().is_zero();
+            Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        }),
+    }
+}
+
+/// The method's result on the wire: of an outer `result`, the value or the error.
+fn result(results: &[Val], method: &Method, limit: usize) -> Result<Value, CallError> {
+    let (Some(val), Some(ty)) = (results.first(), method.entry.ty.results().next()) else { return Ok(Value::Nil) };
+    let mut budget = Budget::new(limit);
+    let mut lift =
+        |val: &Val, ty: &Type| values::lift(val, ty, &mut budget).map_err(|mismatch| unsendable(&mismatch, limit));
+    match (val, &ty) {
+        (Val::Result(Ok(val)), Type::Result(result)) => match (val, result.ok()) {
+            (Some(val), Some(ty)) => lift(val, &ty),
+            _ => Ok(Value::Nil),
+        },
+        (Val::Result(Err(val)), Type::Result(result)) => match (val, result.err()) {
+            (Some(val), Some(ty)) => Err(failure::of(&lift(val, &ty)?)),
+            _ => Err(failure::of(&Value::Nil)),
+        },
+        _ => lift(val, &ty),
+    }
+}
+
+fn unsendable(mismatch: &Mismatch, limit: usize) -> CallError {
+    if Budget::spent(mismatch) {
+        CallError::TooLarge { limit }
+    } else {
+        CallError::Unsendable { place: mismatch.place("result"), why: mismatch.what().to_owned() }
+    }
+}
+
+/// Where a call broke off.
+enum Broken {
+    Start(wasmtime::Error),
+    Gone,
+    Call(wasmtime::Error),
+}
+
+impl Broken {
+    fn explain(self, state: &State, deadline: Duration) -> CallError {
+        let error = match self {
+            Self::Gone => return CallError::Start { why: "the function is gone from the component".to_owned() },
+            Self::Start(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
+                return CallError::Busy { why: error.to_string() };
+            }
+            Self::Start(error) | Self::Call(error) => error,
+        };
+        let trap = error.downcast_ref::<Trap>();
+        if trap == Some(&Trap::Interrupt) {
+            return if state.is_cancelled() { CallError::Cancelled } else { CallError::TimedOut { after: deadline } };
+        }
+        failure::of_trap(&error, trap.copied(), error.downcast_ref::<WasmBacktrace>(), state)
+    }
+}

@@ -1,0 +1,48 @@
+//! What a file in the plugin folder is, before anything is compiled.
+
+use wasmparser::{Encoding, Parser, Validator, WasmFeatures};
+
+use super::error::Error;
+
+/// Refuses what is not a whole, valid component, and says which of the usual accidents it is.
+pub(super) fn component(bytes: &[u8]) -> Result<(), Error> {
+    if bytes.is_empty() {
+        return Err(Error::Empty);
+    }
+    if !bytes.starts_with(&b"\0asm"[..bytes.len().min(4)]) {
+        return Err(Error::NotWasm);
+    }
+    if bytes.len() < 8 {
+        return Err(Error::Damaged { why: format!("it ends after {} bytes", bytes.len()) });
+    }
+    match Parser::new(0).parse_all(bytes).next() {
+        Some(Ok(wasmparser::Payload::Version { encoding: Encoding::Module, .. })) => Err(Error::CoreModule),
+        Some(Err(error)) => Err(Error::Damaged { why: error.to_string() }),
+        _ => match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::Damaged { why: error.to_string() }),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_accident_has_its_own_message() {
+        let whole = wat::parse_str("(component (core module $m) (component))").unwrap();
+        assert!(component(&whole).is_ok());
+        assert!(matches!(component(b""), Err(Error::Empty)));
+        assert!(matches!(component(b"#!/bin/sh"), Err(Error::NotWasm)));
+        assert!(matches!(component(&wat::parse_str("(module)").unwrap()), Err(Error::CoreModule)));
+        for length in 1..whole.len() {
+            // A component cut at the end of a section can be valid; it must only never be a surprise.
+            match component(&whole[..length]) {
+                Err(Error::Damaged { .. }) => {}
+                Ok(()) => assert!(length >= 8),
+                Err(other) => panic!("cut at {length}: {other}"),
+            }
+        }
+    }
+}

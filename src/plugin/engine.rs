@@ -1,0 +1,184 @@
+//! The two flavours of the wasmtime engine.
+//!
+//! The daemon *serves*: calls are asynchronous, instances come out of a pool, a thread ticks the
+//! epochs, and new modules are compiled. A worker *forks*: its process has one thread until the fork,
+//! compiles nothing, and keeps its own deadline by a signal. What the one compiles the other loads:
+//! every setting that generated code depends on is made in [`shared`], and pooling is not one.
+//!
+//! The linker is built once for each engine, with everything a module may import. What a module was
+//! not granted is denied when it is called, not by leaving it out here.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::{
+    Config, InstanceAllocationStrategy, PoolingAllocationConfig,
+    component::{Component, Linker},
+};
+
+use super::{
+    error::Error,
+    host,
+    state::State,
+    ticker::{Ticker, Ticking},
+};
+
+/// Calls that may hold an instance at once in the serving engine; more wait for their turn.
+const SLOTS: u32 = 128;
+/// Core instances, memories and tables in the pool: a component is made of a few of each.
+const PARTS: u32 = SLOTS * 8;
+/// Table entries of one core instance; a Python interpreter has some ten thousand.
+const TABLE_ELEMENTS: usize = 100_000;
+/// Stack of the guest's own frames. Deeper recursion is a trap.
+const WASM_STACK: usize = 512 << 10;
+/// The fiber a call runs on: the guest's stack and room for host functions.
+const FIBER_STACK: usize = 2 << 20;
+
+/// A wasmtime engine and the host functions its modules are linked to. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    wasmtime: wasmtime::Engine,
+    linker: Linker<State>,
+    ticker: Option<Ticker>,
+    slots: Option<Semaphore>,
+    compiles: bool,
+}
+
+impl Engine {
+    /// The engine of a daemon: starts the thread that ticks epochs while calls are under way.
+    pub fn serving() -> Result<Self, Error> {
+        let wasmtime = match wasmtime::Engine::new(shared().allocation_strategy(pool())) {
+            Ok(engine) => engine,
+            Err(error) => {
+                // The pool reserves terabytes of addresses, which a tight RLIMIT_AS refuses.
+                tracing::warn!(%error, "no pool of instances; making each on demand");
+                wasmtime::Engine::new(&shared()).map_err(Error::engine)?
+            }
+        };
+        let ticker = Ticker::start(wasmtime.weak()).map_err(Error::ticker)?;
+        Self::new(wasmtime, Some(ticker), Some(Semaphore::new(SLOTS as usize)))
+    }
+
+    /// The engine of a fork server and its workers: no thread, no compilation.
+    pub fn forking() -> Result<Self, Error> {
+        let wasmtime = wasmtime::Engine::new(shared().parallel_compilation(false)).map_err(Error::engine)?;
+        Self::new(wasmtime, None, None)
+    }
+
+    fn new(wasmtime: wasmtime::Engine, ticker: Option<Ticker>, slots: Option<Semaphore>) -> Result<Self, Error> {
+        let compiles = ticker.is_some();
+        let linker = host::linker(&wasmtime).map_err(Error::engine)?;
+        Ok(Self(Arc::new(Inner { wasmtime, linker, ticker, slots, compiles })))
+    }
+
+    /// Ends the guest code that runs under [`Clock::OneShot`](super::Clock::OneShot). One atomic
+    /// addition: fit for a signal handler.
+    pub fn advance_epoch(&self) {
+        self.0.wasmtime.increment_epoch();
+    }
+
+    /// A name for everything that compiled code depends on: version, settings, processor.
+    pub fn compatibility(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.0.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// Machine code for a component, as a `.cwasm` holds it. Takes seconds for a large one.
+    pub(super) fn precompile(&self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        if !self.0.compiles {
+            return Err(Error::NeverCompiles);
+        }
+        self.0.wasmtime.precompile_component(bytes).map_err(Error::compile)
+    }
+
+    /// Compiles a component straight into memory.
+    pub(super) fn compile(&self, bytes: &[u8]) -> Result<Component, Error> {
+        if !self.0.compiles {
+            return Err(Error::NeverCompiles);
+        }
+        Component::from_binary(&self.0.wasmtime, bytes).map_err(Error::compile)
+    }
+
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.wasmtime
+    }
+
+    pub(super) fn linker(&self) -> &Linker<State> {
+        &self.0.linker
+    }
+
+    /// Waits for room for one more instance and keeps the epochs ticking until the result is
+    /// dropped.
+    pub(super) async fn enter(&self) -> Entered<'_> {
+        let slot = match &self.0.slots {
+            Some(slots) => slots.acquire().await.ok(),
+            None => None,
+        };
+        Entered { _slot: slot, _ticking: self.0.ticker.as_ref().map(Ticker::tick) }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("compiles", &self.0.compiles).finish_non_exhaustive()
+    }
+}
+
+/// A call's place in the engine.
+pub(super) struct Entered<'a> {
+    _slot: Option<SemaphorePermit<'a>>,
+    _ticking: Option<Ticking<'a>>,
+}
+
+/// How often the serving engine's epoch advances.
+pub(super) const TICK: Duration = Duration::from_millis(10);
+
+/// The settings that decide what compiled code looks like.
+fn shared() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(FIBER_STACK)
+        .wasm_component_model_async(true)
+        .wasm_component_model_map(true)
+        .wasm_component_model_fixed_length_lists(true);
+    config
+}
+
+fn pool() -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(SLOTS)
+        .total_stacks(SLOTS)
+        .total_core_instances(PARTS)
+        .total_memories(PARTS)
+        .total_tables(PARTS)
+        .table_elements(TABLE_ELEMENTS)
+        .max_component_instance_size(4 << 20)
+        .max_core_instance_size(4 << 20);
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_flavour_compiles_the_other_loads() {
+        let (serving, forking) = (Engine::serving().unwrap(), Engine::forking().unwrap());
+        assert_eq!(serving.compatibility(), forking.compatibility());
+    }
+
+    #[test]
+    fn a_forking_engine_never_compiles() {
+        let bytes = wat::parse_str("(component)").unwrap();
+        assert!(matches!(Engine::forking().unwrap().precompile(&bytes), Err(Error::NeverCompiles)));
+    }
+}

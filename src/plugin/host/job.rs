@@ -1,0 +1,70 @@
+//! `minion:host/job`: the call being served.
+
+use std::time::Duration;
+
+use super::{
+    Error, ErrorKind,
+    bindings::minion::host::job::{Host, Level as GuestLevel},
+    error,
+};
+use crate::plugin::{
+    context::Level,
+    state::{LoggedError, State},
+};
+
+/// How often a waiting host function looks whether the call was cancelled.
+pub(super) const CANCEL_CHECK: Duration = Duration::from_millis(50);
+
+/// The field by which the SDK's panic hook tells the place of a panic.
+const PANIC_PLACE: &str = "panicked-at";
+
+impl Host for State {
+    fn id(&mut self) -> String {
+        self.context.job_id.clone()
+    }
+
+    fn caller(&mut self) -> String {
+        self.context.caller.clone()
+    }
+
+    fn dry_run(&mut self) -> bool {
+        self.context.dry_run
+    }
+
+    fn remaining_ms(&mut self) -> u64 {
+        u64::try_from(self.remaining().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn cancelled(&mut self) -> bool {
+        self.is_cancelled()
+    }
+
+    async fn sleep(&mut self, ms: u64) -> Result<(), Error> {
+        let cancelled = self.cancellation();
+        let sleep = tokio::time::sleep(Duration::from_millis(ms).min(self.remaining() + CANCEL_CHECK));
+        tokio::select! {
+            () = sleep => Ok(()),
+            () = super::until_set(&cancelled) => Err(error(ErrorKind::Cancelled, "the call was cancelled", None)),
+        }
+    }
+
+    fn progress(&mut self, done: u64, total: Option<u64>, note: String) {
+        let note: String = note.chars().filter(|c| !c.is_control()).take(200).collect();
+        self.context.events.progress(done, total, &note);
+    }
+
+    fn log(&mut self, level: GuestLevel, message: String, fields: Vec<(String, String)>) {
+        let level = match level {
+            GuestLevel::Trace => Level::Trace,
+            GuestLevel::Debug => Level::Debug,
+            GuestLevel::Info => Level::Info,
+            GuestLevel::Warn => Level::Warn,
+            GuestLevel::Error => Level::Error,
+        };
+        self.record(level, &message, &fields);
+        self.last_error = (level == Level::Error).then(|| {
+            let place = fields.into_iter().find(|(name, _)| name == PANIC_PLACE).map(|(_, place)| place);
+            LoggedError { message, place }
+        });
+    }
+}

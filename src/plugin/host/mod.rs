@@ -1,0 +1,52 @@
+//! What a module may import: `minion:host@0.1.0` of `wit/`, and WASI p2.
+//!
+//! Everything is linked for every module; what the operator did not grant is denied at the call, so
+//! that a module can go on without it and the message can name the line to add. WASI is there for
+//! languages whose runtimes want it, and holds nothing: no environment, no folder, no network, and
+//! what is printed becomes log lines. Its asynchronous linker only, ever: the synchronous one keeps
+//! a threaded runtime in a static, which must not exist in a process that forks.
+
+mod clock;
+mod config;
+mod job;
+
+use wasmtime::component::{HasSelf, Linker};
+
+use super::state::State;
+
+#[allow(clippy::pedantic, missing_docs, unreachable_pub, reason = "generated from wit/, which has the documentation")]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "module",
+        imports: {
+            "minion:host/job.sleep": async,
+        },
+    });
+}
+
+pub(super) use bindings::minion::host::types::{Error, ErrorKind};
+
+/// A linker that offers everything.
+pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    use bindings::minion::host;
+
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    host::job::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    host::clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    host::config::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+/// An error for a module: what happened, and perhaps what to do.
+fn error(kind: ErrorKind, message: impl Into<String>, hint: Option<String>) -> Error {
+    Error { kind, message: message.into(), hint }
+}
+
+/// Waits until somebody cancels the call.
+async fn until_set(cancelled: &std::sync::atomic::AtomicBool) {
+    while !cancelled.load(std::sync::atomic::Ordering::Relaxed) {
+        tokio::time::sleep(job::CANCEL_CHECK).await;
+    }
+}

@@ -1,0 +1,89 @@
+//! A loaded component: its modules, and what it takes to instantiate it.
+
+use std::{path::Path, sync::Arc};
+
+use wasmtime::component::{Component, InstancePre};
+
+use super::{
+    cache::CompiledName, check, engine::Engine, error::Error, link, metadata::Metadata, module::Module, reflect,
+    state::State,
+};
+use crate::ids::{Digest, MethodName};
+
+/// A loaded component. Cheap to clone; a call in flight keeps the version it began with.
+#[derive(Clone)]
+pub struct Plugin(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    digest: Digest,
+    modules: Vec<Module>,
+    facts: Option<Module>,
+    instance: InstancePre<State>,
+}
+
+impl Plugin {
+    /// Compiles a component and keeps the code in memory only. The serving engine.
+    pub fn compile(engine: &Engine, bytes: &[u8]) -> Result<Self, Error> {
+        check::component(bytes)?;
+        let component = engine.compile(bytes)?;
+        Self::new(engine, &component, Digest::of(bytes), &Metadata::read(bytes))
+    }
+
+    /// Loads a component that the daemon has compiled into its cache. The methods have no
+    /// documentation then, which the compiled form does not hold.
+    pub fn load_compiled(engine: &Engine, path: &Path) -> Result<Self, Error> {
+        let name = CompiledName::of(path)?;
+        Self::load(engine, path, name.digest, &Metadata::default())
+    }
+
+    pub(super) fn load(engine: &Engine, path: &Path, digest: Digest, metadata: &Metadata) -> Result<Self, Error> {
+        let component = crate::sys::compiled::load_compiled(engine.wasmtime(), path)
+            .map_err(|error| Error::LoadCompiled { path: path.to_owned(), source: error.into() })?;
+        Self::new(engine, &component, digest, metadata)
+    }
+
+    fn new(engine: &Engine, component: &Component, digest: Digest, metadata: &Metadata) -> Result<Self, Error> {
+        let (modules, facts) = reflect::modules(component, digest, metadata)?;
+        let instance = link::instance(engine.linker(), component)?;
+        Ok(Self(Arc::new(Inner { engine: engine.clone(), digest, modules, facts, instance })))
+    }
+
+    /// The digest of the component.
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// Its modules, in the order of its exports.
+    pub fn modules(&self) -> &[Module] {
+        &self.0.modules
+    }
+
+    /// The module of a name, short or full. The functions that the minion itself calls are found
+    /// under `minion:host/facts`.
+    pub fn module(&self, method: &MethodName) -> Option<&Module> {
+        let named = |module: &&Module| module.name == *method.module() || module.full_name == *method.module();
+        let hidden = self.0.facts.as_ref().filter(|module| module.full_name == *method.module());
+        self.0.modules.iter().find(named).or(hidden)
+    }
+
+    /// Whether it exports `minion:host/facts`, to be called as `minion:host/facts.collect`.
+    pub fn contributes_facts(&self) -> bool {
+        self.0.facts.is_some()
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(super) fn instance(&self) -> &InstancePre<State> {
+        &self.0.instance
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let modules: Vec<_> = self.0.modules.iter().map(|module| module.full_name.as_str()).collect();
+        f.debug_struct("Plugin").field("digest", &self.0.digest).field("modules", &modules).finish_non_exhaustive()
+    }
+}

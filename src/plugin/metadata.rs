@@ -1,0 +1,189 @@
+//! What a component's file says about itself beside its types: metadata and documentation.
+//!
+//! Nothing in here decides what a call does, so damage costs the texts and not the plugin.
+
+use std::collections::BTreeMap;
+
+use wasmparser::{ComponentName, CustomSectionReader, KnownCustom, Parser, Payload};
+use wit_parser::{Docs as WitDocs, Interface, Resolve, decoding};
+
+/// The custom section that holds the component's WIT package with its documentation, in the binary
+/// form that `wit_component::encode` writes. (Doc comments do not survive into a component by
+/// themselves.)
+pub const DOCS_SECTION: &str = "wit-package";
+
+/// What a component's file says about itself.
+#[derive(Debug, Clone, Default)]
+pub struct Metadata {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The documentation of its interfaces.
+    pub docs: Docs,
+}
+
+impl Metadata {
+    /// Reads what a component says about itself; what is missing or damaged is left out.
+    pub fn read(component: &[u8]) -> Self {
+        let mut found = Self::default();
+        for section in custom_sections(component) {
+            let text = || String::from_utf8(section.data().to_vec()).ok().filter(|text| !text.is_empty());
+            match section.name() {
+                VERSION_SECTION => found.version = text(),
+                DESCRIPTION_SECTION => found.description = text(),
+                DOCS_SECTION => found.docs = Docs::read(section.data()).unwrap_or_default(),
+                _ => {
+                    if let KnownCustom::ComponentName(names) = section.as_known() {
+                        found.name = names.into_iter().flatten().find_map(|name| match name {
+                            ComponentName::Component { name, .. } => Some(name.to_owned()),
+                            _ => None,
+                        });
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The sections in which wasm-metadata keeps a component's version and description.
+const VERSION_SECTION: &str = "version";
+const DESCRIPTION_SECTION: &str = "description";
+
+/// The custom sections of the component itself (not of what is nested in it), as far as it parses.
+fn custom_sections(component: &[u8]) -> Vec<CustomSectionReader<'_>> {
+    let mut depth = 0_u32;
+    let mut found = Vec::new();
+    for payload in Parser::new(0).parse_all(component) {
+        match payload {
+            Ok(Payload::Version { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Payload::CustomSection(section)) if depth == 1 => found.push(section),
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    found
+}
+
+/// The documentation of interfaces, by their full names without versions.
+#[derive(Debug, Clone, Default)]
+pub struct Docs(BTreeMap<String, InterfaceDocs>);
+
+/// The documentation of one interface.
+#[derive(Debug, Clone, Default)]
+pub struct InterfaceDocs {
+    /// What it is for.
+    pub text: String,
+    /// Its functions, by their names in WIT.
+    pub functions: BTreeMap<String, FunctionDocs>,
+}
+
+/// The documentation of one function.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FunctionDocs {
+    /// What it does, without the lines about its parameters.
+    pub text: String,
+    /// What its parameters mean, by their names in WIT: from lines such as ``- `path`: the file.``
+    pub params: BTreeMap<String, String>,
+}
+
+impl Docs {
+    /// Reads the contents of a [`DOCS_SECTION`].
+    fn read(section: &[u8]) -> Option<Self> {
+        let decoded = decoding::decode(section).ok()?;
+        let resolve = decoded.resolve();
+        let named = resolve
+            .interfaces
+            .iter()
+            .filter_map(|(_, interface)| Some((full_name(resolve, interface)?, InterfaceDocs::of(interface))));
+        Some(Self(named.collect()))
+    }
+
+    /// The documentation of the interface `namespace:package/name`.
+    pub fn interface(&self, full_name: &str) -> Option<&InterfaceDocs> {
+        self.0.get(full_name)
+    }
+}
+
+fn full_name(resolve: &Resolve, interface: &Interface) -> Option<String> {
+    let package = &resolve.packages[interface.package?].name;
+    Some(format!("{}:{}/{}", package.namespace, package.name, interface.name.as_ref()?))
+}
+
+impl InterfaceDocs {
+    fn of(interface: &Interface) -> Self {
+        let functions =
+            interface.functions.iter().map(|(name, function)| (name.clone(), FunctionDocs::of(&function.docs)));
+        Self { text: text(&interface.docs), functions: functions.collect() }
+    }
+}
+
+impl FunctionDocs {
+    fn of(docs: &WitDocs) -> Self {
+        let mut found = Self::default();
+        let mut current = None::<String>;
+        for line in text(docs).lines() {
+            if let Some((name, about)) = parameter(line) {
+                found.params.insert(name.to_owned(), about.to_owned());
+                current = Some(name.to_owned());
+            } else if let Some(about) =
+                current.as_ref().filter(|_| line.starts_with("  ")).and_then(|name| found.params.get_mut(name))
+            {
+                about.push(' ');
+                about.push_str(line.trim());
+            } else {
+                current = None;
+                found.text.push_str(line);
+                found.text.push('\n');
+            }
+        }
+        found.text = found.text.trim().replace("\n\n\n", "\n\n");
+        found
+    }
+}
+
+fn text(docs: &WitDocs) -> String {
+    docs.contents.clone().unwrap_or_default().trim().to_owned()
+}
+
+/// The name and meaning in a line such as ``- `path`: the file.``
+fn parameter(line: &str) -> Option<(&str, &str)> {
+    let (name, about) = line.trim_end().strip_prefix("- `")?.split_once("`:")?;
+    Some((name, about.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_about_parameters_become_their_documentation() {
+        let contents = "Adds numbers.\n\n- `first-one`: the first,\n  and more.\n- `b`: the second.\n\nErrors: none.";
+        let docs = FunctionDocs::of(&WitDocs { contents: Some(contents.to_owned()) });
+        assert_eq!(docs.text, "Adds numbers.\n\nErrors: none.");
+        assert_eq!(docs.params["first-one"], "the first, and more.");
+        assert_eq!(docs.params["b"], "the second.");
+    }
+
+    #[test]
+    fn what_is_no_component_says_nothing() {
+        for bytes in [&b""[..], b"\0asm", b"\0asm\x0d\0\x01\0\x07\xff\xff", b"junk"] {
+            let found = Metadata::read(bytes);
+            assert!(found.name.is_none() && found.docs.interface("a:b/c").is_none());
+        }
+    }
+
+    #[test]
+    fn only_the_sections_of_the_component_itself_count() {
+        let inner = r#"(component (@custom "description" "of a part"))"#;
+        let text = format!(r#"(component $disk (@custom "version" "1.2.3") {inner})"#);
+        let found = Metadata::read(&wat::parse_str(&text).unwrap());
+        assert_eq!(found.name.as_deref(), Some("disk"));
+        assert_eq!(found.version.as_deref(), Some("1.2.3"));
+        assert_eq!(found.description, None);
+    }
+}

@@ -1,0 +1,152 @@
+//! What the host keeps for one call: the data of its store.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use wasmtime::{ResourceLimiter, component::ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+
+use super::{
+    context::{CallContext, Level},
+    output::{LogBudget, Printed},
+};
+use crate::ids::ModuleName;
+
+/// Resources (streams, pollables) that one call may hold at once.
+const MAX_RESOURCES: usize = 1_000;
+/// Core instances, memories and tables of one component.
+const MAX_PARTS: usize = 64;
+/// Entries of all tables together.
+const MAX_TABLE_ELEMENTS: usize = 500_000;
+
+/// What the host keeps for one call.
+pub(super) struct State {
+    pub(super) context: CallContext,
+    pub(super) module: ModuleName,
+    pub(super) usage: Usage,
+    pub(super) last_error: Option<LoggedError>,
+    pub(super) logs: Arc<LogBudget>,
+    ends: Instant,
+    table: ResourceTable,
+    wasi: Option<WasiCtx>,
+}
+
+/// The last error that the module logged: what a panic says on its way out.
+#[derive(Debug, Clone)]
+pub(super) struct LoggedError {
+    pub(super) message: String,
+    pub(super) place: Option<String>,
+}
+
+impl State {
+    pub(super) fn new(context: CallContext, module: ModuleName) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        Self {
+            usage: Usage { limit: context.limits.memory_bytes, ..Usage::default() },
+            logs: Arc::new(LogBudget::new(context.limits.log_bytes)),
+            ends: Instant::now() + context.deadline,
+            last_error: None,
+            wasi: None,
+            context,
+            module,
+            table,
+        }
+    }
+
+    /// The time left until the call's deadline.
+    pub(super) fn remaining(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.context.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn cancellation(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.context.cancelled)
+    }
+
+    pub(super) fn record(&self, level: Level, message: &str, fields: &[(String, String)]) {
+        self.logs.log(&*self.context.events, level, message, fields);
+    }
+}
+
+impl WasiView for State {
+    /// Made when a module first touches WASI, which most never do.
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let (context, logs) = (&self.context, &self.logs);
+        let wasi = self.wasi.get_or_insert_with(|| {
+            let printed = |level| Printed::new(level, Arc::clone(&context.events), Arc::clone(logs));
+            WasiCtxBuilder::new()
+                .stdout(printed(Level::Info))
+                .stderr(printed(Level::Warn))
+                .allow_tcp(false)
+                .allow_udp(false)
+                .allow_ip_name_lookup(false)
+                .build()
+        });
+        WasiCtxView { ctx: wasi, table: &mut self.table }
+    }
+}
+
+/// What a call's instance uses, against what it may.
+#[derive(Debug, Default)]
+pub(super) struct Usage {
+    limit: usize,
+    memory: usize,
+    elements: usize,
+    refused: bool,
+}
+
+impl Usage {
+    /// Whether memory was refused at any time.
+    pub(super) fn refused(&self) -> bool {
+        self.refused
+    }
+}
+
+impl ResourceLimiter for Usage {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let memory = self.memory.saturating_add(desired.saturating_sub(current));
+        if memory > self.limit || maximum.is_some_and(|maximum| desired > maximum) {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.memory = memory;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.refused = true;
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let elements = self.elements.saturating_add(desired.saturating_sub(current));
+        let fits = elements <= MAX_TABLE_ELEMENTS;
+        if fits {
+            self.elements = elements;
+        } else {
+            self.refused = true;
+        }
+        Ok(fits)
+    }
+
+    fn instances(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn tables(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn memories(&self) -> usize {
+        MAX_PARTS
+    }
+}
