@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::access::Grants;
 use crate::config::{self, ByteSize, Home, Period};
 use crate::ids::ModuleName;
+use crate::plugin;
 use crate::telemetry;
 
 /// The commented configuration, in which every key has its default value.
@@ -33,6 +35,10 @@ pub struct MinionConfig {
     pub jobs: Jobs,
     /// How logs are written.
     pub log: Log,
+    /// How much one call of a module may use.
+    pub limits: Limits,
+    /// What each module may touch.
+    pub grants: Grants,
     /// What each module reads through `minion:host/config`.
     pub settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
 }
@@ -183,6 +189,53 @@ pub struct Log {
 impl Default for Log {
     fn default() -> Self {
         Self { level: "info".to_owned(), format: telemetry::Format::Text }
+    }
+}
+
+/// How much one call of a module may use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Memory, all of the module's memories and tables together.
+    pub memory: ByteSize,
+    /// The result.
+    pub output: ByteSize,
+    /// Log lines.
+    pub log: ByteSize,
+    /// Each of the two outputs of a program that it runs.
+    pub command: ByteSize,
+    /// A file that it reads or writes whole.
+    pub file: ByteSize,
+    /// Names in a folder that it lists.
+    pub directory_entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let limits = plugin::Limits::default();
+        let size = |bytes: usize| ByteSize::from(bytes as u64);
+        Self {
+            memory: size(limits.memory_bytes),
+            output: size(limits.output_bytes),
+            log: size(limits.log_bytes),
+            command: size(limits.command_bytes),
+            file: size(limits.file_bytes),
+            directory_entries: limits.directory_entries,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits as the plugin host takes them.
+    pub fn for_plugins(&self) -> plugin::Limits {
+        plugin::Limits {
+            memory_bytes: self.memory.in_memory(),
+            output_bytes: self.output.in_memory(),
+            log_bytes: self.log.in_memory(),
+            command_bytes: self.command.in_memory(),
+            file_bytes: self.file.in_memory(),
+            directory_entries: self.directory_entries,
+        }
     }
 }
 

@@ -3,5 +3,5 @@
 mod config;
 
 pub use config::{
-    Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Listen, Log, MinionConfig,
+    Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Limits, Listen, Log, MinionConfig,
 };
