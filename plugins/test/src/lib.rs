@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use exports::base::test::test::Guest;
-use func_sdk::{Datetime, Error, Result, clock, job, log, values::Value};
+use func_sdk::{Datetime, Error, Result, clock, config, job, log, values::Value};
 
 func_sdk::module!(Test);
 
@@ -36,8 +36,9 @@ impl Guest for Test {
     }
 
     fn progress(steps: u32, delay_ms: Option<u64>) -> Result<u32> {
+        let delay = delay_ms.unwrap_or_else(|| usual_delay(config::get("delay-ms")));
         for step in 1..=steps {
-            job::sleep(delay_ms.unwrap_or(100))?;
+            job::sleep(delay)?;
             let note = format!("step {step} of {steps}");
             log::info(&note);
             job::progress(step.into(), Some(steps.into()), &note);
@@ -48,6 +49,11 @@ impl Guest for Test {
 
 fn add(a: i64, b: i64) -> Result<i64> {
     a.checked_add(b).ok_or_else(|| Error::invalid(format!("{a} + {b} does not fit into 64 bits")))
+}
+
+/// How long a step takes when the caller does not say: a slow machine is made by its settings.
+fn usual_delay(setting: Option<String>) -> u64 {
+    setting.and_then(|text| text.parse().ok()).unwrap_or(100)
 }
 
 fn milliseconds(seconds: f64) -> Result<u64> {
@@ -69,6 +75,13 @@ mod tests {
     fn a_sum_that_does_not_fit_is_an_error_and_no_wrong_number() {
         assert_eq!(add(2, -3), Ok(-1));
         assert!(add(i64::MAX, 1).is_err_and(|error| error.message.contains("9223372036854775807 + 1")));
+    }
+
+    #[test]
+    fn a_machine_can_be_made_slow() {
+        assert_eq!(usual_delay(Some("700".to_owned())), 700);
+        assert_eq!(usual_delay(Some("soon".to_owned())), 100);
+        assert_eq!(usual_delay(None), 100);
     }
 
     #[test]
