@@ -1,1 +1,31 @@
-//! (to be written)
+//! The fan-out core: choose hosts, call them with bounded width, name what became of every call.
+//!
+//! ```text
+//! Target ──select──▶ Selection { hosts, skipped } ──fan_out, at most `forks` in flight──▶ (HostName, Outcome) …
+//! ```
+//!
+//! Every host of a selection ends in exactly one named [`Outcome`]; a slow one costs only its own deadline. What became
+//! of a call is told as precisely as can be known, and the border is the request's first byte: a call that broke before
+//! it was *unreachable* (and alone may be tried again, once), one that broke behind it is *lost*, for it may have run.
+//!
+//! Connections are kept and sessions resumed, so that a second call of the same process costs a tenth of the first. This
+//! module knows nothing of jobs, and nothing is printed here.
+
+mod client;
+mod connection;
+mod fan_out;
+mod outcome;
+mod pool;
+mod request;
+mod select;
+mod summary;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use client::{Fleet, FleetOptions};
+pub use outcome::{Outcome, SkipReason};
+pub use request::Request;
+pub use select::{KnownDown, NoHost, SelectError, Selection, Selector};
+pub use summary::Summary;
+pub use target::{InvalidTarget, Target};

@@ -1,0 +1,172 @@
+//! What became of a call on one host.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::{Answer, RemoteError, Value};
+
+/// The end of a call on one host. Every host that was asked has exactly one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The method's result.
+    Ok(Value),
+    /// The method was not found, did not like its arguments, or failed.
+    Failed(RemoteError),
+    /// Not a byte of the request got there; nothing ran.
+    Unreachable {
+        /// Why not.
+        why: String,
+    },
+    /// The minion would not take the call; nothing ran.
+    Refused {
+        /// What it said.
+        why: String,
+    },
+    /// There was no result in time. The call may have run, or may be running still.
+    TimedOut {
+        /// How long it was given.
+        after: Duration,
+    },
+    /// The request was sent and no usable answer came; it may have run.
+    Lost {
+        /// What broke.
+        why: String,
+    },
+    /// Cancelled before it had a result.
+    Cancelled,
+    /// Never asked, on purpose.
+    Skipped(SkipReason),
+}
+
+/// Why a host was not asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipReason {
+    /// It is listed as known to be down.
+    Down,
+    /// So many others had failed that the rest was left alone.
+    MaxFail,
+}
+
+impl SkipReason {
+    /// The reason in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Down => "known to be down",
+            Self::MaxFail => "too many hosts had failed",
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome's one-word name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ok(_) => "ok",
+            Self::Failed(_) => "failed",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Refused { .. } => "refused",
+            Self::TimedOut { .. } => "timed out",
+            Self::Lost { .. } => "lost",
+            Self::Cancelled => "cancelled",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
+    /// Whether the method ran and succeeded.
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Self::Ok(_))
+    }
+
+    /// The method's result, if it succeeded.
+    pub fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Ok(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// What an answer means. A list that begins with `REMOTE_ERROR` is a failure, a fault is a refusal.
+    pub fn of_answer(answer: Answer) -> Self {
+        match answer {
+            Answer::Fault(fault) => Self::Refused { why: fault.message },
+            Answer::Value(value) => RemoteError::from_value(&value).map_or(Self::Ok(value), Self::Failed),
+        }
+    }
+
+    /// What went wrong, for people; nothing for a success.
+    pub fn why(&self) -> Option<String> {
+        match self {
+            Self::Ok(_) => None,
+            Self::Failed(error) => Some(error.to_string()),
+            Self::Unreachable { why } | Self::Refused { why } | Self::Lost { why } => Some(why.clone()),
+            Self::TimedOut { after } => Some(format!("no result within {}", seconds(*after))),
+            Self::Cancelled => Some("cancelled".into()),
+            Self::Skipped(reason) => Some(reason.text().into()),
+        }
+    }
+
+    /// The outcome for programs: `outcome` is its name; `value`, `error` or `why` say the rest.
+    pub fn to_json(&self) -> serde_json::Value {
+        let name = self.name();
+        match self {
+            Self::Ok(value) => serde_json::json!({ "outcome": name, "value": value.to_json() }),
+            Self::Failed(error) => serde_json::json!({
+                "outcome": name,
+                "error": { "type": error.kind, "message": error.message, "trace": error.trace },
+            }),
+            Self::Cancelled => serde_json::json!({ "outcome": name }),
+            other => serde_json::json!({ "outcome": name, "why": other.why() }),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.why() {
+            Some(why) if !matches!(self, Self::Cancelled) => write!(f, "{}: {why}", self.name()),
+            _ => f.write_str(self.name()),
+        }
+    }
+}
+
+/// A time for people: whole seconds without a fraction.
+fn seconds(time: Duration) -> String {
+    if time.subsec_nanos() == 0 { format!("{} s", time.as_secs()) } else { format!("{:.1} s", time.as_secs_f64()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Fault;
+
+    #[test]
+    fn answers_become_outcomes() {
+        let error = RemoteError::new("UnknownMethod", "no `test.nope` here");
+        assert_eq!(Outcome::of_answer(Answer::Value(error.to_value())), Outcome::Failed(error));
+        assert_eq!(Outcome::of_answer(Answer::Value(3.into())), Outcome::Ok(3.into()));
+        let refused = Outcome::of_answer(Answer::Fault(Fault::refused("not you")));
+        assert_eq!(refused.to_string(), "refused: not you");
+    }
+
+    #[test]
+    fn every_outcome_survives_the_store_and_reads_well() {
+        for (outcome, text) in [
+            (Outcome::Ok(Value::Nil), "ok"),
+            (Outcome::Failed(RemoteError::new("E", "x")), "failed: E: x"),
+            (Outcome::Unreachable { why: "x".into() }, "unreachable: x"),
+            (Outcome::Refused { why: "x".into() }, "refused: x"),
+            (Outcome::TimedOut { after: Duration::from_millis(1500) }, "timed out: no result within 1.5 s"),
+            (Outcome::TimedOut { after: Duration::from_secs(9) }, "timed out: no result within 9 s"),
+            (Outcome::Lost { why: "x".into() }, "lost: x"),
+            (Outcome::Cancelled, "cancelled"),
+            (Outcome::Skipped(SkipReason::Down), "skipped: known to be down"),
+        ] {
+            let bytes = postcard::to_stdvec(&outcome).unwrap();
+            assert_eq!(postcard::from_bytes::<Outcome>(&bytes).unwrap(), outcome);
+            assert_eq!(outcome.to_string(), text);
+            assert_eq!(outcome.to_json()["outcome"], outcome.name());
+        }
+    }
+}

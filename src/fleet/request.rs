@@ -1,0 +1,73 @@
+//! What is sent, ready to be sent many times.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{HeaderMap, header, http::HeaderValue};
+
+use crate::{
+    ids::{MinionJobId, OverlordJobId},
+    wire::{self, Call},
+};
+
+/// A call, encoded once, with what travels beside it. Clones share the encoded body.
+#[derive(Debug, Clone)]
+pub struct Request {
+    body: Bytes,
+    headers: HeaderMap,
+    timeout: Option<Duration>,
+}
+
+impl Request {
+    /// A request with the fleet's usual deadline.
+    pub fn new(call: &Call) -> Self {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
+        Self { body: Bytes::from(wire::encode_call(call)), headers, timeout: None }
+    }
+
+    /// With a deadline of its own. The minion is told.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// With the minion's job id, chosen by us.
+    #[must_use]
+    pub fn job(mut self, id: &MinionJobId) -> Self {
+        self.set(wire::header::JOB_ID, id.as_str());
+        self
+    }
+
+    /// With the overlord's job that it belongs to.
+    #[must_use]
+    pub fn overlord_job(mut self, id: &OverlordJobId) -> Self {
+        self.set(wire::header::OVERLORD_JOB, id.as_str());
+        self
+    }
+
+    /// The deadline, if it has one of its own.
+    pub fn own_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    pub(super) fn to_http(&self, host: &str, timeout: Duration) -> hyper::Request<Full<Bytes>> {
+        let mut request = hyper::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = hyper::Method::POST;
+        *request.headers_mut() = self.headers.clone();
+        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        request.headers_mut().insert(wire::header::TIMEOUT_MS, HeaderValue::from(millis));
+        if let Ok(value) = HeaderValue::from_str(host) {
+            request.headers_mut().insert(header::HOST, value);
+        }
+        request
+    }
+
+    /// Job ids hold no control characters; bytes beyond ASCII are allowed in a header's value.
+    fn set(&mut self, name: &'static str, value: &str) {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            self.headers.insert(name, value);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! From a target to the hosts that will be asked, frozen.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{SkipReason, Target};
+use crate::{
+    ca::{DEFAULT_PORT, Host},
+    ids::{HostName, InvalidId},
+};
+
+/// What chooses hosts out of the inventory.
+#[derive(Debug, Clone)]
+pub struct Selector {
+    /// Who.
+    pub target: Target,
+    /// But not these.
+    pub exclude: Option<Target>,
+    /// Whether a plain name that the inventory does not have is tried as it is, on the usual port.
+    pub allow_unknown: bool,
+}
+
+/// The frozen set of hosts of one call, each once, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Those to ask.
+    pub hosts: Vec<Host>,
+    /// Those not to ask, and why.
+    pub skipped: Vec<(Host, SkipReason)>,
+    /// Parts of the target that chose nobody.
+    pub unmatched: Vec<String>,
+}
+
+/// The target chooses nobody.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no host matches `{target}`{}", if *excluded { ", once the excluded ones are taken away" } else { "" })]
+pub struct NoHost {
+    target: String,
+    excluded: bool,
+}
+
+/// Hosts known to be down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownDown(BTreeSet<HostName>);
+
+/// Why the file of hosts known to be down cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectError {
+    /// It cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line is not a host name.
+    #[error("`{}`, line {line}", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: InvalidId,
+    },
+}
+
+impl Selector {
+    /// All hosts that a target chooses.
+    pub fn new(target: Target) -> Self {
+        Self { target, exclude: None, allow_unknown: false }
+    }
+
+    /// Freezes the set.
+    pub fn select(&self, inventory: &[Host], down: &KnownDown) -> Result<Selection, NoHost> {
+        let mut chosen: Vec<Host> = inventory.iter().filter(|host| self.target.matches(&host.name)).cloned().collect();
+        let mut unmatched = Vec::new();
+        for part in self.target.parts() {
+            if inventory.iter().any(|host| part.matches(&host.name)) {
+                continue;
+            }
+            match part.plain().filter(|_| self.allow_unknown) {
+                Some(name) => chosen.push(unknown(name)),
+                None => unmatched.push(part.text.clone()),
+            }
+        }
+        let found = !chosen.is_empty();
+        if let Some(exclude) = &self.exclude {
+            chosen.retain(|host| !exclude.matches(&host.name));
+        }
+        if chosen.is_empty() {
+            return Err(NoHost { target: self.target.to_string(), excluded: found });
+        }
+        chosen.sort_by(|a, b| a.name.cmp(&b.name));
+        chosen.dedup_by(|a, b| a.name == b.name);
+        let (skipped, hosts): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|host| down.0.contains(&host.name));
+        let skipped = skipped.into_iter().map(|host| (host, SkipReason::Down)).collect();
+        Ok(Selection { hosts, skipped, unmatched })
+    }
+}
+
+impl Selection {
+    /// How many hosts there are, skipped ones too.
+    pub fn len(&self) -> usize {
+        self.hosts.len() + self.skipped.len()
+    }
+
+    /// Whether there are none, which no selection made by [`Selector::select`] is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl KnownDown {
+    /// Reads a file with one name a line; `#` begins a comment. No file, nobody down.
+    pub fn load(path: &Path) -> Result<Self, SelectError> {
+        let text = match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            other => other.map_err(|source| SelectError::Read { path: path.to_owned(), source })?,
+        };
+        let mut names = BTreeSet::new();
+        for (index, line) in text.lines().enumerate() {
+            let name = line.split('#').next().unwrap_or_default().trim();
+            if !name.is_empty() {
+                let mistake = |source| SelectError::Name { path: path.to_owned(), line: index + 1, source };
+                names.insert(name.parse().map_err(mistake)?);
+            }
+        }
+        Ok(Self(names))
+    }
+}
+
+impl FromIterator<HostName> for KnownDown {
+    fn from_iter<I: IntoIterator<Item = HostName>>(names: I) -> Self {
+        Self(names.into_iter().collect())
+    }
+}
+
+fn unknown(name: HostName) -> Host {
+    let address = format!("{name}:{DEFAULT_PORT}");
+    let address = address.parse().expect("a host name and a port are an address");
+    Host { name, address }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inventory() -> Vec<Host> {
+        let host = |name: &str| Host { name: name.parse().unwrap(), address: "127.0.0.1:7".parse().unwrap() };
+        ["web2", "web1", "db1"].map(host).to_vec()
+    }
+
+    fn selector(target: &str, exclude: &str) -> Selector {
+        Selector { exclude: exclude.parse().ok(), ..Selector::new(target.parse().unwrap()) }
+    }
+
+    fn names<'a>(hosts: impl IntoIterator<Item = &'a Host>) -> Vec<&'a str> {
+        hosts.into_iter().map(|host| host.name.as_str()).collect()
+    }
+
+    #[test]
+    fn each_host_is_chosen_once_and_by_name() {
+        let selection = selector("web*;*2;nobody;x?", "").select(&inventory(), &KnownDown::default()).unwrap();
+        assert_eq!(names(&selection.hosts), ["web1", "web2"]);
+        assert_eq!(selection.unmatched, ["nobody", "x?"]);
+    }
+
+    #[test]
+    fn hosts_known_to_be_down_are_skipped_by_name_and_excluded_ones_are_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("down");
+        assert_eq!(KnownDown::load(&path).unwrap(), KnownDown::default());
+        fs::write(&path, "# since Monday\nWeb1 # a new disk\n\nelsewhere\n").unwrap();
+        let down = KnownDown::load(&path).unwrap();
+        let selection = selector("*", "db*").select(&inventory(), &down).unwrap();
+        assert_eq!(names(&selection.hosts), ["web2"]);
+        assert_eq!(names(selection.skipped.iter().map(|(host, _)| host)), ["web1"]);
+        fs::write(&path, "web1\nno host\n").unwrap();
+        assert!(KnownDown::load(&path).unwrap_err().to_string().ends_with("line 2"));
+    }
+
+    #[test]
+    fn nobody_is_an_error_that_says_why() {
+        let none = |target, exclude| selector(target, exclude).select(&inventory(), &KnownDown::default());
+        assert_eq!(none("mail*", "").unwrap_err().to_string(), "no host matches `mail*`");
+        assert!(none("web*", "*").unwrap_err().to_string().contains("excluded"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_tried_only_when_allowed() {
+        let mut selector = selector("mail1;mail?;web1", "");
+        assert_eq!(selector.select(&inventory(), &KnownDown::default()).unwrap().unmatched, ["mail1", "mail?"]);
+        selector.allow_unknown = true;
+        let selection = selector.select(&inventory(), &KnownDown::default()).unwrap();
+        assert_eq!(selection.hosts[0].address.to_string(), "mail1:51234");
+        assert_eq!(names(&selection.hosts), ["mail1", "web1"]);
+        assert_eq!(selection.unmatched, ["mail?"]);
+    }
+}

@@ -1,0 +1,5 @@
+//! The client against small servers that behave well or badly on purpose.
+
+mod census;
+mod outcomes;
+pub(crate) mod server;

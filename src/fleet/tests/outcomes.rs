@@ -1,0 +1,145 @@
+//! Each way a call can end has its own name.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::net::TcpListener;
+
+use super::server::{Behaviour, Reaction, Server, authority, fleet, serve, serve_at};
+use crate::{
+    ca::{Authority, Host, IssueRequest},
+    fleet::{Fleet, FleetOptions, Outcome, Request},
+    tls::{Identity, Role},
+    wire::{Answer, Call, Fault, RemoteError, Value, header},
+};
+
+fn echo() -> Behaviour {
+    Arc::new(|call, _| Reaction::Answer(Answer::Value(Value::Array(call.params))))
+}
+
+fn always(reaction: fn() -> Reaction) -> Behaviour {
+    Arc::new(move |_, _| reaction())
+}
+
+fn ping() -> Request {
+    Request::new(&Call::new("test.ping", vec![7.into()]))
+}
+
+fn seven() -> Outcome {
+    Outcome::Ok(Value::Array(vec![7.into()]))
+}
+
+async fn outcome_of(behaviour: Behaviour, request: &Request) -> Outcome {
+    let authority = authority();
+    let server = serve(&authority, "web1", behaviour).await;
+    let options = FleetOptions { max_answer: 10_000, ..FleetOptions::default() };
+    fleet(&authority, options).call(&server.host, request).await
+}
+
+/// A fleet, a server that echoes, and a connection between them that was used once and kept.
+async fn warm() -> (Authority, Fleet, Server) {
+    let authority = authority();
+    let server = serve(&authority, "web1", echo()).await;
+    let fleet = fleet(&authority, FleetOptions::default());
+    assert_eq!(fleet.call(&server.host, &ping()).await, seven());
+    (authority, fleet, server)
+}
+
+#[tokio::test]
+async fn answers_faults_and_errors_are_told_apart() {
+    assert_eq!(outcome_of(echo(), &ping()).await, seven());
+    let failed = || Reaction::Answer(Answer::Value(RemoteError::new("Trap", "unreachable").into()));
+    assert_eq!(outcome_of(always(failed), &ping()).await, Outcome::Failed(RemoteError::new("Trap", "unreachable")));
+    let fault = || Reaction::Answer(Answer::Fault(Fault::refused("not you")));
+    assert_eq!(outcome_of(always(fault), &ping()).await, Outcome::Refused { why: "not you".into() });
+    let busy = outcome_of(always(|| Reaction::Raw(503, b"later".into())), &ping()).await;
+    assert_eq!(busy.to_string(), "refused: it answered HTTP 503 Service Unavailable");
+}
+
+#[tokio::test]
+async fn what_breaks_after_the_request_was_sent_is_lost() {
+    for (reaction, why) in [
+        ((|| Reaction::HangUp) as fn() -> Reaction, "whether it ran is not known"),
+        (|| Reaction::Raw(200, b"<html>".into()), "makes no sense"),
+        (|| Reaction::Raw(200, vec![b' '; 20_000]), "longer than 10000 bytes"),
+    ] {
+        let outcome = outcome_of(always(reaction), &ping()).await;
+        assert!(matches!(&outcome, Outcome::Lost { why: told } if told.contains(why)), "{outcome}");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_host_costs_its_own_deadline_and_is_told_it() {
+    let told = Arc::new(std::sync::Mutex::new(String::new()));
+    let hear = Arc::clone(&told);
+    let silent: Behaviour = Arc::new(move |_, headers| {
+        *hear.lock().unwrap() = headers[header::TIMEOUT_MS].to_str().unwrap().to_owned();
+        Reaction::Silence
+    });
+    let outcome = outcome_of(silent, &ping().timeout(Duration::from_millis(300))).await;
+    assert_eq!(outcome, Outcome::TimedOut { after: Duration::from_millis(300) });
+    assert_eq!(*told.lock().unwrap(), "300");
+}
+
+#[tokio::test]
+async fn where_nobody_listens_or_nobody_shakes_hands_nothing_was_sent() {
+    let authority = authority();
+    let options = FleetOptions { connect_timeout: Duration::from_millis(200), ..FleetOptions::default() };
+    let fleet = fleet(&authority, options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = Host { name: "web1".parse().unwrap(), address: listener.local_addr().unwrap().into() };
+    let slow = fleet.call(&host, &ping()).await;
+    assert!(matches!(&slow, Outcome::Unreachable { why } if why.contains("within 0.2 s")), "{slow}");
+    drop(listener);
+    let closed = fleet.call(&host, &ping()).await;
+    assert!(matches!(&closed, Outcome::Unreachable { why } if why.contains("cannot connect")), "{closed}");
+}
+
+#[tokio::test]
+async fn a_host_that_is_somebody_else_gets_no_request() {
+    let (authority, fleet, server) = warm().await;
+    let wrong_name = Host { name: "db1".parse().unwrap(), ..server.host.clone() };
+    let outcome = fleet.call(&wrong_name, &ping()).await;
+    assert!(matches!(&outcome, Outcome::Unreachable { why } if why.contains("prove to be `db1`")), "{outcome}");
+    let impostor = serve(&Authority::in_memory("other").unwrap(), "web2", echo()).await;
+    let outcome = fleet.call(&impostor.host, &ping()).await;
+    assert!(matches!(outcome, Outcome::Unreachable { .. }), "{outcome}");
+    drop(authority);
+}
+
+#[tokio::test]
+async fn a_minion_that_does_not_accept_us_is_never_taken_for_one_that_ran_the_call() {
+    let (authority, _, server) = warm().await;
+    // We believe the server, and it does not believe us: its CA is ours, our certificate is of another one.
+    let stranger = Authority::in_memory("other").unwrap();
+    let stranger = stranger.issue(&IssueRequest::new("boss".parse().unwrap(), Role::Overlord)).unwrap();
+    let identity = Identity::from_pem(&stranger.cert_pem, &stranger.key_pem, authority.certificate()).unwrap();
+    let fleet = Fleet::new(&identity, FleetOptions::default()).unwrap();
+    let outcome = fleet.call(&server.host, &ping()).await;
+    assert!(matches!(&outcome, Outcome::Refused { why } if why.contains("our certificate")), "{outcome}");
+}
+
+#[tokio::test]
+async fn connections_are_kept_and_one_that_was_closed_meanwhile_is_opened_again() {
+    let (authority, fleet, server) = warm().await;
+    assert_eq!(fleet.call(&server.host, &ping()).await, seven());
+    assert_eq!((server.connections.load(Ordering::SeqCst), fleet.connections_opened()), (1, 1));
+    let std::net::SocketAddr::V4(at) = server.host.address.to_string().parse().unwrap() else { unreachable!() };
+    server.stop().await;
+    let again = serve_at(&authority, "web1", at.into(), echo()).await;
+    assert_eq!(fleet.call(&again.host, &ping()).await, seven());
+    assert_eq!(fleet.connections_opened(), 2);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_not_used_for_ever() {
+    let authority = authority();
+    let server = serve(&authority, "web1", echo()).await;
+    let fleet = fleet(&authority, FleetOptions { idle: Duration::ZERO, ..FleetOptions::default() });
+    for _ in 0..3 {
+        assert_eq!(fleet.call(&server.host, &ping()).await, seven());
+    }
+    assert_eq!(fleet.connections_opened(), 3);
+}

@@ -1,0 +1,109 @@
+//! A server for tests: mutual TLS and HTTP, and a reaction to each request.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{HeaderMap, Response, StatusCode, body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    ca::{Authority, Host, IssueRequest},
+    fleet::{Fleet, FleetOptions},
+    tls::{Identity, Role, server_config},
+    wire::{Answer, Call, encode_answer, parse_call},
+};
+
+/// What a server does with a request.
+pub(crate) enum Reaction {
+    /// Answers.
+    Answer(Answer),
+    /// Answers with this status and text.
+    Raw(u16, Vec<u8>),
+    /// Closes the connection.
+    HangUp,
+    /// Never answers.
+    Silence,
+}
+
+pub(crate) type Behaviour = Arc<dyn Fn(Call, &HeaderMap) -> Reaction + Send + Sync>;
+
+/// A running server. Dropping it stops it, connections too.
+pub(crate) struct Server {
+    pub(crate) host: Host,
+    pub(crate) connections: Arc<AtomicUsize>,
+    task: AbortOnDropHandle<()>,
+}
+
+impl Server {
+    /// Stops it, and waits until its port is free.
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        drop(self.task.await);
+    }
+}
+
+pub(crate) fn issue(authority: &Authority, name: &str, role: Role) -> Identity {
+    authority.issue(&IssueRequest::new(name.parse().unwrap(), role)).unwrap().identity().unwrap()
+}
+
+pub(crate) fn authority() -> Authority {
+    Authority::in_memory("test").unwrap()
+}
+
+pub(crate) fn fleet(authority: &Authority, options: FleetOptions) -> Fleet {
+    Fleet::new(&issue(authority, "boss", Role::Overlord), options).unwrap()
+}
+
+/// Starts a server on a free port.
+pub(crate) async fn serve(authority: &Authority, name: &str, behaviour: Behaviour) -> Server {
+    serve_at(authority, name, "127.0.0.1:0".parse().unwrap(), behaviour).await
+}
+
+/// Starts a server at an address.
+pub(crate) async fn serve_at(authority: &Authority, name: &str, at: SocketAddr, behaviour: Behaviour) -> Server {
+    let config = server_config(&issue(authority, name, Role::Minion)).unwrap();
+    let listener = TcpListener::bind(at).await.unwrap();
+    let host = Host { name: name.parse().unwrap(), address: listener.local_addr().unwrap().into() };
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&connections);
+    let task = tokio::spawn(async move {
+        let mut tasks = tokio::task::JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            counter.fetch_add(1, Ordering::SeqCst);
+            let (acceptor, behaviour) = (TlsAcceptor::from(Arc::clone(&config)), Arc::clone(&behaviour));
+            tasks.spawn(async move {
+                let Ok(tls) = acceptor.accept(stream).await else { return };
+                let service = service_fn(|request| react(request, Arc::clone(&behaviour)));
+                drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service).await);
+            });
+        }
+    });
+    Server { host, connections, task: AbortOnDropHandle::new(task) }
+}
+
+async fn react(request: hyper::Request<Incoming>, behaviour: Behaviour) -> Result<Response<Full<Bytes>>, &'static str> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| "half a request")?.to_bytes();
+    let reply = |status: u16, body: Vec<u8>| {
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        Ok(response)
+    };
+    match behaviour(parse_call(&body).unwrap(), &parts.headers) {
+        Reaction::Answer(answer) => reply(200, encode_answer(&answer).into_bytes()),
+        Reaction::Raw(status, body) => reply(status, body),
+        Reaction::HangUp => Err("hanging up"),
+        Reaction::Silence => std::future::pending().await,
+    }
+}
