@@ -108,6 +108,12 @@ pub enum Error {
         #[from]
         source: InvalidId,
     },
+    /// The minion answers this name itself.
+    #[error("the module name `{name}` belongs to the minion itself")]
+    Reserved {
+        /// The module's name.
+        name: String,
+    },
     /// Another plugin already has a module of this name.
     #[error("the module `{name}` is already provided by `{}`, so `{}` is refused", holder.display(), refused.display())]
     Claimed {

@@ -44,8 +44,8 @@ impl Plugin {
     }
 
     fn new(engine: &Engine, component: &Component, digest: Digest, metadata: &Metadata) -> Result<Self, Error> {
-        let (modules, facts) = reflect::modules(component, digest, metadata)?;
         let instance = link::instance(engine.linker(), component)?;
+        let (modules, facts) = reflect::modules(component, digest, metadata)?;
         Ok(Self(Arc::new(Inner { engine: engine.clone(), digest, modules, facts, instance })))
     }
 

@@ -1,0 +1,175 @@
+//! What is served at one moment.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::{
+    ids::{MethodName, ModuleName},
+    plugin::{Method, Module, Plugin},
+};
+
+/// The modules that are served at one moment, and the files that are not.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    plugins: Vec<Plugin>,
+    /// Index of the plugin and of the module in it, by short and by full name.
+    names: BTreeMap<ModuleName, (usize, usize)>,
+    failures: Vec<LoadFailure>,
+}
+
+/// A file that did not load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadFailure {
+    /// The file.
+    pub file: PathBuf,
+    /// Why, with the causes.
+    pub error: String,
+    /// Whether an older version of it serves on.
+    pub still_serving: bool,
+}
+
+/// A method to call, with the plugin that has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The plugin; clone it to keep this version for the call.
+    pub plugin: &'a Plugin,
+    /// The module.
+    pub module: &'a Module,
+    /// The method.
+    pub method: &'a Method,
+}
+
+/// Why a name leads to no method.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unknown {
+    /// No such module.
+    #[error("there is no module `{module}`{}", hint.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    Module {
+        /// The name.
+        module: ModuleName,
+        /// A module of a similar name.
+        hint: Option<ModuleName>,
+    },
+    /// The module has no such method.
+    #[error("the module `{module}` has no method `{method}`{}", hint.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
+    Method {
+        /// The module.
+        module: ModuleName,
+        /// The name.
+        method: String,
+        /// A method of a similar name.
+        hint: Option<String>,
+    },
+    /// The function exists but cannot be called from the wire.
+    #[error("`{module}.{method}` cannot be called: {why}")]
+    Uncallable {
+        /// The module.
+        module: ModuleName,
+        /// The name.
+        method: String,
+        /// The reason.
+        why: String,
+    },
+}
+
+impl Catalog {
+    pub(super) fn new(plugins: Vec<Plugin>, failures: Vec<LoadFailure>) -> Self {
+        let mut names = BTreeMap::new();
+        for (at, plugin) in plugins.iter().enumerate() {
+            for (index, module) in plugin.modules().iter().enumerate() {
+                names.insert(module.name.clone(), (at, index));
+                names.insert(module.full_name.clone(), (at, index));
+            }
+        }
+        Self { plugins, names, failures }
+    }
+
+    /// The modules, by their short names.
+    pub fn modules(&self) -> impl Iterator<Item = &Module> {
+        let mut modules: Vec<_> = self.plugins.iter().flat_map(Plugin::modules).collect();
+        modules.sort_by(|a, b| a.name.cmp(&b.name));
+        modules.into_iter()
+    }
+
+    /// The plugins that contribute facts, to be called as `minion:host/facts.collect`.
+    pub fn fact_plugins(&self) -> impl Iterator<Item = &Plugin> {
+        self.plugins.iter().filter(|plugin| plugin.contributes_facts())
+    }
+
+    /// The plugins.
+    pub fn plugins(&self) -> &[Plugin] {
+        &self.plugins
+    }
+
+    /// The files that did not load.
+    pub fn failures(&self) -> &[LoadFailure] {
+        &self.failures
+    }
+
+    /// A module by its short or full name.
+    pub fn module(&self, name: &ModuleName) -> Option<(&Plugin, &Module)> {
+        let (plugin, module) = *self.names.get(name)?;
+        let plugin = self.plugins.get(plugin)?;
+        Some((plugin, plugin.modules().get(module)?))
+    }
+
+    /// The method of a name, or what is wrong with the name.
+    pub fn resolve(&self, name: &MethodName) -> Result<Target<'_>, Unknown> {
+        let Some((plugin, module)) = self.module(name.module()) else {
+            let hint = similar(name.module().as_str(), self.names.keys().map(ModuleName::as_str));
+            return Err(Unknown::Module {
+                module: name.module().clone(),
+                hint: hint.and_then(|name| name.parse().ok()),
+            });
+        };
+        let method = name.method();
+        match (module.methods.get(method), module.uncallable.get(method)) {
+            (Some(method), _) => Ok(Target { plugin, module, method }),
+            (None, Some(why)) => {
+                Err(Unknown::Uncallable { module: module.name.clone(), method: method.to_owned(), why: why.clone() })
+            }
+            (None, None) => {
+                let hint = similar(method, module.methods.keys().map(String::as_str)).map(str::to_owned);
+                Err(Unknown::Method { module: module.name.clone(), method: method.to_owned(), hint })
+            }
+        }
+    }
+}
+
+/// The name that is at most two letters away from the one given.
+fn similar<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.map(|name| (distance(given, name), name)).filter(|(distance, _)| *distance <= 2);
+    near.min().map(|(_, name)| name).filter(|_| given.len() > 2)
+}
+
+/// The number of letters to add, remove or change (Levenshtein's distance).
+fn distance(a: &str, b: &str) -> usize {
+    if a.len().abs_diff(b.len()) > 2 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised() {
+        let names = ["usage", "status", "list"];
+        assert_eq!(similar("useage", names.into_iter()), Some("usage"));
+        assert_eq!(similar("stauts", names.into_iter()), Some("status"));
+        assert_eq!(similar("reboot", names.into_iter()), None);
+        assert_eq!(similar("li", names.into_iter()), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,206 @@
+//! A folder of plugins and what becomes of it.
+
+use std::{fs, path::Path, sync::Mutex};
+
+use super::*;
+use crate::{
+    plugin::{
+        LoadEvent as E,
+        fixture::{call, component, context, engine},
+    },
+    wire::Value,
+};
+
+#[derive(Default)]
+struct Seen(Mutex<Vec<LoadEvent>>);
+
+impl LoadSink for Seen {
+    fn event(&self, event: LoadEvent) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+impl Seen {
+    fn take(&self) -> Vec<LoadEvent> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// A plugin whose module has one method, which answers `number`.
+fn answering(interface: &str, method: &str, number: u32) -> Vec<u8> {
+    component(
+        interface,
+        &format!(r#"(func (export "f") (result i32) (i32.const {number}))"#),
+        &format!(r#"(func ${method} (result u32) (canon lift (core func $i "f")))"#),
+        &[method],
+    )
+}
+
+async fn open(folder: &Path, sink: Arc<dyn LoadSink>) -> Registry {
+    let mut config = RegistryConfig::new(folder.join("plugins"), folder.join("cache"));
+    config.reserved = vec!["system".parse().unwrap()];
+    config.quiet = Duration::from_millis(20);
+    Registry::open(config, engine().clone(), sink).await.unwrap()
+}
+
+async fn answer(registry: &Registry, method: &str) -> Value {
+    let catalog = registry.catalog();
+    let plugin = catalog.resolve(&method.parse().unwrap()).unwrap().plugin.clone();
+    call(&plugin, method, &[], context()).await.unwrap()
+}
+
+/// Writes as a careful tool does: a reader sees the old file or the new.
+fn put(folder: &Path, name: &str, bytes: &[u8]) {
+    let hidden = folder.join("plugins").join(format!(".{name}.tmp"));
+    fs::write(&hidden, bytes).unwrap();
+    fs::rename(hidden, folder.join("plugins").join(name)).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_dropped_replaced_and_removed_is_followed_without_a_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut registry = open(folder.path(), Arc::new(NoSink)).await;
+    put(folder.path(), "a.wasm", &answering("t:a/one", "f", 1));
+    registry.changed().await;
+    assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
+
+    let old = registry.catalog().plugins()[0].clone();
+    put(folder.path(), "a.wasm", &answering("t:a/one", "f", 2));
+    registry.changed().await;
+    assert_eq!(answer(&registry, "one.f").await, Value::Int(2));
+    assert_eq!(call(&old, "one.f", &[], context()).await, Ok(Value::Int(1)), "a call in flight keeps its version");
+
+    fs::remove_file(folder.path().join("plugins/a.wasm")).unwrap();
+    registry.changed().await;
+    assert!(registry.catalog().plugins().is_empty());
+}
+
+#[tokio::test]
+async fn the_same_bytes_again_are_no_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = Arc::new(Seen::default());
+    let registry = open(folder.path(), Arc::clone(&seen) as _).await;
+    put(folder.path(), "a.wasm", &answering("t:a/one", "f", 1));
+    registry.rescan().await;
+    assert!(matches!(&seen.take()[..], [E::Loaded { modules, .. }] if modules[0].as_str() == "one"));
+    let before = registry.catalog();
+    put(folder.path(), "a.wasm", &answering("t:a/one", "f", 1));
+    registry.rescan().await;
+    assert!(seen.take().is_empty());
+    assert!(Arc::ptr_eq(&before, &registry.catalog()));
+}
+
+#[tokio::test]
+async fn a_broken_file_leaves_the_old_version_serving_and_shows_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = Arc::new(Seen::default());
+    let registry = open(folder.path(), Arc::clone(&seen) as _).await;
+    let whole = answering("t:a/one", "f", 1);
+    put(folder.path(), "a.wasm", &whole);
+    registry.rescan().await;
+    let foreign = wat::parse_str(
+        r#"(component
+            (import "t:other/things@1.0.0" (instance (export "frob" (func)) (export "grob" (func (result u32)))))
+            (import "minion:host/job@0.1.0" (instance (export "fly" (func)) (export "id" (func (result string)))))
+            (import "wasi:random/random@0.2.3" (instance (export "get-random-u64" (func (result u64))) (export "dice" (func)))))"#,
+    )
+    .unwrap();
+    let core = wat::parse_str("(module)").unwrap();
+    let missing = "t:other/things@1.0.0#frob, t:other/things@1.0.0#grob, minion:host/job@0.1.0#fly, \
+                   wasi:random/random@0.2.3#dice";
+    let accidents: [(&[u8], &str); 6] = [
+        (b"", "the file is empty"),
+        (b"#!/bin/sh\n", "not WebAssembly"),
+        (&whole[..whole.len() / 2], "damaged or cut short"),
+        (&core, "a core module, not a component"),
+        (&foreign, missing),
+        (&wat::parse_str("(component)").unwrap(), "no module"),
+    ];
+    for (bytes, message) in accidents {
+        put(folder.path(), "a.wasm", bytes);
+        registry.rescan().await;
+        let catalog = registry.catalog();
+        let [failure] = catalog.failures() else { panic!("{message}: {catalog:?}") };
+        assert!(failure.error.contains(message), "{}", failure.error);
+        assert!(failure.still_serving && failure.file.ends_with("a.wasm"));
+        assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
+        assert!(matches!(seen.take().last(), Some(E::Failed { still_serving: true, .. })));
+    }
+    put(folder.path(), "a.wasm", &answering("t:a/one", "f", 7));
+    registry.rescan().await;
+    assert!(registry.catalog().failures().is_empty());
+    assert_eq!(answer(&registry, "one.f").await, Value::Int(7));
+    put(folder.path(), "a.wasm", b"");
+    registry.rescan().await;
+    put(folder.path(), "a.wasm", &answering("t:a/one", "f", 7));
+    registry.rescan().await;
+    assert!(registry.catalog().failures().is_empty(), "the old bytes again make the failure go away");
+}
+
+#[tokio::test]
+async fn of_two_plugins_that_claim_a_name_the_second_is_refused_until_the_first_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path(), Arc::new(NoSink)).await;
+    put(folder.path(), "b.wasm", &answering("t:b/one", "f", 1));
+    registry.rescan().await;
+    put(folder.path(), "a.wasm", &answering("t:a/one", "f", 2));
+    put(folder.path(), "s.wasm", &answering("t:s/system", "f", 3));
+    registry.rescan().await;
+    let catalog = registry.catalog();
+    let errors: Vec<_> = catalog.failures().iter().map(|failure| failure.error.as_str()).collect();
+    assert!(errors[0].contains("b.wasm") && errors[0].contains("a.wasm") && errors[0].contains("`one`"), "{errors:?}");
+    assert!(errors[1].contains("`system` belongs to the minion"), "{errors:?}");
+    assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
+    fs::remove_file(folder.path().join("plugins/b.wasm")).unwrap();
+    registry.rescan().await;
+    assert_eq!(answer(&registry, "t:a/one.f").await, Value::Int(2));
+}
+
+#[tokio::test]
+async fn names_that_lead_nowhere_say_what_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path(), Arc::new(NoSink)).await;
+    put(folder.path(), "a.wasm", &answering("t:a/one", "count-all", 1));
+    registry.rescan().await;
+    let catalog = registry.catalog();
+    let unknown = |name: &str| catalog.resolve(&name.parse().unwrap()).unwrap_err().to_string();
+    assert_eq!(unknown("ones.f"), "there is no module `ones`; did you mean `one`?");
+    assert_eq!(unknown("one.count_al"), "the module `one` has no method `count_al`; did you mean `count_all`?");
+    assert_eq!(unknown("other.f"), "there is no module `other`");
+}
+
+#[tokio::test]
+async fn compiled_code_is_kept_while_somebody_may_want_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = open(folder.path(), Arc::new(NoSink)).await;
+    let (one, two) = (answering("t:a/one", "f", 1), answering("t:a/one", "f", 2));
+    for bytes in [&one, &two] {
+        put(folder.path(), "a.wasm", bytes);
+        registry.rescan().await;
+    }
+    let (one, two) = (Digest::of(&one), Digest::of(&two));
+    assert_eq!(registry.collect([one].into()).await, 0);
+    let compiled = registry.compiled_path(&one).unwrap();
+    let worker = crate::plugin::Plugin::load_compiled(&crate::plugin::Engine::forking().unwrap(), &compiled).unwrap();
+    assert_eq!(worker.digest(), one);
+    assert_eq!(registry.collect(BTreeSet::new()).await, 1);
+    assert!(registry.compiled_path(&one).is_none() && registry.compiled_path(&two).is_some());
+}
+
+#[tokio::test]
+async fn a_damaged_cache_costs_a_compilation_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = answering("t:a/one", "f", 5);
+    let registry = open(folder.path(), Arc::new(NoSink)).await;
+    put(folder.path(), "a.wasm", &bytes);
+    registry.rescan().await;
+    let compiled = registry.compiled_path(&Digest::of(&bytes)).unwrap();
+    drop(registry);
+    for damage in [&b""[..], b"junk", &fs::read(&compiled).unwrap()[..1000]] {
+        fs::remove_file(&compiled).unwrap();
+        fs::write(&compiled, damage).unwrap();
+        let registry = open(folder.path(), Arc::new(NoSink)).await;
+        assert_eq!(answer(&registry, "one.f").await, Value::Int(5));
+        assert!(fs::metadata(&compiled).unwrap().len() > 1000);
+    }
+}
