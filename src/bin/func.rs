@@ -1,3 +1,5 @@
 //! `func`: the overlord, the certificate authority and the tools of module authors.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    func::cli::func()
+}

@@ -26,6 +26,23 @@ pub enum Exit {
     Internal = 70,
 }
 
+impl Exit {
+    /// The kind of an exit code that another half of this program reported.
+    pub fn of_code(code: u8) -> Self {
+        let all = [
+            Self::Ok,
+            Self::SomeFailed,
+            Self::Usage,
+            Self::Configuration,
+            Self::Identity,
+            Self::NoHost,
+            Self::NobodyReachable,
+            Self::StillRunning,
+        ];
+        all.into_iter().find(|exit| *exit as u8 == code).unwrap_or(Self::Internal)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -53,6 +53,17 @@ impl Failure {
         }
     }
 
+    /// What is printed on standard error, for people or for programs.
+    pub fn to_text(&self, json: bool) -> String {
+        if json {
+            return format!("{}\n", self.to_json());
+        }
+        let mut text = Vec::new();
+        // Writing into memory does not fail.
+        let _ = self.write(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// The same as one JSON object.
     pub fn to_json(&self) -> serde_json::Value {
         let mut causes = Vec::new();

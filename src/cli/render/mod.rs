@@ -8,4 +8,4 @@ mod value;
 pub use fold::{Folded, fold};
 pub use hosts::compress;
 pub use table::table;
-pub use value::value;
+pub use value::{value, visible};

@@ -44,7 +44,7 @@ fn is_short(value: &Value) -> bool {
 }
 
 /// Control characters written out: a remote machine never drives the operator's terminal.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,0 +1,92 @@
+//! From the process's arguments to its exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::report::Report;
+use super::{ca, hosts};
+use crate::config::Home;
+
+/// Call typed methods on a fleet of machines, and know what became of every call.
+#[derive(Debug, Parser)]
+#[command(name = "func", version, propagate_version = true, max_term_width = 100)]
+struct Func {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, clap::Args)]
+struct Shared {
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Hosts(hosts::Hosts),
+    #[command(subcommand)]
+    Ca(ca::Ca),
+}
+
+impl Command {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        match self {
+            Self::Hosts(command) => command.run(context),
+            Self::Ca(command) => command.run(context),
+        }
+    }
+}
+
+/// `func`.
+pub fn func() -> ExitCode {
+    let parsed = Func::try_parse();
+    match parsed {
+        Ok(func) => finish(&context(func.shared.json), |context| func.command.run(context)),
+        Err(error) => usage(&error),
+    }
+}
+
+fn context(json: bool) -> Context {
+    Context { home: Home::of_this_user(), json }
+}
+
+fn finish(context: &Context, run: impl FnOnce(&Context) -> Result<Box<dyn Report>, Failure>) -> ExitCode {
+    let done = run(context).and_then(|report| context.print(report.as_ref()));
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            let _ = anstream::stderr().lock().write_all(failure.to_text(context.json).as_bytes());
+            failure.exit().into()
+        }
+    }
+}
+
+/// Help and version go to standard output and are no failure; the rest is a usage error.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let _ = io::stdout().flush();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() }
+}
+
+/// The whole command line, for the tests that hold the reference to it.
+#[cfg(test)]
+fn command_line() -> clap::Command {
+    <Func as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        super::command_line().debug_assert();
+    }
+}

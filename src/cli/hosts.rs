@@ -1,0 +1,101 @@
+//! `func hosts`: the inventory.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::{Failure, OrExit};
+use super::render;
+use super::report::{Lines, Report};
+use crate::ca::{Address, Host, Inventory};
+use crate::fleet::{KnownDown, Selector, Target};
+use crate::ids::HostName;
+
+/// List the minions of the inventory, or change it
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Hosts {
+    /// Only these: globs separated by `;`
+    #[arg(default_value = "*")]
+    target: String,
+    #[command(subcommand)]
+    change: Option<Change>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Change {
+    /// Enter a minion, or its new address
+    Set {
+        /// The name in its certificate
+        name: HostName,
+        /// Where it listens
+        #[arg(value_name = "HOST:PORT")]
+        address: Address,
+    },
+    /// Take a minion out; its certificate stays valid
+    Remove {
+        /// The name in its certificate
+        name: HostName,
+    },
+}
+
+impl Hosts {
+    /// Shows or changes the inventory.
+    pub fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let path = context.home.inventory();
+        match self.change {
+            None => {
+                let inventory = Inventory::load(&path).or_exit(Exit::Configuration)?.hosts();
+                let down = KnownDown::load(&context.home.known_down()).or_exit(Exit::Configuration)?;
+                show(&self.target, &inventory, &down)
+            }
+            Some(Change::Set { name, address }) => {
+                Inventory::update(&path, |inventory| {
+                    inventory.add(name.clone(), address.clone());
+                    Ok(())
+                })
+                .or_exit(Exit::Configuration)?;
+                let data = json!({ "name": name, "address": address });
+                Ok(Box::new(Lines { lines: vec![format!("`{name}` is at {address}")], data }))
+            }
+            Some(Change::Remove { name }) => {
+                let mut removed = None;
+                Inventory::update(&path, |inventory| {
+                    removed = inventory.remove(&name);
+                    Ok(())
+                })
+                .or_exit(Exit::Configuration)?;
+                let Some(address) = removed else {
+                    let why = format!("the inventory has no `{name}`");
+                    return Err(Failure::new(Exit::NoHost, why).hint("list the minions with `func hosts`"));
+                };
+                let data = json!({ "name": name, "address": address });
+                Ok(Box::new(Lines { lines: vec![format!("took `{name}` out of the inventory")], data }))
+            }
+        }
+    }
+}
+
+/// The chosen hosts; why a host is skipped stands beside it.
+fn show(target: &str, inventory: &[Host], down: &KnownDown) -> Result<Box<dyn Report>, Failure> {
+    let target: Target = target.parse().or_exit(Exit::Usage)?;
+    let selection = match Selector::new(target).select(inventory, down) {
+        Ok(selection) => selection,
+        Err(_) if inventory.is_empty() => {
+            return Err(Failure::new(Exit::NoHost, "the inventory has no minions yet")
+                .hint("enter one with `func ca issue NAME --role minion --address HOST:PORT`"));
+        }
+        Err(error) => return Err(Failure::new(Exit::NoHost, error)),
+    };
+    let listed = selection.hosts.iter().map(|host| (host, None));
+    let skipped = selection.skipped.iter().map(|(host, reason)| (host, Some(reason.text())));
+    let mut all: Vec<(&Host, Option<&str>)> = listed.chain(skipped).collect();
+    all.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|(host, note)| vec![host.name.to_string(), host.address.to_string(), note.unwrap_or_default().to_owned()])
+        .collect();
+    let data = all.iter().map(|(host, note)| json!({ "name": host.name, "address": host.address, "skipped": note }));
+    Ok(Box::new(Lines { lines: vec![render::table(&["name", "address", ""], &rows, &[])], data: data.collect() }))
+}

@@ -1,0 +1,142 @@
+//! What became of a call, host by host: equal results shown once, and a census at the end.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::exit::Exit;
+use super::render;
+use super::report::Report;
+use crate::fleet::{Outcome, Summary};
+use crate::ids::HostName;
+
+/// The outcomes of one call. Every host that was chosen is in it once.
+pub struct Outcomes {
+    /// What was called.
+    pub method: String,
+    /// By host.
+    pub hosts: Vec<(HostName, Outcome)>,
+    /// The job that the call was, if it was one.
+    pub job: Option<String>,
+}
+
+impl Outcomes {
+    fn summary(&self) -> Summary {
+        self.hosts.iter().map(|(_, outcome)| outcome).collect()
+    }
+}
+
+/// The exit code that a census deserves.
+pub fn exit_of(summary: &Summary) -> Exit {
+    if summary.all_well() {
+        Exit::Ok
+    } else if summary.nobody_reached() {
+        Exit::NobodyReachable
+    } else {
+        Exit::SomeFailed
+    }
+}
+
+/// `3 ok, 1 unreachable: 4 hosts`
+pub fn census(summary: &Summary) -> String {
+    let counts = [
+        (summary.ok, "ok"),
+        (summary.failed, "failed"),
+        (summary.unreachable, "unreachable"),
+        (summary.refused, "refused"),
+        (summary.timed_out, "timed out"),
+        (summary.lost, "lost"),
+        (summary.cancelled, "cancelled"),
+        (summary.skipped, "skipped"),
+    ];
+    let named: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    let total = summary.total();
+    format!("{}: {total} host{}", named.join(", "), if total == 1 { "" } else { "s" })
+}
+
+/// The census as data.
+pub fn summary_json(summary: &Summary) -> serde_json::Value {
+    let mut data = json!(summary);
+    data["total"] = json!(summary.total());
+    data
+}
+
+/// Writes outcomes folded: a line of hosts, then what they answered.
+pub fn write_folded(hosts: &[(HostName, Outcome)], out: &mut dyn Write) -> io::Result<()> {
+    let bold = anstyle::Style::new().bold();
+    let red = anstyle::AnsiColor::Red.on_default();
+    for group in render::fold(hosts.iter().cloned()) {
+        let names = render::compress(&group.hosts);
+        match &group.result {
+            Outcome::Ok(value) => {
+                writeln!(out, "{bold}{names}{bold:#}")?;
+                writeln!(out, "{}", render::value(value, 2))?;
+            }
+            other => {
+                writeln!(out, "{bold}{names}{bold:#}")?;
+                for (index, line) in other.to_string().lines().enumerate() {
+                    let line = render::visible(line);
+                    let pad = if index == 0 { "  " } else { "    " };
+                    writeln!(out, "{pad}{red}{line}{red:#}")?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Report for Outcomes {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        write_folded(&self.hosts, out)?;
+        writeln!(out, "{}", census(&self.summary()))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let hosts: serde_json::Map<String, serde_json::Value> =
+            self.hosts.iter().map(|(host, outcome)| (host.to_string(), outcome.to_json())).collect();
+        json!({ "method": self.method, "job": self.job, "hosts": hosts, "summary": summary_json(&self.summary()) })
+    }
+
+    fn exit(&self) -> Exit {
+        exit_of(&self.summary())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Value;
+
+    fn outcomes() -> Outcomes {
+        let host = |name: &str| name.parse::<HostName>().unwrap();
+        Outcomes {
+            method: "test.add".to_owned(),
+            job: None,
+            hosts: vec![
+                (host("web2"), Outcome::Ok(Value::Int(3))),
+                (host("web1"), Outcome::Ok(Value::Int(3))),
+                (host("db1"), Outcome::Unreachable { why: "connection refused".to_owned() }),
+            ],
+        }
+    }
+
+    #[test]
+    fn equal_answers_are_shown_once_and_the_census_counts_everybody() {
+        let mut text = Vec::new();
+        outcomes().text(&mut anstream::StripStream::new(&mut text)).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "web[1-2]\n  3\ndb1\n  unreachable: connection refused\n2 ok, 1 unreachable: 3 hosts\n"
+        );
+        assert_eq!(outcomes().exit(), Exit::SomeFailed);
+    }
+
+    #[test]
+    fn programs_get_every_host() {
+        let data = outcomes().json();
+        assert_eq!(data["hosts"]["web1"]["value"], 3);
+        assert_eq!(data["hosts"]["db1"]["outcome"], "unreachable");
+        assert_eq!(data["summary"]["total"], 3);
+    }
+}
