@@ -106,7 +106,8 @@ impl Engine {
         Component::from_binary(&self.0.wasmtime, bytes).map_err(Error::compile)
     }
 
-    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+    /// The engine itself: the alarm of a worker advances its epoch.
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.0.wasmtime
     }
 

@@ -18,3 +18,4 @@ pub mod process;
 pub mod seqpacket;
 pub mod space;
 pub mod title;
+pub mod watched;

@@ -2,10 +2,13 @@
 
 use std::{fs, io};
 
-use nix::sys::{
-    prctl,
-    resource::{Resource, setrlimit},
-    stat::{Mode, umask},
+use nix::{
+    sys::{
+        prctl,
+        resource::{Resource, getrlimit, setrlimit},
+        stat::{Mode, umask},
+    },
+    unistd::setsid,
 };
 
 /// From here on no program that this process starts can gain privileges (set-user-id bits, file
@@ -14,9 +17,17 @@ pub fn no_new_privileges() -> io::Result<()> {
     Ok(prctl::set_no_new_privs()?)
 }
 
-/// A crash of this process or of its children writes no core file: it would hold the call's secrets.
+/// A crash of this process writes no core file, which would hold what the process was told in
+/// confidence. Only the soft limit goes down, so a program that it starts may raise it again.
 pub fn no_core_files() -> io::Result<()> {
-    Ok(setrlimit(Resource::RLIMIT_CORE, 0, 0)?)
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+    Ok(setrlimit(Resource::RLIMIT_CORE, 0, hard)?)
+}
+
+/// Begins a session of its own: a Ctrl-C or a hang-up of the terminal no longer reaches this process.
+/// A process that already leads its group stays where it is.
+pub fn leave_terminal() {
+    let _ = setsid();
 }
 
 /// Files are made readable for all and writable for the owner, as programs expect that are started by

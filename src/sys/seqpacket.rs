@@ -42,6 +42,16 @@ impl SeqPacket {
 
     /// Sends one message. The caller keeps its own copies of the descriptors.
     pub fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(bytes, descriptors, MsgFlags::empty())
+    }
+
+    /// Sends one message, or fails with [`io::ErrorKind::WouldBlock`] when the other end is behind with
+    /// its reading.
+    pub fn try_send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(bytes, descriptors, MsgFlags::MSG_DONTWAIT)
+    }
+
+    fn send_with(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>], flags: MsgFlags) -> io::Result<()> {
         if bytes.is_empty() || bytes.len() > MESSAGE_MAX || descriptors.len() > DESCRIPTORS_MAX {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "message empty or too large"));
         }
@@ -49,7 +59,8 @@ impl SeqPacket {
         let rights = [ControlMessage::ScmRights(&numbers)];
         let control: &[ControlMessage<'_>] = if numbers.is_empty() { &[] } else { &rights };
         loop {
-            match sendmsg::<()>(self.0.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None) {
+            let flags = flags | MsgFlags::MSG_NOSIGNAL;
+            match sendmsg::<()>(self.0.as_raw_fd(), &[IoSlice::new(bytes)], control, flags, None) {
                 Ok(_) => return Ok(()),
                 Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
