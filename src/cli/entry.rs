@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::report::Report;
 use super::{ca, hosts};
 use crate::config::Home;
+use crate::jobs;
 
 /// Call typed methods on a fleet of machines, and know what became of every call.
 #[derive(Debug, Parser)]
@@ -48,6 +49,10 @@ impl Command {
 
 /// `func`.
 pub fn func() -> ExitCode {
+    // Before anything else: the fork server must not have had a thread.
+    if std::env::args_os().nth(1).is_some_and(|word| word == jobs::FORK_SERVER_WORD) {
+        return jobs::fork_server_main();
+    }
     let parsed = Func::try_parse();
     match parsed {
         Ok(func) => finish(&context(func.shared.json), |context| func.command.run(context)),

@@ -1,1 +1,67 @@
-//! (to be written)
+//! A minion's background jobs, from the accepted call to the recorded result.
+//!
+//! ```text
+//!                    submit                      SEQPACKET: id, path; journal, pipe
+//!  minion ──▶ Jobs ─────────▶ owner's task ──▶ spawner ────────────────▶ fork server   (one thread)
+//!              │                 ▲  │ births, judgements                      │ fork, setsid, fork
+//!              │ status: reads   │  ▼                                         ▼
+//!              └──────────────▶ jobs/ID ◀──── STARTED, log, result ──────  worker      (child of init)
+//!                                ▲  └─ the pipe's end, or inotify: look again ┘
+//! ```
+//!
+//! *One file a job, and it is the truth.* `jobs/ID` is an append-only journal of checksummed records; a
+//! lock on it says whether anybody is at it. What the records and the lock mean is one pure function
+//! (`state.rs`, which draws the state machine), so the daemon that accepted a job and one that was started an
+//! hour later say the same of it. What the owner's task has in memory is an index of the files.
+//!
+//! *A job is made once.* A worker records STARTED, durably, before guest code runs; a journal without it
+//! may be spawned again, one with it never. An id chosen by the caller is bound to the caller, the method
+//! and the arguments, so that submitting again is harmless.
+//!
+//! *Workers outlive the daemon.* They are made by the fork server, whose single thread can be forked
+//! without danger, belong to init, and answer to their journal only.
+//!
+//! Where a crash may strike, and what is found afterwards:
+//!
+//! | the crash comes after | found | becomes |
+//! | --- | --- | --- |
+//! | a temporary file, before the link | `.ID.….new` | removed; nobody was told |
+//! | the link | call, lock free | spawned |
+//! | the hand-over, before STARTED | call, HANDED OVER, lock free | spawned again, twice at most |
+//! | STARTED | no end, lock free | lost, and recorded so |
+//! | a part of a record | a torn tail | cut off by the next writer |
+//! | the result | an end, lock free | ended |
+//! | the daemon's death, in any of these | lock held by the worker | running, watched by inotify |
+//!
+//! This module never talks to the network, and only workers run guest code.
+
+mod error;
+mod events;
+mod fork_server;
+mod frame;
+mod handle;
+mod history;
+mod index;
+mod journal;
+mod log;
+mod message;
+mod owner;
+mod record;
+mod report;
+mod request;
+mod retention;
+#[cfg(test)]
+mod samples;
+mod settle;
+mod spawner;
+mod state;
+mod watch;
+mod worker;
+
+pub use error::{Error, SubmitError};
+pub use fork_server::{FORK_SERVER_WORD, fork_server_main};
+pub use handle::{CompiledPath, Jobs, JobsConfig, Submission};
+pub use log::LogPiece;
+pub use report::{JobReport, JobState, Listing};
+pub use retention::Retention;
+pub use spawner::ForkServerCommand;

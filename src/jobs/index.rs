@@ -1,0 +1,206 @@
+//! Every job of the minion, as far as it is kept in memory: whose it is, and how far it is.
+
+use std::collections::HashMap;
+
+use tokio::sync::oneshot;
+
+use super::{
+    message::{Known, SubmitReply},
+    record::{Call, Tombstone, fingerprint},
+    report::Listing,
+    retention::Remains,
+    settle::Remembered,
+};
+use crate::{
+    ids::{Digest, MethodName, MinionJobId, OverlordJobId},
+    sys::{clock::Moment, pidfd::PidFd},
+    wire::JobStatus,
+};
+
+/// What an id stands for.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Job(Job),
+    /// A job that has been purged.
+    Tombstone(Tombstone),
+    /// A file that says nothing that can be understood. Its id stays taken.
+    Unreadable,
+}
+
+/// A job.
+#[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "an overlord's job is another thing than a job")]
+pub(super) struct Job {
+    pub(super) owner: String,
+    pub(super) fingerprint: Digest,
+    pub(super) method: MethodName,
+    pub(super) overlord_job: Option<OverlordJobId>,
+    pub(super) digest: Digest,
+    pub(super) accepted: Moment,
+    pub(super) phase: Phase,
+    /// Dropped at the job's end, which wakes whoever waits for it.
+    waiters: Vec<oneshot::Sender<()>>,
+}
+
+/// How far a job is, seen from the daemon.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Its file is being made; these wait for it.
+    Birth(Vec<SubmitReply>),
+    /// It waits for a worker.
+    Waiting,
+    /// A worker of ours has it; its pipe will end. The worker is known once the fork server has said so.
+    HandedOver { worker: Option<PidFd> },
+    /// Some process has it, and there is no pipe.
+    Adopted,
+    /// Its journal is being looked at.
+    Settling,
+    /// It has ended.
+    Ended(Remembered),
+    /// It has ended, and a tombstone is being put in place of it.
+    Burying(Remembered),
+}
+
+impl Phase {
+    /// Whether the job takes one of the places for workers.
+    pub(super) fn takes_a_place(&self) -> bool {
+        matches!(self, Self::HandedOver { .. } | Self::Adopted | Self::Settling)
+    }
+
+    /// Whether the job may still need the compiled code of its digest.
+    fn needs_code(&self) -> bool {
+        match self {
+            Self::Birth(_) | Self::Waiting | Self::Settling | Self::HandedOver { worker: None } => true,
+            Self::HandedOver { worker: Some(_) } | Self::Adopted | Self::Ended(_) | Self::Burying(_) => false,
+        }
+    }
+
+    fn remembered(&self) -> Option<&Remembered> {
+        match self {
+            Self::Ended(remembered) | Self::Burying(remembered) => Some(remembered),
+            _ => None,
+        }
+    }
+}
+
+impl Job {
+    pub(super) fn new(call: &Call, phase: Phase) -> Self {
+        Self {
+            owner: call.owner.clone(),
+            fingerprint: call.fingerprint(),
+            method: call.method.clone(),
+            overlord_job: call.overlord_job.clone(),
+            digest: call.digest,
+            accepted: call.accepted,
+            phase,
+            waiters: Vec::new(),
+        }
+    }
+
+    /// Whether this is the job of such a call by such a caller.
+    pub(super) fn is_for(&self, call: &Call) -> bool {
+        self.owner == call.owner && self.fingerprint == fingerprint(&call.method, &call.args)
+    }
+
+    /// Notes the end and wakes whoever waits for it.
+    pub(super) fn end(&mut self, remembered: Remembered) {
+        self.phase = Phase::Ended(remembered);
+        self.waiters.clear();
+    }
+
+    /// What its owner may know at once.
+    fn known(&mut self) -> Known {
+        let end = self.phase.remembered().is_none().then(|| {
+            let (waiter, end) = oneshot::channel();
+            self.waiters.retain(|waiter| !waiter.is_closed());
+            self.waiters.push(waiter);
+            end
+        });
+        Known { method: self.method.clone(), overlord_job: self.overlord_job.clone(), accepted: self.accepted, end }
+    }
+}
+
+/// All entries.
+#[derive(Debug, Default)]
+pub(super) struct Index(HashMap<MinionJobId, Entry>);
+
+impl Index {
+    pub(super) fn get(&mut self, id: &MinionJobId) -> Option<&mut Entry> {
+        self.0.get_mut(id)
+    }
+
+    pub(super) fn job(&mut self, id: &MinionJobId) -> Option<&mut Job> {
+        match self.0.get_mut(id) {
+            Some(Entry::Job(job)) => Some(job),
+            _ => None,
+        }
+    }
+
+    pub(super) fn insert(&mut self, id: MinionJobId, entry: Entry) {
+        self.0.insert(id, entry);
+    }
+
+    pub(super) fn remove(&mut self, id: &MinionJobId) -> Option<Entry> {
+        self.0.remove(id)
+    }
+
+    /// A job of this owner.
+    pub(super) fn find(&mut self, id: &MinionJobId, owner: &str) -> Option<Known> {
+        let job = self.job(id).filter(|job| job.owner == owner)?;
+        // A job that is not durable yet does not exist yet.
+        if matches!(job.phase, Phase::Birth(_)) { None } else { Some(job.known()) }
+    }
+
+    /// All jobs of this owner.
+    pub(super) fn list(&self, owner: &str) -> Vec<Listing> {
+        let mut list: Vec<Listing> = self
+            .jobs()
+            .filter(|(_, job)| job.owner == owner && !matches!(job.phase, Phase::Birth(_)))
+            .map(|(id, job)| Listing {
+                id: id.clone(),
+                overlord_job: job.overlord_job.clone(),
+                status: job.phase.remembered().map_or(JobStatus::Running, |remembered| remembered.status),
+            })
+            .collect();
+        list.sort_by(|one, other| one.id.cmp(&other.id));
+        list
+    }
+
+    /// The components whose compiled code is still needed.
+    pub(super) fn digests_in_use(&self) -> Vec<Digest> {
+        let mut digests: Vec<Digest> =
+            self.jobs().filter(|(_, job)| job.phase.needs_code()).map(|(_, job)| job.digest).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        digests
+    }
+
+    /// Jobs that some process has without our holding its pipe.
+    pub(super) fn adopted(&self) -> Vec<MinionJobId> {
+        let adopted = self.jobs().filter(|(_, job)| matches!(job.phase, Phase::Adopted));
+        adopted.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// How many places for workers are taken.
+    pub(super) fn places_taken(&self) -> usize {
+        self.jobs().filter(|(_, job)| job.phase.takes_a_place()).count()
+    }
+
+    /// What can be forgotten.
+    pub(super) fn remains(&self) -> impl Iterator<Item = (&MinionJobId, Remains)> {
+        self.0.iter().filter_map(|(id, entry)| match entry {
+            Entry::Job(Job { phase: Phase::Ended(ended), .. }) => {
+                Some((id, Remains::Ended { at: ended.at, acknowledged: ended.acknowledged, bytes: ended.bytes }))
+            }
+            Entry::Tombstone(tombstone) => Some((id, Remains::Tombstone { at: tombstone.purged })),
+            _ => None,
+        })
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = (&MinionJobId, &Job)> {
+        self.0.iter().filter_map(|(id, entry)| match entry {
+            Entry::Job(job) => Some((id, job)),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,53 @@
+//! What the owner's task can be asked and told.
+
+use tokio::sync::oneshot;
+
+use super::{
+    error::{JournalError, SubmitError},
+    journal::Birth,
+    record::{Call, Tombstone},
+    report::Listing,
+    settle::Settled,
+};
+use crate::{
+    ids::{Digest, MethodName, MinionJobId, OverlordJobId},
+    sys::clock::Moment,
+};
+
+/// Where the answer to a submission goes.
+pub(super) type SubmitReply = oneshot::Sender<Result<MinionJobId, SubmitError>>;
+
+/// One message to the owner.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// A caller wants this done.
+    Submit { call: Box<Call>, reply: SubmitReply },
+    /// A caller asks for a job of its own. `None` to everybody else.
+    Find { id: MinionJobId, owner: String, reply: oneshot::Sender<Option<Known>> },
+    /// A caller asks for all jobs of its own.
+    List { owner: String, reply: oneshot::Sender<Vec<Listing>> },
+    /// Somebody wants to collect compiled code.
+    DigestsInUse { reply: oneshot::Sender<Vec<Digest>> },
+    /// A result was given to its owner.
+    Fetched { id: MinionJobId },
+    /// The minion stops.
+    Shutdown { reply: oneshot::Sender<()> },
+    /// A job's file was created, or not.
+    Born { id: MinionJobId, born: Result<Birth, JournalError> },
+    /// It is time to look at a job.
+    Gone { id: MinionJobId },
+    /// A job was looked at.
+    Settled { id: MinionJobId, settled: Result<Settled, JournalError> },
+    /// An ended job was buried, or a tombstone removed.
+    Purged { id: MinionJobId, left: Result<Option<Tombstone>, JournalError> },
+}
+
+/// What the owner's task knows of a job without looking at its file.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) method: MethodName,
+    pub(super) overlord_job: Option<OverlordJobId>,
+    pub(super) accepted: Moment,
+    /// For a job that has not ended: the sender is dropped when it does.
+    pub(super) end: Option<oneshot::Receiver<()>>,
+}

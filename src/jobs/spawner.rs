@@ -1,0 +1,221 @@
+//! The daemon's side of the fork server.
+//!
+//! A task owns the fork server: it hands journals over to it, passes on what it answers, starts it
+//! again when it has died, replaces it after it has loaded some hundred versions of modules (their
+//! code is never wholly given back), and kills it when it does not answer. A journal that is lost on
+//! the way is not lost: its lock is free then, its pipe has ended, and the owner looks at it again.
+
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::{
+    process::{Child, Command},
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    error::Error,
+    fork_server::FORK_SERVER_WORD,
+    journal::Journal,
+    request::{Reply, Request},
+};
+use crate::sys::{pidfd::PidFd, seqpacket::SeqPacket, title, watched::Watched};
+
+/// Versions of modules after which the fork server is replaced.
+const LOADS_MAX: usize = 300;
+/// A fork server that has not answered for so long hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// One that ends sooner after its start is not started again at once.
+const YOUNG: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How the fork server is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForkServerCommand {
+    /// The program. Its main calls [`fork_server_main`](super::fork_server_main) for these arguments.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+}
+
+impl Default for ForkServerCommand {
+    /// This very program, even if its file has been replaced since.
+    fn default() -> Self {
+        Self { program: "/proc/self/exe".into(), args: vec![FORK_SERVER_WORD.into()] }
+    }
+}
+
+/// A job for a worker.
+#[derive(Debug)]
+pub(super) struct HandOver {
+    pub(super) request: Request,
+    pub(super) journal: Journal,
+    /// The writing end of the job's completion pipe.
+    pub(super) completion: OwnedFd,
+}
+
+/// What the fork server said about a job.
+#[derive(Debug)]
+pub(super) struct Spawned {
+    pub(super) reply: Reply,
+    pub(super) pidfd: Option<PidFd>,
+}
+
+/// Starts the task and the first fork server. The task ends, and the fork server with it, when nobody
+/// can send hand-overs any more.
+pub(super) fn start(
+    command: ForkServerCommand,
+    answers: mpsc::UnboundedSender<Spawned>,
+) -> Result<(mpsc::UnboundedSender<HandOver>, JoinHandle<()>), Error> {
+    let server = Server::start(&command)
+        .map_err(|source| Error::ForkServer { program: command.program.display().to_string(), source })?;
+    let (hand_overs, incoming) = mpsc::unbounded_channel();
+    let spawner = Spawner { command, server: Some(server), incoming, waiting: None, answers, not_before: None };
+    Ok((hand_overs, tokio::spawn(spawner.run())))
+}
+
+struct Spawner {
+    command: ForkServerCommand,
+    server: Option<Server>,
+    incoming: mpsc::UnboundedReceiver<HandOver>,
+    /// The next to be sent.
+    waiting: Option<HandOver>,
+    answers: mpsc::UnboundedSender<Spawned>,
+    /// A fork server that died young is not started again before this.
+    not_before: Option<Instant>,
+}
+
+impl Spawner {
+    async fn run(mut self) {
+        loop {
+            if self.server.is_none() {
+                // Without jobs there is no need for one.
+                if self.waiting.is_none() {
+                    let Some(next) = self.incoming.recv().await else { return };
+                    self.waiting = Some(next);
+                }
+                self.restart().await;
+            }
+            let Some(server) = &mut self.server else { continue };
+            let overdue = server.silent_since.map(|since| since + PATIENCE);
+            tokio::select! {
+                next = self.incoming.recv(), if self.waiting.is_none() => match next {
+                    Some(next) => self.waiting = Some(next),
+                    None => break,
+                },
+                sent = server.send(self.waiting.as_ref()), if self.waiting.is_some() => match sent {
+                    Ok(()) => self.sent(),
+                    Err(error) => self.died(&error.to_string()),
+                },
+                answer = server.receive() => match answer {
+                    Ok(Some(answer)) => {
+                        server.silent_since = None;
+                        let _ = self.answers.send(answer);
+                    }
+                    Ok(None) => self.died("it ended"),
+                    Err(error) => self.died(&error.to_string()),
+                },
+                () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => {
+                    let _ = server.child.start_kill();
+                    self.died("it did not answer");
+                }
+            }
+        }
+        self.retire();
+    }
+
+    /// Notes what is now the fork server's. Our copy of the journal is closed.
+    fn sent(&mut self) {
+        let (Some(HandOver { request, .. }), Some(server)) = (self.waiting.take(), &mut self.server) else { return };
+        server.silent_since.get_or_insert_with(Instant::now);
+        server.loads.insert(request.compiled);
+        if server.loads.len() >= LOADS_MAX {
+            tracing::debug!("replacing the fork server after {LOADS_MAX} module versions");
+            self.retire();
+        }
+    }
+
+    /// Notes that the fork server is gone. The next job gets a new one.
+    fn died(&mut self, why: &str) {
+        tracing::warn!(why, "the fork server is gone; the next job starts it again");
+        if self.server.as_ref().is_some_and(|server| server.started.elapsed() < YOUNG) {
+            self.not_before = Some(Instant::now() + PAUSE);
+        }
+        self.retire();
+    }
+
+    /// Lets the fork server go: it serves what it was sent, sees the socket's end and ends.
+    fn retire(&mut self) {
+        if let Some(Server { mut child, socket, .. }) = self.server.take() {
+            drop(socket);
+            tokio::spawn(async move { child.wait().await });
+        }
+    }
+
+    async fn restart(&mut self) {
+        if let Some(time) = self.not_before.take() {
+            sleep_until(time).await;
+        }
+        match Server::start(&self.command) {
+            Ok(server) => self.server = Some(server),
+            Err(error) => {
+                tracing::error!(%error, program = %self.command.program.display(), "cannot start the fork server");
+                self.not_before = Some(Instant::now() + PAUSE);
+                // Its lock is freed, so the owner looks at the job again: it is spawned anew or given up.
+                self.waiting = None;
+            }
+        }
+    }
+}
+
+/// A running fork server.
+struct Server {
+    child: Child,
+    socket: Watched<SeqPacket>,
+    /// The compiled files that it has been asked to load.
+    loads: HashSet<PathBuf>,
+    /// When it was asked something without having answered anything since.
+    silent_since: Option<Instant>,
+    started: Instant,
+}
+
+impl Server {
+    fn start(command: &ForkServerCommand) -> io::Result<Self> {
+        let (here, there) = SeqPacket::pair()?;
+        let child = Command::new(&command.program)
+            .args(&command.args)
+            // Room for the titles of the fork server and of its workers.
+            .arg("-".repeat(title::TITLE_MAX))
+            .stdin(Stdio::from(OwnedFd::from(there)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self {
+            child,
+            socket: Watched::new(here)?,
+            loads: HashSet::new(),
+            silent_since: None,
+            started: Instant::now(),
+        })
+    }
+
+    async fn send(&self, next: Option<&HandOver>) -> io::Result<()> {
+        let Some(HandOver { request, journal, completion }) = next else { return Ok(()) };
+        self.socket.write(|socket| request.send(socket, journal.as_fd(), completion.as_fd())).await
+    }
+
+    async fn receive(&self) -> io::Result<Option<Spawned>> {
+        let Some(packet) = self.socket.read(SeqPacket::receive).await? else { return Ok(None) };
+        let (reply, pidfd) = Reply::read(packet)?;
+        Ok(Some(Spawned { reply, pidfd }))
+    }
+}

@@ -1,0 +1,183 @@
+//! What a job's journal and its lock together mean.
+//!
+//! ```text
+//!            accepted                     STARTED                    result
+//!  (birth) ───────────▶ waiting ─────────────────────▶ running ───────────────▶ ended
+//!                        │  ▲                            │
+//!            lock freed  │  │ spawned again,             │ lock freed
+//!                        ▼  │ twice at most              ▼ without a result
+//!                     abandoned ──deadline──▶ ended     lost ──recorded──▶ ended
+//! ```
+//!
+//! The lock says whether anybody is still at it: whoever holds the journal open for writing holds the
+//! lock, and the system frees it when the last of them is gone, however that came about. So a held
+//! lock means running, whatever the records say: even a result counts only when its writer has let
+//! go, because until then it may not be on the disk. This is a function of three values; the journal
+//! and the owner's task only carry out what it says.
+
+use super::{history::History, record::Ended};
+use crate::sys::clock::Moment;
+
+/// Once at first, and twice again when that came to nothing.
+pub(super) const HAND_OVERS_MAX: u32 = 3;
+
+/// Whether anybody holds the journal's lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    Held,
+    Free,
+}
+
+/// What is to be done about a job.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Verdict<'a> {
+    /// Nothing: somebody is at it.
+    Running,
+    /// Nothing: this became of it.
+    Ended(&'a Ended),
+    /// Nothing: it has been purged.
+    Purged,
+    /// Record it as lost: it was begun and nobody is at it.
+    Lost,
+    /// Give it to a worker: no guest code of it has run.
+    Spawn,
+    /// Record it as timed out: it was not begun before its deadline.
+    Expired,
+    /// Record it as lost: no worker could ever begin it.
+    GivenUp,
+    /// Leave it alone and say so: the file is no journal, or a damaged one.
+    Unreadable,
+}
+
+/// Judges a job.
+pub(super) fn judge<'a>(history: &'a History, lock: Lock, now: &Moment) -> Verdict<'a> {
+    if lock == Lock::Held {
+        return Verdict::Running;
+    }
+    if history.tombstone.is_some() {
+        return Verdict::Purged;
+    }
+    let Some(call) = &history.call else { return Verdict::Unreadable };
+    if let Some(ended) = &history.ended {
+        return Verdict::Ended(ended);
+    }
+    if history.started.is_some() {
+        return Verdict::Lost;
+    }
+    if call.accepted.until(now) >= call.deadline {
+        return Verdict::Expired;
+    }
+    if history.hand_overs >= HAND_OVERS_MAX {
+        return Verdict::GivenUp;
+    }
+    Verdict::Spawn
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{
+        super::{
+            record::{Call, End, Record, Tombstone},
+            samples,
+        },
+        *,
+    };
+    use crate::{ids::Digest, wire::Value};
+
+    /// Everything that a judgement depends on.
+    #[derive(Debug, Clone, Copy)]
+    struct Case {
+        lock: Lock,
+        call: bool,
+        hand_overs: u32,
+        started: bool,
+        ended: bool,
+        buried: bool,
+        late: bool,
+    }
+
+    impl Case {
+        fn all() -> impl Iterator<Item = Self> {
+            let flags = (0..64_u8).map(|bits| move |bit: u8| bits & (1 << bit) != 0);
+            flags.flat_map(|flag| {
+                (0..6).map(move |hand_overs| Self {
+                    lock: if flag(0) { Lock::Held } else { Lock::Free },
+                    call: flag(1),
+                    started: flag(2),
+                    ended: flag(3),
+                    buried: flag(4),
+                    late: flag(5),
+                    hand_overs,
+                })
+            })
+        }
+
+        fn history(self) -> History {
+            let mut history = History::default();
+            if self.call {
+                let accepted = samples::moment(if self.late { 0 } else { 40 });
+                history.add(Record::Call(Box::new(Call {
+                    accepted,
+                    deadline: Duration::from_secs(30),
+                    ..samples::call()
+                })));
+            }
+            (0..self.hand_overs).for_each(|_| history.add(Record::HandOver(samples::moment(0))));
+            if self.started {
+                history.add(samples::started());
+            }
+            if self.ended {
+                history.add(samples::ended(End::Finished(Value::Nil)));
+            }
+            if self.buried {
+                let (owner, fingerprint, purged) = (String::new(), Digest::of(b""), samples::moment(0));
+                history.add(Record::Tombstone(Tombstone { owner, fingerprint, purged }));
+            }
+            history
+        }
+
+        /// The rules, said a second time as a table that is read from the top.
+        fn expected(self) -> &'static str {
+            match self {
+                Self { lock: Lock::Held, .. } => "running",
+                Self { buried: true, .. } => "purged",
+                Self { call: false, .. } => "unreadable",
+                Self { ended: true, .. } => "ended",
+                Self { started: true, .. } => "lost",
+                Self { late: true, .. } => "expired",
+                Self { hand_overs: 0..=2, .. } => "spawn",
+                Self { .. } => "given up",
+            }
+        }
+    }
+
+    fn word(verdict: Verdict<'_>) -> &'static str {
+        match verdict {
+            Verdict::Running => "running",
+            Verdict::Ended(_) => "ended",
+            Verdict::Purged => "purged",
+            Verdict::Lost => "lost",
+            Verdict::Spawn => "spawn",
+            Verdict::Expired => "expired",
+            Verdict::GivenUp => "given up",
+            Verdict::Unreadable => "unreadable",
+        }
+    }
+
+    #[test]
+    fn every_combination_has_its_verdict() {
+        for case in Case::all() {
+            assert_eq!(word(judge(&case.history(), case.lock, &samples::moment(60))), case.expected(), "{case:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_that_was_begun_is_never_spawned_again() {
+        let begun = Case::all().filter(|case| case.started || case.ended);
+        for case in begun {
+            assert_ne!(word(judge(&case.history(), case.lock, &samples::moment(60))), "spawn", "{case:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! One job, in a process of its own.
+//!
+//! The process is the forked copy of the fork server, with the code already loaded. It records STARTED,
+//! durably, before any guest code runs, so that whoever finds the journal later knows that the call may
+//! have had effects and must not be made again. It records the result, durably, and ends. It prints
+//! nothing and answers nobody.
+//!
+//! The deadline counts from acceptance. The guest is stopped by the epoch, which a timer's signal
+//! advances, and waits in the host by tokio's clock; a process that reacts to neither for half a minute
+//! is ended by the signal handler, and the job is found lost.
+
+use std::{
+    os::fd::OwnedFd,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    error::JournalError,
+    events::JournalEvents,
+    journal::Journal,
+    record::{Call, End, Record, Started},
+};
+use crate::{
+    access::Grant,
+    plugin::{CallContext, CallError, Clock, Engine, Events, Level, Plugin},
+    sys::{
+        alarm::{self, Alarm},
+        clock::BootId,
+        process as own, title,
+    },
+    wire::{RemoteError, Value},
+};
+
+/// How long a call may take to notice that its time is over.
+const GRACE: Duration = Duration::from_secs(2);
+/// After the deadline the epoch advances so often, at most so many times.
+const REMINDER: Duration = Duration::from_secs(1);
+const REMINDERS: u32 = 30;
+
+/// Runs the job whose journal was handed over. When this returns, the process has nothing left to do.
+///
+/// `plugin` is the loaded code, or why it could not be loaded.
+pub(super) fn work(
+    engine: &Engine,
+    plugin: Result<&Plugin, String>,
+    journal: OwnedFd,
+    boot: BootId,
+) -> Result<(), JournalError> {
+    let (mut journal, mut history) = Journal::adopt(journal).map_err(|source| JournalError::Write { source })?;
+    let Some(call) = history.call.take() else { return Ok(()) };
+    if history.started.is_some() || history.ended.is_some() {
+        // Made once, never again: whoever handed this over was mistaken.
+        return Ok(());
+    }
+    let now = boot.now();
+    let left = call.deadline.saturating_sub(call.accepted.until(&now));
+    if left.is_zero() {
+        return journal.finish(now, End::TimedOut { after: call.deadline });
+    }
+    let plugin = match plugin {
+        Ok(plugin) => plugin,
+        Err(why) => return journal.finish(now, End::Failed(RemoteError::new("ModuleNotLoaded", why))),
+    };
+    let started = Started { at: now, pid: process::id() };
+    journal.append_durably(&Record::Started(started))?;
+    fence(&call);
+
+    let events = Arc::new(JournalEvents::new(journal, &started, call.limits.log_bytes));
+    let made = catch_unwind(AssertUnwindSafe(|| make(engine, plugin, &call, left, &events)));
+    let end = made.unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        End::Failed(RemoteError::new("HostPanic", format!("the host broke off: {message}")))
+    });
+    events.finish(end)
+}
+
+/// Makes the call.
+fn make(engine: &Engine, plugin: &Plugin, call: &Call, left: Duration, events: &Arc<JournalEvents>) -> End {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return internal(&format!("cannot start the runtime: {error}")),
+    };
+    if let Err(error) = alarm::start(engine.wasmtime(), Alarm { after: left, every: REMINDER, chances: REMINDERS }) {
+        return internal(&format!("cannot set the timer: {error}"));
+    }
+    let context = CallContext {
+        deadline: left,
+        grant: Arc::new(call.grant.clone()),
+        settings: Arc::new(call.settings.clone()),
+        limits: call.limits.clone(),
+        events: Arc::clone(events) as Arc<dyn Events>,
+        clock: Clock::OneShot,
+        ..CallContext::bare(call.id.as_str(), &*call.owner, left)
+    };
+    let answer = runtime
+        .block_on(async { tokio::time::timeout(left + GRACE, plugin.call(&call.method, &call.args, context)).await });
+    // Whatever still runs in the background ends with the process.
+    runtime.shutdown_background();
+    match answer {
+        Ok(answer) => end(answer, call, events),
+        Err(_) => End::TimedOut { after: call.deadline },
+    }
+}
+
+fn end(answer: Result<Value, CallError>, call: &Call, events: &JournalEvents) -> End {
+    match answer {
+        Ok(value) => End::Finished(value),
+        Err(CallError::TimedOut { .. }) => End::TimedOut { after: call.deadline },
+        Err(CallError::Cancelled) => End::Cancelled,
+        Err(error) => {
+            if let Some(trace) = error.trace() {
+                events.log(Level::Error, trace, &[]);
+            }
+            End::Failed(error.to_remote_error())
+        }
+    }
+}
+
+fn internal(why: &str) -> End {
+    End::Failed(RemoteError::new("Internal", why))
+}
+
+/// Gives up what the process does not need. A system that knows none of this runs the job all the same.
+fn fence(call: &Call) {
+    let _ = title::set(&format!("funcd: job {}", call.id));
+    let _ = own::no_core_files();
+    if !may_run_programs(&call.grant) {
+        // Programs that the operator granted may need set-user-id bits (`sudo`), and there is no way back.
+        let _ = own::no_new_privileges();
+    }
+}
+
+fn may_run_programs(grant: &Grant) -> bool {
+    !grant.run.is_empty()
+}
