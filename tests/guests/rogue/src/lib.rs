@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use exports::guests::rogue::rogue::Guest;
 use func_sdk::{
-    Error, Result, clock, config, files, job, log,
+    Error, ErrorKind, Result, clock, config, files, job, log,
     program::Program,
     values::{Item, Value},
 };
@@ -79,6 +79,18 @@ impl Guest for Rogue {
     fn append_line(path: String, line: String, hold_ms: Option<u64>) -> Result<()> {
         files::append(&path, format!("{line}\n").as_bytes())?;
         hold_ms.map_or(Ok(()), job::sleep)
+    }
+
+    fn pass_gate(line: String) -> Result<String> {
+        let setting = |key| config::get(key).ok_or_else(|| Error::invalid(format!("there is no setting `{key}`")));
+        files::append(&setting("ledger")?, format!("{line}\n").as_bytes())?;
+        let gate = setting("gate")?;
+        loop {
+            match files::read_text(&gate) {
+                Err(error) if error.kind == ErrorKind::NotFound => job::sleep(10)?,
+                passed => return passed,
+            }
+        }
     }
 
     fn hold(ms: u64) -> Result<u64> {
