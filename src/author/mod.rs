@@ -1,1 +1,32 @@
-//! (to be written)
+//! The tools of module authors: from a crate to a component that a minion takes.
+//!
+//! ```text
+//! toolchain ──▶ cargo build ──▶ component ──▶ its WIT read and compared ──▶ docs and metadata packed in ──▶ renamed into place
+//! ```
+//!
+//! # What is packed into a component
+//! Documentation comments do not survive compilation, so the whole WIT package travels along: the last top-level custom
+//! section, named [`DOCS_SECTION`](crate::plugin::DOCS_SECTION), holds the package as `wit-component` encodes it, documentation
+//! included. `wit_parser::decoding::decode` reads it. WIT has no documentation for parameters; by our convention lines
+//! of the form ``- `name`: text`` in a function's documentation describe them. Name (section `component-name`),
+//! `version`, `description` and `licenses` come from Cargo.toml, in the form that `wasm-tools metadata` shows.
+//!
+//! This module runs programs (cargo, rustup, apt-get) and prints nothing: whoever calls it passes a [`Progress`].
+
+mod build;
+mod cargo;
+mod cached;
+mod error;
+mod pack;
+mod private_toolchain;
+mod progress;
+mod shipped;
+mod signature;
+mod toolchain;
+mod wit_package;
+
+pub use build::{BuildRequest, Built, build};
+pub use cached::build_if_changed;
+pub use error::Error;
+pub use progress::{Progress, Quiet, Step};
+pub use shipped::{Shipped, shipped_modules, shipped_modules_from};

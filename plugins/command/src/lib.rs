@@ -17,11 +17,11 @@ impl Guest for Command {
     fn run(command: String, env: Option<Vec<(String, String)>>) -> Result<Output> {
         let mut words = words::split(&command).map_err(|error| Error::invalid(error.to_string()))?.into_iter();
         let program = words.next().ok_or_else(|| Error::invalid("the command line is empty"))?;
-        run(Spec { env: env.unwrap_or_default(), ..spec(program, words.collect()) })
+        run(&Spec { env: env.unwrap_or_default(), ..spec(program, words.collect()) })
     }
 
     fn exec(program: String, args: Vec<String>, stdin: Option<String>, timeout_ms: Option<u64>) -> Result<Output> {
-        run(Spec { stdin: stdin.map(String::into_bytes), timeout_ms, ..spec(program, args) })
+        run(&Spec { stdin: stdin.map(String::into_bytes), timeout_ms, ..spec(program, args) })
     }
 
     fn exists(command: String) -> Result<bool> {
@@ -33,8 +33,8 @@ fn spec(program: String, args: Vec<String>) -> Spec {
     Spec { program, args, env: Vec::new(), cwd: None, stdin: None, timeout_ms: None }
 }
 
-fn run(spec: Spec) -> Result<Output> {
-    let output = command::run(&spec)?;
+fn run(spec: &Spec) -> Result<Output> {
+    let output = command::run(spec)?;
     Ok(Output {
         status: output.status,
         stdout: lossy(output.stdout),

@@ -1,7 +1,7 @@
 //! The machine's own addresses, from the kernel's routing tables.
 //!
-//! /proc/net/fib_trie lists each IPv4 address that is the machine's own as a leaf `|-- ADDRESS` whose next lines say
-//! `/32 host LOCAL`; /proc/net/if_inet6 has a line for each IPv6 address, in hexadecimal.
+//! `/proc/net/fib_trie` lists each IPv4 address that is the machine's own as a leaf `|-- ADDRESS` whose next lines say
+//! `/32 host LOCAL`; `/proc/net/if_inet6` has a line for each IPv6 address, in hexadecimal.
 
 use std::{
     collections::BTreeSet,

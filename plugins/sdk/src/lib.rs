@@ -35,7 +35,7 @@ pub mod rt;
 pub mod size;
 pub mod table;
 
-#[allow(missing_docs, reason = "generated from the documented WIT in wit/")]
+#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated from the documented WIT in wit/")]
 mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",

@@ -59,7 +59,7 @@ impl Guest for Rogue {
     }
 
     fn trap() {
-        abort()
+        abort();
     }
 
     fn overrun() -> u8 {

@@ -1,0 +1,134 @@
+//! What can go wrong between a crate and a component.
+
+use std::{io, path::PathBuf};
+
+/// An error of the author tools.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A program could not be started.
+    #[error("cannot run `{program}`")]
+    Run {
+        /// Its name or path.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A program did not do what it was asked.
+    #[error("`{command}` failed:\n{output}")]
+    Failed {
+        /// The program and what it was to do.
+        command: String,
+        /// What it said, whole.
+        output: String,
+    },
+    /// Cargo says something that this version does not understand.
+    #[error("cannot understand what `cargo {command}` says")]
+    Cargo {
+        /// The subcommand.
+        command: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// No toolchain can compile modules, and none can be had.
+    #[error("no Rust toolchain here can compile modules, and none can be had:{}", listed(tried))]
+    NoToolchain {
+        /// What was tried, each with what came of it.
+        tried: Vec<String>,
+    },
+    /// The toolchain that was asked for cannot compile modules.
+    #[error("the toolchain `{}` cannot compile modules: {why}", path.display())]
+    UnfitToolchain {
+        /// Its folder.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The folder has no crates that make modules.
+    #[error("`{}` has no crate that makes a module: its Cargo.toml needs `[lib] crate-type = [\"cdylib\"]`", path.display())]
+    NoModules {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The compiler refused the crate.
+    #[error("`{}` does not compile:\n{output}", path.display())]
+    Compile {
+        /// The folder.
+        path: PathBuf,
+        /// What cargo and the compiler said, whole.
+        output: String,
+    },
+    /// The compiler made something else than a component.
+    #[error("`{module}` is no component")]
+    NotAComponent {
+        /// The crate.
+        module: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The crate's WIT cannot be read.
+    #[error("cannot read the WIT in `{}`", path.display())]
+    Wit {
+        /// The folder.
+        path: PathBuf,
+        /// Why: file, line and what is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The component does not do what its WIT says.
+    #[error("`{module}` and its WIT disagree: {what}")]
+    Disagree {
+        /// The crate.
+        module: String,
+        /// On what.
+        what: String,
+    },
+    /// The sources of the shipped modules are not where they were when this program was built.
+    #[error("the sources of the shipped modules are not in `{}`", path.display())]
+    NoSources {
+        /// The folder where they were.
+        path: PathBuf,
+    },
+    /// Another process has been building into the same folder for very long.
+    #[error("another process is still building into `{}`", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {action} `{}`", path.display())]
+    File {
+        /// What was tried: `read`, `write`, ….
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// What to do about it: an imperative sentence without a full stop.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoToolchain { .. } => {
+                Some("install Rust from rustup.rs, then `rustup target add wasm32-unknown-unknown`")
+            }
+            Self::Run { .. } => Some("install Rust from rustup.rs"),
+            Self::NoModules { .. } => Some("run it in a module's folder, or in a workspace of modules"),
+            Self::Disagree { .. } => Some("export the interface in the WIT's world, and build again"),
+            Self::NoSources { .. } => Some("check out Func's sources again, or name their folder"),
+            Self::Busy { .. } => Some("wait for it, or end it"),
+            _ => None,
+        }
+    }
+
+    /// Wraps an error of a file.
+    pub(super) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+}
+
+fn listed(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  {line}")).collect()
+}
