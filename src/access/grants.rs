@@ -16,7 +16,10 @@
 //! covers `/srv` itself. A program is an absolute path, or a bare name that is looked up on a fixed
 //! search path (never on that of a caller or of the daemon).
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
@@ -65,14 +68,20 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Whether `path`, which must already be absolute and free of symbolic links, may be read.
-    pub fn may_read(&self, path: &Path) -> bool {
-        self.read.iter().any(|grant| grant.covers(path))
+    /// Whether `path`, which is absolute and free of symbolic links, may be read. `resolve` makes such
+    /// a path of one that a grant names.
+    pub fn may_read(&self, path: &Path, resolve: impl Fn(&Path) -> Option<PathBuf>) -> bool {
+        self.read.iter().any(|grant| grant.leads_to(path, &resolve))
     }
 
-    /// Whether `path`, which must already be absolute and free of symbolic links, may be written.
-    pub fn may_write(&self, path: &Path) -> bool {
-        self.write.iter().any(|grant| grant.covers(path))
+    /// Whether `path`, which is absolute and free of symbolic links, may be written.
+    pub fn may_write(&self, path: &Path, resolve: impl Fn(&Path) -> Option<PathBuf>) -> bool {
+        self.write.iter().any(|grant| grant.leads_to(path, &resolve))
+    }
+
+    /// Whether the program at `location` may be run; see [`CommandGrant::covers`].
+    pub fn may_run(&self, location: &Path, on_path: bool, resolve: impl Fn(&Path) -> Option<PathBuf>) -> bool {
+        self.run.iter().any(|grant| grant.covers(location, on_path, &resolve))
     }
 
     fn extend(&mut self, more: Self) {
@@ -112,9 +121,21 @@ impl PathGrant {
         path == Path::new(itself) || self.glob.as_ref().is_some_and(|glob| glob.is_match(path))
     }
 
-    /// The path that this grant names, when it is not a pattern.
-    pub fn literal(&self) -> Option<&Path> {
-        self.glob.is_none().then(|| Path::new(&self.text))
+    /// Whether this grant covers `path`, which is free of symbolic links, although it may be written
+    /// with some: `/proc/mounts` is `/proc/self/mounts`, and what `/bin/*` covers is in `/usr/bin`.
+    fn leads_to(&self, path: &Path, resolve: impl Fn(&Path) -> Option<PathBuf>) -> bool {
+        if self.covers(path) {
+            return true;
+        }
+        let fixed = fixed_part(&self.text, self.glob.is_some());
+        let Some(real) = resolve(fixed) else { return false };
+        match (&self.glob, path.strip_prefix(&real)) {
+            (None, _) => path == real,
+            (Some(_), Ok(rest)) => {
+                self.covers(&if rest.as_os_str().is_empty() { fixed.to_owned() } else { fixed.join(rest) })
+            }
+            (Some(_), Err(_)) => false,
+        }
     }
 
     /// The text as the operator wrote it.
@@ -165,17 +186,21 @@ impl CommandGrant {
     /// systems where one program answers to many names, the name is what was granted). `on_path`
     /// says that the program is what its bare name means on the fixed search path; `resolve` turns
     /// the path of a grant into such a location.
-    pub fn covers(
-        &self,
-        location: &Path,
-        on_path: bool,
-        resolve: impl Fn(&Path) -> Option<std::path::PathBuf>,
-    ) -> bool {
+    pub fn covers(&self, location: &Path, on_path: bool, resolve: impl Fn(&Path) -> Option<PathBuf>) -> bool {
         if self.is_bare() {
             return on_path && location.file_name().is_some_and(|name| self.matches(Path::new(name)));
         }
-        self.matches(location)
-            || (self.glob.is_none() && resolve(Path::new(&self.text)).is_some_and(|granted| granted == location))
+        if self.matches(location) {
+            return true;
+        }
+        if self.glob.is_none() {
+            return resolve(Path::new(&self.text)).is_some_and(|granted| granted == location);
+        }
+        // The folders before the pattern may be written with links: any name in them tells where they are.
+        let fixed = fixed_part(&self.text, true);
+        let real = resolve(&fixed.join("x")).and_then(|inside| Some(inside.parent()?.to_owned()));
+        real.and_then(|real| location.strip_prefix(real).ok().map(|rest| fixed.join(rest)))
+            .is_some_and(|written| self.matches(&written))
     }
 
     /// Whether this is a name to look up rather than a path.
@@ -223,10 +248,21 @@ impl PartialEq for CommandGrant {
     }
 }
 
+/// The path, or the folders of it before the first that is a pattern.
+fn fixed_part(text: &str, pattern: bool) -> &Path {
+    match text.find(META) {
+        Some(meta) if pattern => Path::new(&text[..text[..meta].rfind('/').unwrap_or(0).max(1)]),
+        _ => Path::new(text),
+    }
+}
+
+/// The characters that make a pattern.
+const META: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
+
 /// The pattern in `text`, or nothing when it is a plain path: most are, and a plain comparison
 /// spares each worker the compilation.
 fn compile(text: &str) -> Result<Option<GlobMatcher>, InvalidGrant> {
-    if !text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+    if !text.contains(META) {
         return Ok(None);
     }
     let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
@@ -235,8 +271,6 @@ fn compile(text: &str) -> Result<Option<GlobMatcher>, InvalidGrant> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn grants(text: &str) -> Grants {
@@ -247,20 +281,41 @@ mod tests {
         toml::from_str::<Config>(text).unwrap().grants
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "stands for a function that looks at the disk")]
+    fn as_is(path: &Path) -> Option<PathBuf> {
+        Some(path.to_owned())
+    }
+
+    #[test]
+    fn a_grant_written_with_links_covers_what_it_leads_to() {
+        let resolve = |path: &Path| {
+            Some(match path.to_str()? {
+                "/proc/mounts" => "/proc/7/mounts".into(),
+                "/bin" => "/usr/bin".into(),
+                other => other.into(),
+            })
+        };
+        let leads =
+            |grant: &str, path: &str| PathGrant::try_from(grant.to_owned()).unwrap().leads_to(Path::new(path), resolve);
+        assert!(leads("/proc/mounts", "/proc/7/mounts") && !leads("/proc/mounts", "/proc/8/mounts"));
+        assert!(leads("/bin/*", "/usr/bin/df") && leads("/bin/**", "/usr/bin") && leads("/**", "/usr/bin/df"));
+        assert!(!leads("/bin/*", "/usr/sbin/df") && !leads("/bin/a*", "/usr/bin/df"));
+    }
+
     #[test]
     fn nothing_is_granted_by_default() {
         let grant = grants("[grants.disk]\nread = [\"/etc/**\"]")
             .for_module(&"process".parse().unwrap(), &"func:process/process".parse().unwrap());
         assert_eq!(grant, Grant::default());
-        assert!(!grant.may_read(Path::new("/etc/passwd")));
+        assert!(!grant.may_read(Path::new("/etc/passwd"), as_is));
     }
 
     #[test]
     fn short_and_full_names_add_up() {
         let grant = grants("[grants.disk]\nread = [\"/a\"]\n[grants.\"acme:disk/disk\"]\nread = [\"/b\"]")
             .for_module(&"disk".parse().unwrap(), &"acme:disk/disk".parse().unwrap());
-        assert!(grant.may_read(Path::new("/a")) && grant.may_read(Path::new("/b")));
-        assert!(!grant.may_write(Path::new("/a")));
+        assert!(grant.may_read(Path::new("/a"), as_is) && grant.may_read(Path::new("/b"), as_is));
+        assert!(!grant.may_write(Path::new("/a"), as_is));
     }
 
     #[test]

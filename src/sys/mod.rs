@@ -8,6 +8,7 @@
 pub mod alarm;
 pub mod clock;
 pub mod compiled;
+pub mod contain;
 pub mod descriptor;
 pub mod detach;
 pub mod durable;
