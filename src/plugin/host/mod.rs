@@ -7,7 +7,10 @@
 //! a threaded runtime in a static, which must not exist in a process that forks.
 
 mod clock;
+mod command;
 mod config;
+mod denial;
+mod files;
 mod job;
 
 use wasmtime::component::{HasSelf, Linker};
@@ -21,6 +24,8 @@ mod bindings {
         world: "module",
         imports: {
             "minion:host/job.sleep": async,
+            "minion:host/command": async,
+            "minion:host/files": async,
         },
     });
 }
@@ -35,6 +40,8 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     host::job::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     host::clock::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    host::command::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    host::files::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     host::config::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     Ok(linker)
 }

@@ -1,0 +1,145 @@
+//! Programs through the host functions, without a guest.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use super::{
+    super::{Error, ErrorKind},
+    *,
+};
+use crate::{access::Grant, plugin::fixture::context};
+
+fn state() -> State {
+    let mut context = context();
+    let run = ["sh", "env"].map(|name| name.to_owned().try_into().unwrap()).into();
+    context.grant = Arc::new(Grant { run, ..Grant::default() });
+    context.limits.command_bytes = 1000;
+    State::new(context, "m".parse().unwrap())
+}
+
+fn spec(script: &str) -> Spec {
+    Spec {
+        program: "sh".to_owned(),
+        args: vec!["-c".to_owned(), script.to_owned()],
+        env: Vec::new(),
+        cwd: None,
+        stdin: None,
+        timeout_ms: Some(5_000),
+    }
+}
+
+async fn output(script: &str) -> Output {
+    state().run(spec(script)).await.unwrap()
+}
+
+fn alive(pid: &str) -> bool {
+    // An ended process whose parent has not looked yet still has a folder.
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[tokio::test]
+async fn a_program_gets_its_arguments_input_and_little_else() {
+    let told = output("echo out; echo err >&2; umask; pwd; exit 3").await;
+    assert!(matches!(told.status, Status::Exited(3)));
+    assert_eq!(told.stdout, b"out\n0022\n/\n");
+    assert_eq!(told.stderr, b"err\n");
+    let fed = state().run(Spec { stdin: Some(b"a b".into()), ..spec("cat; echo; echo \"$#\"") }).await.unwrap();
+    assert_eq!(fed.stdout, b"a b\n0\n");
+    let all = Spec { program: "env".to_owned(), args: vec![], env: vec![("A".to_owned(), "1".to_owned())], ..spec("") };
+    let all = String::from_utf8(state().run(all).await.unwrap().stdout).unwrap();
+    let mut names: Vec<_> = all.lines().filter_map(|line| line.split('=').next()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["A", "HOME", "LANG", "PATH"]);
+}
+
+#[tokio::test]
+async fn a_program_inherits_no_descriptor() {
+    let leaky = std::fs::File::open("/").unwrap();
+    nix::fcntl::fcntl(&leaky, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+    let told = output("ls /proc/$$/fd").await;
+    let open: Vec<u32> = String::from_utf8(told.stdout).unwrap().lines().map(|fd| fd.parse().unwrap()).collect();
+    assert!(open.iter().all(|fd| *fd < 3 || *fd == 10 || *fd == 255), "a shell keeps 10 or 255 itself: {open:?}");
+}
+
+#[tokio::test]
+async fn output_over_the_limit_is_dropped_and_the_program_goes_on() {
+    let told = output("head -c 100000 /dev/zero; echo done >&2").await;
+    assert_eq!((told.stdout.len(), told.truncated), (1000, true));
+    assert_eq!(told.stderr, b"done\n");
+}
+
+#[tokio::test]
+async fn time_that_is_over_ends_the_whole_group() {
+    let started = Instant::now();
+    let slow =
+        Spec { timeout_ms: Some(200), ..spec("sleep 60 & echo $!; trap '' TERM; sleep 60 & echo $!; wait; sleep 60") };
+    let told = state().run(slow).await.unwrap();
+    assert!(matches!(told.status, Status::TimedOut));
+    assert!(started.elapsed() < Duration::from_secs(5));
+    let pids = String::from_utf8(told.stdout).unwrap();
+    assert_eq!(pids.lines().count(), 2);
+    for pid in pids.lines() {
+        while alive(pid) {
+            assert!(started.elapsed() < Duration::from_secs(5), "{pid} lives");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_program_leaves_behind_does_not_hold_the_call() {
+    let started = Instant::now();
+    let told = output("sleep 30 & echo $!").await;
+    assert!(started.elapsed() < Duration::from_secs(5));
+    let pid = String::from_utf8(told.stdout).unwrap().trim().to_owned();
+    assert!(alive(&pid), "a service that was started goes on");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_or_given_up_takes_its_program_along() {
+    let mut cancelled = state();
+    let flag = cancelled.cancellation();
+    let (run, ()) = tokio::join!(cancelled.run(spec("sleep 60")), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        flag.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(run.err().map(|error: Error| error.kind), Some(ErrorKind::Cancelled));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let mut given_up = state();
+    let script = format!("echo $$ > {}; sleep 60", file.display());
+    let run = given_up.run(spec(&script));
+    let started = Instant::now();
+    let written = async {
+        loop {
+            match std::fs::read_to_string(&file) {
+                Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
+                _ => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    let pid = tokio::select! { _ = run => panic!("it ended"), pid = written => pid };
+    while alive(&pid) {
+        assert!(started.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_or_was_not_granted_is_refused() {
+    let kind = async |spec: Spec| state().run(spec).await.err().map(|error| error.kind);
+    assert_eq!(kind(Spec { program: "id".to_owned(), ..spec("") }).await, Some(ErrorKind::Denied));
+    assert_eq!(kind(Spec { args: vec!["a\0b".to_owned()], ..spec("") }).await, Some(ErrorKind::Invalid));
+    assert_eq!(kind(Spec { cwd: Some("tmp".to_owned()), ..spec("") }).await, Some(ErrorKind::Invalid));
+    assert_eq!(kind(Spec { cwd: Some("/no/such".to_owned()), ..spec("") }).await, Some(ErrorKind::Invalid));
+    let with = |name: &str| Spec { env: vec![(name.to_owned(), "x".to_owned())], ..spec("") };
+    assert_eq!(kind(with("LD_PRELOAD")).await, Some(ErrorKind::Denied));
+    assert_eq!(kind(with("A=B")).await, Some(ErrorKind::Invalid));
+    assert!(state().find("sh".to_owned()).await.unwrap().unwrap().ends_with("/sh"));
+    assert_eq!(state().find("no-such".to_owned()).await.unwrap(), None);
+}

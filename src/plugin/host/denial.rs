@@ -1,0 +1,87 @@
+//! What a module hears when it was not granted something, and host errors in its terms.
+
+use std::{fmt, io, path::Path};
+
+use super::{Error, ErrorKind, error};
+use crate::ids::ModuleName;
+
+/// A key of a module's table of grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    Run,
+    Read,
+    Write,
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Run => "run",
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
+
+/// The denial, with the line that the operator would have to add.
+pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path) -> Error {
+    let table = if module.as_str().contains([':', '/', '.']) { format!("\"{module}\"") } else { module.to_string() };
+    let real = real.display().to_string();
+    let leads = if real == asked { String::new() } else { format!(" (which leads to `{}`)", shown(&real)) };
+    let line = serde_json::Value::from(real);
+    error(
+        ErrorKind::Denied,
+        format!("the module `{module}` may not {right} `{}`{leads}", shown(asked)),
+        Some(format!("to allow it, add to the minion's configuration: [grants.{table}] {right} = [{line}]")),
+    )
+}
+
+/// What the machine said about `what`.
+pub(super) fn failed(what: &str, source: &io::Error) -> Error {
+    use io::ErrorKind as Io;
+    let kind = match source.kind() {
+        Io::NotFound => ErrorKind::NotFound,
+        Io::AlreadyExists => ErrorKind::AlreadyExists,
+        Io::FileTooLarge => ErrorKind::TooLarge,
+        Io::Unsupported => ErrorKind::Unsupported,
+        Io::ResourceBusy | Io::WouldBlock => ErrorKind::Busy,
+        Io::IsADirectory | Io::NotADirectory | Io::InvalidInput | Io::InvalidFilename => ErrorKind::Invalid,
+        _ if source.raw_os_error() == Some(nix::libc::ELOOP) => ErrorKind::Invalid,
+        _ => ErrorKind::Failed,
+    };
+    let source = source.to_string();
+    let source = source.split(" (os error").next().unwrap_or_default();
+    error(kind, format!("`{}`: {source}", shown(what)), None)
+}
+
+/// Something that makes no sense.
+pub(super) fn invalid(message: impl Into<String>) -> Error {
+    error(ErrorKind::Invalid, message, None)
+}
+
+/// A text that a module gave, fit for a message.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(300).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_names_the_line_to_add() {
+        let denial = denied(&"disk".parse().unwrap(), Right::Read, "/etc/os-release", Path::new("/usr/lib/os-release"));
+        assert_eq!(
+            denial.message,
+            "the module `disk` may not read `/etc/os-release` (which leads to `/usr/lib/os-release`)"
+        );
+        let line = "[grants.disk] read = [\"/usr/lib/os-release\"]";
+        assert!(denial.hint.as_ref().unwrap().ends_with(line), "{denial:?}");
+        let toml = line.replace("] ", "]\n");
+        let tables: toml::Table = toml::from_str(&toml).unwrap();
+        let grants: crate::access::Grants = tables["grants"].clone().try_into().unwrap();
+        assert_eq!(grants.modules().count(), 1);
+        let dotted = denied(&"net.vol".parse().unwrap(), Right::Run, "/a\"b", Path::new("/a\"b"));
+        assert!(dotted.hint.unwrap().ends_with(r#"[grants."net.vol"] run = ["/a\"b"]"#));
+    }
+}
