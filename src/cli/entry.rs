@@ -9,7 +9,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::report::Report;
-use super::{ca, hosts};
+use super::{ca, hosts, module};
 use crate::config::Home;
 use crate::jobs;
 
@@ -36,6 +36,8 @@ enum Command {
     Hosts(hosts::Hosts),
     #[command(subcommand)]
     Ca(ca::Ca),
+    #[command(subcommand)]
+    Module(module::Module),
 }
 
 impl Command {
@@ -43,6 +45,7 @@ impl Command {
         match self {
             Self::Hosts(command) => command.run(context),
             Self::Ca(command) => command.run(context),
+            Self::Module(command) => command.run(context),
         }
     }
 }

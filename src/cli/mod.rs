@@ -7,6 +7,7 @@ mod entry;
 mod exit;
 mod failure;
 mod hosts;
+mod module;
 mod outcomes;
 mod render;
 mod report;

@@ -1,0 +1,46 @@
+//! The command line says what it did, and what to do next when it could not.
+
+use crate::harness::Fleet;
+
+#[test]
+fn an_authority_is_made_once_and_never_replaced() {
+    let fleet = Fleet::empty();
+    let key = std::fs::read(fleet.home().join("ca/ca-key.pem")).unwrap();
+    let again = fleet.func(["ca", "init"]).expect(3);
+    assert!(again.err.contains("already"), "{}", again.err);
+    assert_eq!(std::fs::read(fleet.home().join("ca/ca-key.pem")).unwrap(), key);
+}
+
+#[test]
+fn an_issued_minion_is_in_the_inventory() {
+    let fleet = Fleet::empty();
+    fleet.func(["ca", "issue", "web1", "--role", "minion", "--address", "127.0.0.1:4000"]).expect(0);
+    fleet.func(["hosts", "set", "web2", "127.0.0.1:4001"]).expect(0);
+    let hosts = fleet.func(["hosts", "--json"]).expect(0).json();
+    assert_eq!(hosts[0]["name"], "web1");
+    assert_eq!(hosts[0]["address"], "127.0.0.1:4000");
+    assert_eq!(hosts[1]["name"], "web2");
+    let key = fleet.home().join("issued/web1/key.pem");
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(key).unwrap());
+    assert_eq!(mode & 0o777, 0o600);
+    let again = fleet.func(["ca", "issue", "web1", "--role", "minion"]).expect(3);
+    assert!(again.err.contains("key.pem` exists already"), "{}", again.err);
+    fleet.func(["hosts", "remove", "web2"]).expect(0);
+    assert!(fleet.func(["hosts", "remove", "web2"]).expect(5).err.contains("hint: "));
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error() {
+    let fleet = Fleet::empty();
+    fleet.func(["ca", "issue", "web 1", "--role", "minion"]).expect(2);
+    fleet.func(["ca", "issue", "web1", "--role", "king"]).expect(2);
+    fleet.func(["frobnicate"]).expect(2);
+    fleet.func(["--help"]).expect(0);
+}
+
+#[test]
+fn a_target_without_hosts_has_an_exit_code_of_its_own() {
+    let fleet = Fleet::empty();
+    let answer = fleet.func(["hosts", "web*"]).expect(5);
+    assert!(answer.err.contains("func ca issue"), "{}", answer.err);
+}

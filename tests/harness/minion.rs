@@ -1,0 +1,141 @@
+//! One minion as a process.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::{fs, thread};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A minion that runs, or ran, in a folder of its own.
+pub struct Minion {
+    /// Its name in the inventory.
+    pub name: String,
+    /// Its `FUNC_HOME`.
+    pub home: PathBuf,
+    /// Where it listens; the same after a restart.
+    pub address: SocketAddr,
+    process: Option<Child>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Minion {
+    /// Starts a minion whose identity lies in `home` already. `extra` is appended to its `minion.toml`.
+    pub fn start(name: &str, home: &Path, cache: &Path, extra: &str) -> Self {
+        fs::create_dir_all(home.join("modules")).unwrap();
+        let placeholder: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let log = Arc::default();
+        let mut minion =
+            Self { name: name.to_owned(), home: home.to_owned(), address: placeholder, process: None, log };
+        let config = format!("listen = \"127.0.0.1:0\"\n[folders]\ncache = \"{}\"\n{extra}", cache.display());
+        fs::write(home.join("minion.toml"), config).unwrap();
+        minion.launch();
+        // Further starts take the port that the system chose, so that the inventory stays true.
+        let config = fs::read_to_string(home.join("minion.toml")).unwrap();
+        fs::write(home.join("minion.toml"), config.replace("127.0.0.1:0", &minion.address.to_string())).unwrap();
+        minion
+    }
+
+    /// Starts it again after [`kill`](Self::kill) or [`stop`](Self::stop).
+    pub fn launch(&mut self) {
+        assert!(self.process.is_none(), "{} runs already", self.name);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_func"))
+            .arg("minion")
+            .env("FUNC_HOME", &self.home)
+            .env("FUNC_LOG", "debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        collect(child.stderr.take().unwrap(), Arc::clone(&self.log));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim_end().rsplit(' ').next().and_then(|text| text.parse().ok());
+        self.process = Some(child);
+        let Some(address) = address else { panic!("{} did not start: {line:?}\n{}", self.name, self.log()) };
+        self.address = address;
+    }
+
+    /// The process id of the daemon.
+    pub fn pid(&self) -> Pid {
+        let child = self.process.as_ref().expect("the minion runs");
+        Pid::from_raw(child.id().try_into().unwrap())
+    }
+
+    /// SIGKILL: what it had not written is gone.
+    pub fn kill(&mut self) {
+        let mut child = self.process.take().expect("the minion runs");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the wait for its end.
+    pub fn stop(&mut self) {
+        kill(self.pid(), Signal::SIGTERM).unwrap();
+        let status = self.process.take().expect("the minion runs").wait().unwrap();
+        assert!(status.success(), "{} ended with {status}\n{}", self.name, self.log());
+    }
+
+    /// The plugin folder.
+    pub fn modules(&self) -> PathBuf {
+        self.home.join("modules")
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Every process that carries this minion's home in its environment: the daemon, its fork
+    /// server, its workers.
+    pub fn processes(&self) -> Vec<Pid> {
+        let mark = format!("FUNC_HOME={}\0", self.home.display());
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+            if environment.windows(mark.len()).any(|window| window == mark.as_bytes()) {
+                found.push(Pid::from_raw(pid));
+            }
+        }
+        found
+    }
+
+    /// The worker of a job, found by the name it gives itself.
+    pub fn worker(&self, job: &str) -> Option<Pid> {
+        self.processes().into_iter().find(|pid| {
+            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&command).contains(job)
+        })
+    }
+}
+
+impl Drop for Minion {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- log of {}\n{}", self.name, self.log());
+        }
+        if let Some(mut child) = self.process.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // Workers outlive the daemon by design; this test's must not outlive the test.
+        for pid in self.processes() {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+}
+
+fn collect(stderr: ChildStderr, log: Arc<Mutex<String>>) {
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = log.lock().unwrap();
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}

@@ -1,0 +1,12 @@
+//! A real fleet for a test: a certificate authority, minions as processes of their own on
+//! 127.0.0.1, port 0, in a temporary folder; all gone when the test ends.
+
+mod fleet;
+mod minion;
+mod modules;
+mod wait;
+
+pub use fleet::{Answer, Fleet};
+pub use minion::Minion;
+pub use modules::{guest, shipped_modules};
+pub use wait::until;
