@@ -5,6 +5,7 @@
 //! for a toolchain.
 
 use std::{
+    fmt::Write,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// Longer than it takes to make a toolchain and compile everything on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+const PATIENCE: Duration = Duration::from_mins(30);
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -89,7 +90,7 @@ fn fingerprint(paths: &[PathBuf]) -> Result<Digest, Error> {
     let mut text = format!("func {}\n{}\n", env!("CARGO_PKG_VERSION"), Digest::of(include_bytes!("pack.rs")));
     for file in files {
         let contents = fs::read(&file).map_err(Error::file("read", &file))?;
-        text.push_str(&format!("{} {}\n", Digest::of(&contents), file.display()));
+        let _ = writeln!(text, "{} {}", Digest::of(&contents), file.display());
     }
     Ok(Digest::of(text.as_bytes()))
 }

@@ -31,7 +31,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// No toolchain can compile modules, and none can be had.
-    #[error("no Rust toolchain here can compile modules, and none can be had:{}", listed(tried))]
+    #[error("no Rust toolchain here can compile modules, and none can be had:\n  {}", tried.join("\n  "))]
     NoToolchain {
         /// What was tried, each with what came of it.
         tried: Vec<String>,
@@ -127,8 +127,4 @@ impl Error {
         let path = path.into();
         move |source| Self::File { action, path, source }
     }
-}
-
-fn listed(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("\n  {line}")).collect()
 }

@@ -29,4 +29,4 @@ pub use build::{BuildRequest, Built, build};
 pub use cached::build_if_changed;
 pub use error::Error;
 pub use progress::{Progress, Quiet, Step};
-pub use shipped::{Shipped, shipped_modules, shipped_modules_from};
+pub use shipped::{SHIPPED_GRANTS, Shipped, shipped_modules, shipped_modules_from};

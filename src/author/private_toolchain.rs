@@ -24,7 +24,7 @@ use crate::sys::{
 const SCRIPT: &str = include_str!("guest-toolchain.sh");
 
 /// Longer than making one takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(20 * 60);
+const PATIENCE: Duration = Duration::from_mins(20);
 
 /// Where this user's private toolchain is, or would be.
 pub(super) fn folder() -> Option<PathBuf> {

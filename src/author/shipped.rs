@@ -12,6 +12,9 @@ use super::{
 /// The crate that holds the second version of the module `greeting`.
 const REPLACEMENT: &str = "greeting-2";
 
+/// What the shipped modules need to be granted, as a part of a minion's configuration.
+pub const SHIPPED_GRANTS: &str = include_str!("../../plugins/grants.toml");
+
 /// The modules that come with Func, as components.
 #[derive(Debug, Clone)]
 pub struct Shipped {
