@@ -3,3 +3,7 @@
 mod architecture;
 mod command_line;
 mod harness;
+mod jobs;
+mod jobs_run_once;
+mod jobs_stay_bounded;
+mod jobs_survive_a_restart;

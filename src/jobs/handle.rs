@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     error::{Error, JournalError, SubmitError},
@@ -156,7 +153,7 @@ impl Jobs {
             places_taken: 0,
             closing: Vec::new(),
             jumps: JumpGuard::new(boot.now()),
-            swept: Instant::now(),
+            swept: None,
         };
         tokio::spawn(owner.run(found));
         Ok(Self { folder: folder.into(), boot, messages, _folder_lock: Arc::new(folder_lock) })

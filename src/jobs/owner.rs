@@ -64,7 +64,8 @@ pub(super) struct Owner {
     pub(super) places_taken: usize,
     pub(super) closing: Vec<oneshot::Sender<()>>,
     pub(super) jumps: JumpGuard,
-    pub(super) swept: Instant,
+    /// When old records were last purged.
+    pub(super) swept: Option<Instant>,
 }
 
 /// A job that waits for a worker.
@@ -144,6 +145,7 @@ impl Owner {
         match self.index.get(&id) {
             Some(Entry::Job(job)) if job.is_for(&call) => match &mut job.phase {
                 Phase::Birth(waiting) => waiting.push(reply),
+                Phase::Burying(_) => refuse(reply, SubmitError::Purged { id }),
                 _ => drop(reply.send(Ok(id))),
             },
             Some(Entry::Tombstone(tombstone))
@@ -357,8 +359,8 @@ impl Owner {
             self.look(&id, Duration::ZERO);
         }
         self.pump();
-        if self.swept.elapsed() >= SWEEP {
-            self.swept = Instant::now();
+        if self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
+            self.swept = Some(Instant::now());
             self.sweep();
         }
     }

@@ -36,7 +36,8 @@ pub fn usual_umask() {
     umask(Mode::from_bits_truncate(0o022));
 }
 
-/// The bytes of memory that only this process has: what it costs to have one more of it.
+/// The bytes of memory that only this process has. Pages of a program's file count when no other process
+/// has touched them: to learn what one more process of a kind costs, look while there are two.
 pub fn private_memory(pid: u32) -> io::Result<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     Ok(sum_of_private(&rollup))
