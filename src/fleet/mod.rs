@@ -21,9 +21,10 @@ mod select;
 mod summary;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use client::{Fleet, FleetOptions};
+pub use fan_out::Width;
 pub use outcome::{Outcome, SkipReason};
 pub use request::Request;
 pub use select::{KnownDown, NoHost, SelectError, Selection, Selector};

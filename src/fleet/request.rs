@@ -17,13 +17,23 @@ pub struct Request {
     body: Bytes,
     headers: HeaderMap,
     timeout: Option<Duration>,
+    told: Told,
+}
+
+/// What the minion is told of the time that it has.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    /// As long as we wait for the answer.
+    SameAsOurs,
+    /// The time for a job, which is longer than we wait for its acceptance; nothing leaves it to the minion.
+    Job(Option<Duration>),
 }
 
 impl Request {
     /// A request with the fleet's usual deadline.
     pub fn new(call: &Call) -> Self {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
-        Self { body: Bytes::from(wire::encode_call(call)), headers, timeout: None }
+        Self { body: Bytes::from(wire::encode_call(call)), headers, timeout: None, told: Told::SameAsOurs }
     }
 
     /// With a deadline of its own. The minion is told.
@@ -33,10 +43,11 @@ impl Request {
         self
     }
 
-    /// With the minion's job id, chosen by us.
+    /// The submission of a job: with the minion's job id, chosen by us, and the time that the job has.
     #[must_use]
-    pub fn job(mut self, id: &MinionJobId) -> Self {
+    pub fn job(mut self, id: &MinionJobId, time: Option<Duration>) -> Self {
         self.set(wire::header::JOB_ID, id.as_str());
+        self.told = Told::Job(time);
         self
     }
 
@@ -56,8 +67,14 @@ impl Request {
         let mut request = hyper::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = hyper::Method::POST;
         *request.headers_mut() = self.headers.clone();
-        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        request.headers_mut().insert(wire::header::TIMEOUT_MS, HeaderValue::from(millis));
+        let told = match self.told {
+            Told::SameAsOurs => Some(timeout),
+            Told::Job(time) => time,
+        };
+        if let Some(time) = told {
+            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+            request.headers_mut().insert(wire::header::TIMEOUT_MS, HeaderValue::from(millis));
+        }
         if let Ok(value) = HeaderValue::from_str(host) {
             request.headers_mut().insert(header::HOST, value);
         }

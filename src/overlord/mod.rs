@@ -1,1 +1,36 @@
-//! (to be written)
+//! Calls and jobs over many hosts.
+//!
+//! ```text
+//!            plan: the map, durably            hand out                     collect
+//! submit ──▶ RUNNING ────────────────────────▶ RUNNING ──every host asked──▶ PARTIAL ──every result here──▶ FINISHED
+//!                │                                                                                            │
+//!                └──the process ended: interrupted; `resume` goes on and runs nothing twice       answered from the store
+//! ```
+//!
+//! An async call first chooses the id of every minion's job and writes the whole map durably, then sends. So whatever
+//! happens to this process, each host can be asked by an id that is known here: nothing is lost, nothing runs twice (see
+//! [`state`](HostState)). A minion that cannot be asked is no news about its job. Once all results are here, the job is
+//! answered from the store alone; not even an identity is needed.
+//!
+//! [`Overlord`] is the way in; what the command line shows is data ([`JobView`], [`JobLine`]). Nothing is printed here.
+
+mod ask;
+mod collect;
+mod error;
+mod fan_out;
+mod ledger;
+mod lock;
+mod handle;
+mod record;
+mod recorder;
+mod state;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use error::Error;
+pub use fan_out::FanOut;
+pub use handle::{CallOptions, JobOptions, Overlord, OverlordConfig};
+pub use record::{JobRecord, Progress};
+pub use state::HostState;
+pub use view::{HostView, JobLine, JobView};

@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use super::server::{Behaviour, Reaction, Server, authority, fleet, serve};
 use crate::{
     ca::Host,
-    fleet::{FleetOptions, Outcome, Request, Summary},
+    fleet::{FleetOptions, Outcome, Request, Summary, Width},
     wire::{Answer, Call, Fault, Value},
 };
 
@@ -44,7 +44,8 @@ async fn every_host_ends_in_exactly_one_outcome() {
     let fleet = fleet(&authority, FleetOptions::default());
     let twice = hosts.iter().chain(&hosts).cloned().map(|host| (host, ping().timeout(Duration::from_millis(400))));
     let start = Instant::now();
-    let outcomes: Vec<_> = fleet.fan_out(twice.collect::<Vec<_>>(), 64).collect().await;
+    let outcomes: Vec<_> =
+        fleet.fan_out(twice.collect::<Vec<_>>(), Width { forks: 64, max_fail: None }).collect().await;
     assert!(start.elapsed() < Duration::from_secs(10), "silent hosts cost more than their own deadline");
     let by_host: BTreeMap<_, _> = outcomes.iter().cloned().collect();
     assert_eq!((outcomes.len(), by_host.len()), (50, 50));
@@ -70,7 +71,18 @@ async fn no_more_calls_run_at_once_than_asked_for() {
     }
     let calls: Vec<_> = servers.iter().map(|server| (server.host.clone(), ping())).collect();
     let fleet = fleet(&authority, FleetOptions::default());
-    let outcomes: Vec<(_, Outcome)> = fleet.fan_out(calls, 3).collect().await;
+    let outcomes: Vec<(_, Outcome)> = fleet.fan_out(calls, Width { forks: 3, max_fail: None }).collect().await;
     assert!(outcomes.iter().all(|(_, outcome)| outcome.is_ok()) && outcomes.len() == 30);
     assert!(most.load(Ordering::SeqCst) <= 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_so_many_failures_the_others_are_left_alone() {
+    let authority = authority();
+    let host = |number| Host { name: format!("m{number}").parse().unwrap(), address: "127.0.0.1:1".parse().unwrap() };
+    let calls: Vec<_> = (0..20).map(|number| (host(number), ping())).collect();
+    let fleet = fleet(&authority, FleetOptions::default());
+    let outcomes: Vec<_> = fleet.fan_out(calls, Width { forks: 1, max_fail: Some(3) }).collect().await;
+    let summary: Summary = outcomes.iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!((summary.unreachable, summary.skipped), (3, 17));
 }

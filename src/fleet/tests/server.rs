@@ -1,7 +1,9 @@
 //! A server for tests: mutual TLS and HTTP, and a reaction to each request.
 
 use std::{
+    future::Future,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -33,6 +35,8 @@ pub(crate) enum Reaction {
     HangUp,
     /// Never answers.
     Silence,
+    /// Answers once the future is ready.
+    Later(Pin<Box<dyn Future<Output = Answer> + Send>>),
 }
 
 pub(crate) type Behaviour = Arc<dyn Fn(Call, &HeaderMap) -> Reaction + Send + Sync>;
@@ -104,6 +108,7 @@ async fn react(request: hyper::Request<Incoming>, behaviour: Behaviour) -> Resul
         Reaction::Answer(answer) => reply(200, encode_answer(&answer).into_bytes()),
         Reaction::Raw(status, body) => reply(status, body),
         Reaction::HangUp => Err("hanging up"),
+        Reaction::Later(answer) => reply(200, encode_answer(&answer.await).into_bytes()),
         Reaction::Silence => std::future::pending().await,
     }
 }

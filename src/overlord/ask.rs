@@ -1,0 +1,106 @@
+//! Questions to a minion about a job, and what its answers mean.
+
+use std::time::Duration;
+
+use super::state::Report;
+use crate::{
+    fleet::{Outcome, Request},
+    ids::MinionJobId,
+    wire::{Call, JobStatus, RemoteError, Value},
+};
+
+/// How long a minion has to answer a question, on top of the time that it may wait for the job.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The question how a job is, to be answered when it ends or `patience` is over; at once if that is zero.
+pub(super) fn question(job: &MinionJobId, patience: Duration) -> Request {
+    let id = Value::from(job.as_str());
+    let call = if patience.is_zero() {
+        Call::new("jobs.job_status", vec![id])
+    } else {
+        let seconds = i64::try_from(patience.as_secs().max(1)).unwrap_or(i64::MAX);
+        Call::new("jobs.wait", vec![id, Value::Int(seconds)])
+    };
+    Request::new(&call).timeout(patience + PATIENCE)
+}
+
+/// What the answer to a question means; an error is why nothing is known yet. `timeout` is what the job was given.
+pub(super) fn report(answer: Outcome, timeout: Option<Duration>) -> Result<Report, String> {
+    let Outcome::Ok(value) = answer else { return Err(answer.to_string()) };
+    let odd = || format!("it answers `jobs.job_status` with {}", shown(&value));
+    let Value::Array(pair) = &value else { return Err(odd()) };
+    let [Value::Int(code), result] = &pair[..] else { return Err(odd()) };
+    let error = RemoteError::from_value(result);
+    match (JobStatus::from_code(*code).ok_or_else(odd)?, error) {
+        (JobStatus::Running | JobStatus::Partial, _) => Ok(Report::Running),
+        (JobStatus::Lost, None) => Ok(Report::Unknown),
+        (JobStatus::Lost, Some(error)) => Ok(Report::Done(Outcome::Lost { why: error.message })),
+        (JobStatus::Finished | JobStatus::RemoteError, Some(error)) => Ok(Report::Done(failure(error, timeout))),
+        (JobStatus::Finished, None) => Ok(Report::Done(Outcome::Ok(result.clone()))),
+        (JobStatus::RemoteError, None) => Err(odd()),
+    }
+}
+
+fn failure(error: RemoteError, timeout: Option<Duration>) -> Outcome {
+    match (error.kind.as_str(), timeout) {
+        ("Cancelled", _) => Outcome::Cancelled,
+        ("TimedOut", Some(after)) => Outcome::TimedOut { after },
+        _ => Outcome::Failed(error),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    value.to_json().to_string().chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(code: i64, result: Value) -> Result<Report, String> {
+        report(Outcome::Ok(Value::Array(vec![code.into(), result])), Some(Duration::from_secs(9)))
+    }
+
+    fn error(kind: &str) -> Value {
+        RemoteError::new(kind, "x").to_value()
+    }
+
+    #[test]
+    fn every_code_of_the_protocol_is_understood() {
+        for (code, result, expected) in [
+            (0, Value::Int(-1), Report::Running),
+            (3, Value::Nil, Report::Running),
+            (1, Value::Int(4), Report::Done(Outcome::Ok(4.into()))),
+            (1, error("Trap"), Report::Done(Outcome::Failed(RemoteError::new("Trap", "x")))),
+            (4, error("Trap"), Report::Done(Outcome::Failed(RemoteError::new("Trap", "x")))),
+            (1, error("Cancelled"), Report::Done(Outcome::Cancelled)),
+            (1, error("TimedOut"), Report::Done(Outcome::TimedOut { after: Duration::from_secs(9) })),
+            (2, Value::Int(0), Report::Unknown),
+            (2, error("Lost"), Report::Done(Outcome::Lost { why: "x".into() })),
+        ] {
+            assert_eq!(read(code, result), Ok(expected), "{code}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_no_report_says_nothing_about_the_job() {
+        assert!(read(9, Value::Nil).is_err() && read(4, Value::Nil).is_err());
+        for answer in [
+            Outcome::Ok(Value::Nil),
+            Outcome::Ok(Value::Array(vec![1.into()])),
+            Outcome::Unreachable { why: "x".into() },
+            Outcome::Refused { why: "x".into() },
+            Outcome::TimedOut { after: Duration::from_secs(1) },
+            Outcome::Failed(RemoteError::new("UnknownMethod", "x")),
+        ] {
+            assert!(report(answer, None).is_err());
+        }
+    }
+
+    #[test]
+    fn a_question_without_patience_does_not_wait() {
+        let job = MinionJobId::fresh();
+        assert_eq!(question(&job, Duration::ZERO).own_timeout(), Some(PATIENCE));
+        assert_eq!(question(&job, Duration::from_secs(20)).own_timeout(), Some(Duration::from_secs(30)));
+    }
+}

@@ -1,0 +1,201 @@
+//! Gathering the results of a job that was handed out.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+
+use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{
+    Error, HostState, JobRecord, JobView, Overlord,
+    ask::{question, report},
+    fan_out::Desk,
+    ledger::{Part, Work},
+    recorder::Recorder,
+    state::{Event, Report},
+};
+use crate::{
+    fleet::Outcome,
+    ids::{HostName, OverlordJobId},
+};
+
+/// So many minions are asked at a time: waiting costs them and us a connection, but hardly any work.
+const WAITING: usize = 1024;
+
+/// How long a minion waits for its job before it answers "still running".
+const LONG_POLL: Duration = Duration::from_secs(20);
+
+/// The longest pause while no minion can be asked.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What came of asking every minion once.
+#[derive(Debug, Default)]
+struct Round {
+    /// Hosts that could not be asked, and why.
+    unasked: BTreeMap<HostName, String>,
+    /// Hosts that answered.
+    answered: usize,
+    /// Hosts that have ended.
+    ended: usize,
+}
+
+impl Overlord {
+    /// Asks every minion that still works on a job how it is, once. A finished job is answered from the store.
+    pub async fn poll(&self, id: &OverlordJobId) -> Result<JobView, Error> {
+        let view = self.status(id).await?;
+        if view.is_finished() {
+            return Ok(view);
+        }
+        let work = self.ledger().work(id).await?;
+        let round = self.ask(id, work, Duration::ZERO, &mut |_, _| {}).await?;
+        let mut view = self.status(id).await?;
+        for (host, why) in round.unasked {
+            if let Some(host) = view.hosts.get_mut(&host).filter(|host| !host.state.is_done()) {
+                host.unasked = Some(why);
+            }
+        }
+        Ok(view)
+    }
+
+    /// Waits until a job is finished, or `patience` is over, or it turns out to be interrupted, and answers how it stands
+    /// then. `on_result` hears of each host's end once, as soon as it is known here.
+    pub async fn wait(
+        &self,
+        id: &OverlordJobId,
+        patience: Option<Duration>,
+        mut on_result: impl FnMut(&HostName, &Outcome) + Send,
+    ) -> Result<JobView, Error> {
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        let mut told = HashSet::new();
+        let mut tell = |host: &HostName, outcome: &Outcome| {
+            if told.insert(host.clone()) {
+                on_result(host, outcome);
+            }
+        };
+        let mut pause = Duration::ZERO;
+        loop {
+            let view = self.status(id).await?;
+            view.outcomes().for_each(|(host, outcome)| tell(host, outcome));
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if view.is_finished() || view.interrupted || left == Some(Duration::ZERO) {
+                return Ok(view);
+            }
+            self.settle_doubtful(id, &view).await?;
+            let work = self.ledger().work(id).await?;
+            let poll = long_poll(&work, left);
+            let began = Instant::now();
+            let round = self.ask(id, work, poll, &mut tell).await?;
+            pause = next_pause(pause, &round, began.elapsed());
+            tokio::time::sleep(pause.min(left.unwrap_or(pause))).await;
+        }
+    }
+
+    /// Once the fan-out is done, parts that may not have arrived are settled by whoever waits and gets the job's lock.
+    async fn settle_doubtful(&self, id: &OverlordJobId, view: &JobView) -> Result<(), Error> {
+        let doubtful = view.hosts.values().any(|host| matches!(host.state, HostState::Sent { .. }));
+        if !doubtful || view.progress.fanned_out.is_none() {
+            return Ok(());
+        }
+        let _lock = match self.lock(id).await {
+            Ok(lock) => lock,
+            Err(Error::BeingHandedOut { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let work = self.ledger().work(id).await?;
+        let desk = Desk::new(self, id.clone(), work.record)?;
+        desk.settle(work.parts.into_iter().filter(Part::is_doubtful).collect()).await;
+        desk.recorder.finish().await
+    }
+
+    /// Asks each minion that may know its part of a job, and records what it says.
+    async fn ask(
+        &self,
+        id: &OverlordJobId,
+        work: Work,
+        poll: Duration,
+        tell: &mut (impl FnMut(&HostName, &Outcome) + Send),
+    ) -> Result<Round, Error> {
+        let fleet = self.fleet()?.clone();
+        let recorder = Recorder::start(self.ledger().clone(), id.clone());
+        let parts: Vec<Part> = work.parts.into_iter().filter(|part| part.state.may_be_known()).collect();
+        let mut answers = stream::iter(parts)
+            .map(|part| {
+                let answer = fleet.spawn(part.host.clone(), question(&part.job, poll));
+                async move { (part, answer.await.1) }
+            })
+            .buffer_unordered(WAITING);
+        let mut round = Round::default();
+        while let Some((part, answer)) = answers.next().await {
+            let was_acknowledged = matches!(part.state, HostState::Acknowledged { .. });
+            let name = part.host.name;
+            let ended = match report(answer, work.record.timeout) {
+                Ok(report) => {
+                    round.answered += 1;
+                    let ended = matches!(report, Report::Done(_));
+                    if let Report::Done(outcome) = &report {
+                        round.ended += 1;
+                        tell(&name, outcome);
+                    }
+                    recorder.note(name.clone(), Event::Reported { report, was_acknowledged });
+                    ended
+                }
+                Err(why) => {
+                    round.unasked.insert(name.clone(), why);
+                    false
+                }
+            };
+            if !ended && is_given_up(&work.record) {
+                recorder.note(name, Event::GaveUp);
+            }
+        }
+        recorder.finish().await?;
+        Ok(round)
+    }
+}
+
+fn is_given_up(record: &JobRecord) -> bool {
+    record.is_given_up(Timestamp::now())
+}
+
+/// How long minions are asked to wait: briefly while another process still hands the job out or minions wait for their
+/// turn to be asked, and not beyond our own patience.
+fn long_poll(work: &Work, left: Option<Duration>) -> Duration {
+    let unsent = work.parts.iter().any(|part| part.state == HostState::Planned);
+    let longest = if unsent || work.parts.len() > WAITING { Duration::from_secs(1) } else { LONG_POLL };
+    let left = left.unwrap_or(longest).min(longest);
+    // A minion waits whole seconds.
+    Duration::from_secs(left.as_secs())
+}
+
+/// How long to leave the minions alone after a round. None is needed where something moved or the round itself was a wait;
+/// where nobody could be asked it grows.
+fn next_pause(last: Duration, round: &Round, took: Duration) -> Duration {
+    const SHORT: Duration = Duration::from_millis(200);
+    if round.ended > 0 || (round.answered > 0 && took > SHORT) {
+        return Duration::ZERO;
+    }
+    let longest = if round.answered > 0 { SHORT } else { LONGEST_PAUSE };
+    (last * 2).clamp(SHORT, longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minions_that_cannot_be_asked_are_left_alone_for_longer_and_longer() {
+        let pauses = |round: Round, took| {
+            let mut pause = Duration::ZERO;
+            (0..9).map(|_| (pause = next_pause(pause, &round, took), pause.as_millis()).1).collect::<Vec<_>>()
+        };
+        let (quick, slow) = (Duration::from_millis(1), Duration::from_secs(20));
+        assert_eq!(pauses(Round::default(), quick), [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000]);
+        let answered = || Round { answered: 1, ..Round::default() };
+        assert_eq!(pauses(answered(), quick), [200; 9], "a minion that does not wait is not asked in a circle");
+        assert_eq!(pauses(answered(), slow), [0; 9]);
+        assert_eq!(pauses(Round { ended: 1, ..answered() }, quick), [0; 9]);
+    }
+}

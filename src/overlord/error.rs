@@ -1,0 +1,58 @@
+//! What can go wrong with a job, as a whole.
+
+use std::{io, path::PathBuf};
+
+use crate::{ca, fleet, ids::OverlordJobId, store, tls};
+
+/// Why the overlord could not do what it was asked. What goes wrong with one host is that host's outcome, never this.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such job here.
+    #[error("no job `{id}` is known here")]
+    UnknownJob {
+        /// Which.
+        id: OverlordJobId,
+    },
+    /// Somebody is handing the job out already.
+    #[error("another process is handing out `{id}`{}", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    BeingHandedOut {
+        /// Which job.
+        id: OverlordJobId,
+        /// Who, if it said so.
+        pid: Option<u32>,
+    },
+    /// The map of a job misses hosts that it should have.
+    #[error("the map of `{id}` holds {found} hosts and should hold {wanted}; the store has lost rows")]
+    TornMap {
+        /// Which job.
+        id: OverlordJobId,
+        /// Hosts that are there.
+        found: usize,
+        /// Hosts that should be.
+        wanted: usize,
+    },
+    /// The lock of a job cannot be used.
+    #[error("cannot lock the job by `{}`", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The target chooses nobody.
+    #[error(transparent)]
+    NoHost(#[from] fleet::NoHost),
+    /// The list of hosts known to be down cannot be used.
+    #[error(transparent)]
+    Down(#[from] fleet::SelectError),
+    /// The inventory cannot be used.
+    #[error(transparent)]
+    Inventory(#[from] ca::Error),
+    /// Our own certificate cannot be used.
+    #[error(transparent)]
+    Identity(#[from] tls::Error),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}

@@ -1,0 +1,163 @@
+//! Handing a job out: every host is sent its part once, however often this is begun.
+
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+
+use super::{
+    Error, JobRecord, JobView, Overlord,
+    ask::{question, report},
+    ledger::Part,
+    lock::JobLock,
+    recorder::Recorder,
+    state::{Event, HostState, Report},
+};
+use crate::{
+    fleet::{Fleet, Outcome, Request},
+    ids::OverlordJobId,
+    wire::Call,
+};
+
+/// So many hosts are noted as "about to be sent" in one commit.
+const CHUNK: usize = 256;
+
+/// How long a minion has to accept a job.
+const ACCEPTANCE: Duration = Duration::from_secs(30);
+
+/// Hosts of which it is not known whether they got their part are asked so often before the fan-out counts as done; after
+/// that, whoever waits for the job goes on asking.
+const PASSES: u32 = 2;
+
+/// A job that is ours to hand out. While this exists, nobody else can; dropped unfinished, the job is interrupted.
+#[derive(Debug)]
+pub struct FanOut {
+    overlord: Overlord,
+    id: OverlordJobId,
+    lock: JobLock,
+}
+
+impl FanOut {
+    pub(super) fn new(overlord: Overlord, id: OverlordJobId, lock: JobLock) -> Self {
+        Self { overlord, id, lock }
+    }
+
+    /// The job.
+    pub fn id(&self) -> &OverlordJobId {
+        &self.id
+    }
+
+    /// Sends every host its part, and answers how the job stands then: partial, or finished if no minion has work.
+    pub async fn run(self) -> Result<JobView, Error> {
+        let Self { overlord, id, lock } = self;
+        let ledger = overlord.ledger();
+        let work = ledger.work(&id).await?;
+        if work.progress.open > 0 {
+            let desk = Desk::new(&overlord, id.clone(), work.record)?;
+            let result = desk.hand_out(&overlord, work.parts).await;
+            // What was learned is kept, also when something failed.
+            desk.recorder.finish().await.and(result)?;
+        }
+        ledger.fanned_out(&id).await?;
+        drop(lock);
+        ledger.view(&id).await
+    }
+}
+
+/// Everything at hand while a job's parts are sent.
+pub(super) struct Desk {
+    fleet: Fleet,
+    id: OverlordJobId,
+    record: JobRecord,
+    request: Request,
+    pub(super) recorder: Recorder,
+}
+
+impl Desk {
+    pub(super) fn new(overlord: &Overlord, id: OverlordJobId, record: JobRecord) -> Result<Self, Error> {
+        let call = Call::new(format!("async.{}", record.method), record.args.clone());
+        let request = Request::new(&call).timeout(ACCEPTANCE).overlord_job(&id);
+        let recorder = Recorder::start(overlord.ledger().clone(), id.clone());
+        Ok(Self { fleet: overlord.fleet()?.clone(), id, record, request, recorder })
+    }
+
+    async fn hand_out(&self, overlord: &Overlord, parts: Vec<Part>) -> Result<(), Error> {
+        let planned = parts.into_iter().filter(|part| part.state == HostState::Planned);
+        if self.record.is_given_up(Timestamp::now()) {
+            planned.for_each(|part| self.recorder.note(part.host.name, Event::GaveUp));
+        } else {
+            self.send(planned.collect()).await;
+        }
+        for pass in 0..PASSES {
+            if !self.recorder.settled().await {
+                break;
+            }
+            let work = overlord.ledger().work(&self.id).await?;
+            let doubtful: Vec<Part> = work.parts.into_iter().filter(Part::is_doubtful).collect();
+            if doubtful.is_empty() {
+                break;
+            }
+            if pass > 0 {
+                tokio::time::sleep(Duration::from_secs(1) * pass).await;
+            }
+            self.settle(doubtful).await;
+        }
+        Ok(())
+    }
+
+    /// Asks the minions that may have got their part, and sends it again where it never arrived.
+    pub(super) async fn settle(&self, doubtful: Vec<Part>) {
+        let mut asked: FuturesUnordered<_> = FuturesUnordered::new();
+        let mut unknown = Vec::new();
+        let mut rest = doubtful.into_iter();
+        loop {
+            while asked.len() < self.record.forks
+                && let Some(part) = rest.next()
+            {
+                let answer = self.fleet.spawn(part.host.clone(), question(&part.job, Duration::ZERO));
+                asked.push(async move { (part, answer.await.1) });
+            }
+            let Some((part, answer)) = asked.next().await else { break };
+            let Ok(report) = report(answer, self.record.timeout) else { continue };
+            if report == Report::Unknown && part.state.may_be_sent(&self.record.rules(), Timestamp::now()) {
+                unknown.push(part);
+            } else {
+                self.recorder.note(part.host.name, Event::Reported { report, was_acknowledged: false });
+            }
+        }
+        self.send(unknown).await;
+    }
+
+    /// Sends parts, each only after it is durable that it may have been sent.
+    async fn send(&self, parts: Vec<Part>) {
+        let mut in_flight = FuturesUnordered::new();
+        for chunk in parts.chunks(CHUNK) {
+            if !self.recorder.sending(chunk.iter().map(|part| part.host.name.clone())).await {
+                break;
+            }
+            for part in chunk {
+                if in_flight.len() >= self.record.forks {
+                    self.submitted(in_flight.next().await);
+                }
+                let request = self.request.clone().job(&part.job, self.record.timeout);
+                in_flight.push(self.fleet.spawn(part.host.clone(), request));
+            }
+        }
+        while let Some(submitted) = in_flight.next().await {
+            self.submitted(Some(submitted));
+        }
+    }
+
+    fn submitted(&self, submitted: Option<(crate::ids::HostName, Outcome)>) {
+        if let Some((host, outcome)) = submitted {
+            self.recorder.note(host, Event::Submitted(outcome));
+        }
+    }
+}
+
+impl Part {
+    /// Whether it is not known if the minion got it.
+    pub(super) fn is_doubtful(&self) -> bool {
+        matches!(self.state, HostState::Sent { .. })
+    }
+}

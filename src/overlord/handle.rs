@@ -1,0 +1,218 @@
+//! The way in: calls, jobs, and what is known of them.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures_util::stream::{self, Stream, StreamExt};
+use jiff::Timestamp;
+
+use super::{Error, FanOut, JobLine, JobRecord, JobView, ledger::Ledger};
+use crate::{
+    ca::{Host, Inventory},
+    config::Home,
+    fleet::{Fleet, FleetOptions, KnownDown, Outcome, Request, Selection, Selector, Width},
+    ids::{HostName, MethodName, OverlordJobId},
+    store::SetAside,
+    tls::Identity,
+    wire::{Call, Value},
+};
+
+/// Where an overlord finds what it needs. Each is read when it is first needed: a finished job needs the store alone.
+#[derive(Debug, Clone)]
+pub struct OverlordConfig {
+    /// The folder of our certificate, key and CA certificate.
+    pub identity: PathBuf,
+    /// The inventory of minions.
+    pub inventory: PathBuf,
+    /// The hosts known to be down; need not exist.
+    pub known_down: PathBuf,
+    /// The store's folder.
+    pub store: PathBuf,
+    /// Keep the store open (a daemon), instead of opening it for each transaction (a command).
+    pub keep_store_open: bool,
+    /// How hosts are called.
+    pub fleet: FleetOptions,
+}
+
+impl OverlordConfig {
+    /// The usual places, for a command.
+    pub fn at(home: &Home) -> Self {
+        Self {
+            identity: home.identity(),
+            inventory: home.inventory(),
+            known_down: home.known_down(),
+            store: home.store(),
+            keep_store_open: false,
+            fleet: FleetOptions::default(),
+        }
+    }
+}
+
+/// How a call is made.
+#[derive(Debug, Clone, Copy)]
+pub struct CallOptions {
+    /// At most this many hosts are called at a time.
+    pub forks: usize,
+    /// Each host's deadline; the fleet's usual one if `None`.
+    pub timeout: Option<Duration>,
+    /// Once so many hosts have failed, the others are left alone.
+    pub max_fail: Option<usize>,
+}
+
+/// How a job is made.
+#[derive(Debug, Clone, Copy)]
+pub struct JobOptions {
+    /// At most this many submissions are in flight at a time.
+    pub forks: usize,
+    /// How long the method may run on each host; the minion's own limit if `None`.
+    pub timeout: Option<Duration>,
+    /// How long after submission the hosts that still have no result are given up.
+    pub give_up_after: Duration,
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        Self { forks: 64, timeout: None, max_fail: None }
+    }
+}
+
+impl Default for JobOptions {
+    fn default() -> Self {
+        Self { forks: 64, timeout: None, give_up_after: Duration::from_hours(7 * 24) }
+    }
+}
+
+/// For how long a part that may not have arrived is sent again: less than minions remember what they have purged.
+const RESUME_WINDOW: Duration = Duration::from_hours(24);
+
+/// An overlord. Clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct Overlord {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: OverlordConfig,
+    ledger: Ledger,
+    fleet: OnceLock<Fleet>,
+}
+
+impl Overlord {
+    /// An overlord of this configuration. No connection is opened, and no file but a store that is to be kept open.
+    pub fn open(config: OverlordConfig) -> Result<Self, Error> {
+        let ledger = if config.keep_store_open { Ledger::kept(&config.store)? } else { Ledger::short(&config.store) };
+        Ok(Self { inner: Arc::new(Inner { config, ledger, fleet: OnceLock::new() }) })
+    }
+
+    /// Every known minion.
+    pub fn hosts(&self) -> Result<Vec<Host>, Error> {
+        Ok(Inventory::load(&self.inner.config.inventory)?.hosts())
+    }
+
+    /// Freezes the set of hosts that a selector chooses.
+    pub fn select(&self, selector: &Selector) -> Result<Selection, Error> {
+        let down = KnownDown::load(&self.inner.config.known_down)?;
+        Ok(selector.select(&self.hosts()?, &down)?)
+    }
+
+    /// Calls a method on each host and yields what became of each as it becomes known; skipped hosts come first.
+    pub fn call(
+        &self,
+        selection: Selection,
+        method: &MethodName,
+        args: Vec<Value>,
+        options: CallOptions,
+    ) -> Result<impl Stream<Item = (HostName, Outcome)> + Send + use<>, Error> {
+        let mut request = Request::new(&Call::new(method.to_string(), args));
+        if let Some(timeout) = options.timeout {
+            request = request.timeout(timeout);
+        }
+        let skipped = selection.skipped.into_iter().map(|(host, reason)| (host.name, Outcome::Skipped(reason)));
+        let calls = selection.hosts.into_iter().map(move |host| (host, request.clone()));
+        let width = Width { forks: options.forks, max_fail: options.max_fail };
+        Ok(stream::iter(skipped).chain(self.fleet()?.fan_out(calls, width)))
+    }
+
+    /// Makes a job of a call: when this returns, the whole map is durable, and nothing has been sent. The job is ours to
+    /// hand out, by [`FanOut::run`]; dropped instead, it is interrupted.
+    pub async fn submit(
+        &self,
+        target: &str,
+        selection: Selection,
+        method: MethodName,
+        args: Vec<Value>,
+        options: JobOptions,
+    ) -> Result<FanOut, Error> {
+        // A job that could not be sent by anybody is not made at all.
+        self.fleet()?;
+        let record = JobRecord {
+            target: target.to_owned(),
+            method,
+            args,
+            submitted: Timestamp::now(),
+            timeout: options.timeout,
+            forks: options.forks.max(1),
+            hosts: selection.len(),
+            resume_window: RESUME_WINDOW,
+            give_up_after: options.give_up_after,
+        };
+        let (id, lock) = self.inner.ledger.plan(record, selection).await?;
+        Ok(FanOut::new(self.clone(), id, lock))
+    }
+
+    /// Goes on with a job whose fan-out was interrupted. Nothing is run twice.
+    pub async fn resume(&self, id: &OverlordJobId) -> Result<FanOut, Error> {
+        self.inner.ledger.work(id).await?;
+        let lock = self.lock(id).await?;
+        Ok(FanOut::new(self.clone(), id.clone(), lock))
+    }
+
+    /// What the store knows of a job. No connection is opened.
+    pub async fn status(&self, id: &OverlordJobId) -> Result<JobView, Error> {
+        self.inner.ledger.view(id).await
+    }
+
+    /// Every job, oldest first, as the store knows them.
+    pub async fn list(&self) -> Result<Vec<JobLine>, Error> {
+        self.inner.ledger.list().await
+    }
+
+    /// The damaged stores that were set aside since the last call, for the operator to be told, loudly and once.
+    pub fn take_set_aside(&self) -> Vec<SetAside> {
+        self.inner.ledger.take_set_aside()
+    }
+
+    /// How many connections were tried so far.
+    pub fn connections_opened(&self) -> u64 {
+        self.inner.fleet.get().map_or(0, Fleet::connections_opened)
+    }
+
+    /// The fleet, called as who we are; the identity is read when it is first needed.
+    pub(super) fn fleet(&self) -> Result<&Fleet, Error> {
+        if let Some(fleet) = self.inner.fleet.get() {
+            return Ok(fleet);
+        }
+        let identity = Identity::in_folder(&self.inner.config.identity)?;
+        // Minions would refuse it one by one, and less clearly.
+        identity.peer().check(Timestamp::now(), identity.revoked())?;
+        let mut options = self.inner.config.fleet.clone();
+        options.sessions = options.sessions.max(self.hosts()?.len());
+        let fleet = Fleet::new(&identity, options)?;
+        Ok(self.inner.fleet.get_or_init(|| fleet))
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
+    }
+
+    /// Takes the lock of a job on a thread that may sleep.
+    pub(super) async fn lock(&self, id: &OverlordJobId) -> Result<super::lock::JobLock, Error> {
+        let (ledger, wanted) = (self.inner.ledger.clone(), id.clone());
+        let taken = tokio::task::spawn_blocking(move || ledger.lock(&wanted)).await;
+        taken.unwrap_or_else(|_| Err(Error::BeingHandedOut { id: id.clone(), pid: None }))
+    }
+}

@@ -1,0 +1,51 @@
+//! An overlord killed in mid-fan-out, as a process of its own.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use super::{Minion, World, is_sent, overlord, submit, until, words};
+use crate::{overlord::JobOptions, wire::JobStatus::Partial};
+
+const HOME: &str = "FUNC_TEST_OVERLORD_HOME";
+
+/// Submits and hands out; runs only as a child of the test below.
+#[tokio::test]
+async fn child_that_hands_out() {
+    let Some(home) = std::env::var_os(HOME).map(PathBuf::from) else { return };
+    let options = JobOptions { forks: 1, ..JobOptions::default() };
+    submit(&overlord(&home), options).await.run().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overlord_killed_in_mid_fan_out_is_gone_on_with_and_runs_nothing_twice() {
+    let world = World::new();
+    let minions = [world.minion("m1").await, world.minion("m2").await, world.minion("m3").await];
+    minions[1].close_gate();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "overlord::tests::killed::child_that_hands_out"])
+        .env(HOME, world.dir.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let looker = world.overlord();
+    let id = loop {
+        if let Some(line) = looker.list().await.unwrap().pop() {
+            break line.id;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    let handed_to = |view: &super::JobView| is_sent(view, "m2") && minions[1].submissions() == 1;
+    let view = until(&looker, &id, handed_to).await;
+    assert!(!view.interrupted);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    assert!(looker.status(&id).await.unwrap().interrupted);
+    minions[1].open_gate();
+    let view = looker.resume(&id).await.unwrap().run().await.unwrap();
+    assert_eq!(words(&view), (Partial, vec!["RUNNING"; 3]));
+    assert_eq!(minions.each_ref().map(Minion::ran), [1, 1, 1]);
+    assert_eq!(minions[0].submissions(), 1);
+}

@@ -1,0 +1,97 @@
+//! What is answered from the store alone.
+
+use std::{fs, time::Duration};
+
+use super::{World, host, submit, words};
+use crate::{
+    fleet::{FleetOptions, Outcome, SkipReason},
+    overlord::{Error, JobOptions, Overlord, OverlordConfig},
+    wire::JobStatus,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
+    let world = World::new();
+    let mut minions = [world.minion("m1").await, world.minion("m2").await];
+    let overlord = world.overlord();
+    let fan_out = world.submit(&overlord).await;
+    let id = fan_out.id().clone();
+    fan_out.run().await.unwrap();
+    minions.iter().for_each(|minion| minion.finish(3));
+    let mut told = Vec::new();
+    let view = overlord.wait(&id, None, |host, outcome| told.push((host.clone(), outcome.clone()))).await.unwrap();
+    assert!(view.is_finished() && told.len() == 2);
+    let opened = overlord.connections_opened();
+    assert!(opened > 0);
+    for minion in &mut minions {
+        minion.stop().await;
+    }
+
+    let nowhere = Overlord::open(OverlordConfig {
+        identity: "/nonexistent/identity".into(),
+        inventory: "/nonexistent/inventory".into(),
+        known_down: "/nonexistent/down".into(),
+        store: world.dir.path().join("store"),
+        keep_store_open: false,
+        fleet: FleetOptions::default(),
+    })
+    .unwrap();
+    for overlord in [&nowhere, &overlord] {
+        assert_eq!(overlord.status(&id).await.unwrap(), view);
+        assert_eq!(overlord.poll(&id).await.unwrap(), view);
+        assert_eq!(overlord.wait(&id, None, |_, _| {}).await.unwrap(), view);
+        let list = overlord.list().await.unwrap();
+        assert_eq!((&list[0].id, list[0].status(), list[0].hosts), (&id, JobStatus::Finished, 2));
+        assert_eq!(overlord.resume(&id).await.unwrap().run().await.unwrap(), view);
+    }
+    assert_eq!((nowhere.connections_opened(), overlord.connections_opened()), (0, opened));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_one_second_have_names_of_their_own_and_are_listed_in_order() {
+    let world = World::new();
+    let minion = world.minion("m1").await;
+    let overlord = world.overlord();
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        let fan_out = world.submit(&overlord).await;
+        ids.push(fan_out.id().clone());
+        fan_out.run().await.unwrap();
+    }
+    let listed: Vec<_> = overlord.list().await.unwrap().into_iter().map(|line| line.id).collect();
+    assert_eq!(listed, ids);
+    assert_eq!(minion.ran(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_known_to_be_down_are_in_the_job_and_named_as_skipped() {
+    let world = World::new();
+    let (m1, m2) = (world.minion("m1").await, world.minion("m2").await);
+    fs::write(world.dir.path().join("down"), "m2\n").unwrap();
+    let overlord = world.overlord();
+    let fan_out = world.submit(&overlord).await;
+    let id = fan_out.id().clone();
+    fan_out.run().await.unwrap();
+    m1.finish(3);
+    let view = overlord.wait(&id, None, |_, _| {}).await.unwrap();
+    let skipped = view.hosts[&host("m2")].state.outcome();
+    assert_eq!(skipped, Some(&Outcome::Skipped(SkipReason::Down)));
+    assert_eq!((view.is_finished(), view.summary().skipped, m2.submissions()), (true, 1, 0));
+
+    fs::write(world.dir.path().join("down"), "m1\nm2\n").unwrap();
+    let view = world.submit(&overlord).await.run().await.unwrap();
+    assert_eq!(words(&view), (JobStatus::Finished, vec!["SKIPPED", "SKIPPED"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_store_is_told_of_and_its_jobs_are_unknown() {
+    let world = World::new();
+    let _minion = world.minion("m1").await;
+    let overlord = world.overlord();
+    let id = world.submit(&overlord).await.id().clone();
+    fs::write(world.dir.path().join("store/data/sled/db"), b"garbage").unwrap();
+    assert!(matches!(overlord.status(&id).await, Err(Error::UnknownJob { .. })));
+    assert_eq!(overlord.take_set_aside().len(), 1);
+    assert_eq!(overlord.take_set_aside().len(), 0);
+    submit(&overlord, JobOptions { give_up_after: Duration::from_secs(1), ..JobOptions::default() }).await;
+}

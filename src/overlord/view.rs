@@ -1,0 +1,121 @@
+//! A job as it is shown.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{
+    record::{JobRecord, Progress},
+    state::HostState,
+};
+use crate::{
+    fleet::{Outcome, Summary},
+    ids::{HostName, MinionJobId, OverlordJobId},
+    wire::JobStatus,
+};
+
+/// A job and each of its hosts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobView {
+    /// Which job.
+    pub id: OverlordJobId,
+    /// The call that it is.
+    pub record: JobRecord,
+    /// How far it is.
+    pub progress: Progress,
+    /// Whether it is still to be handed out and nobody does so: `resume` goes on.
+    pub interrupted: bool,
+    /// Its hosts.
+    pub hosts: BTreeMap<HostName, HostView>,
+}
+
+/// One host's part of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostView {
+    /// The minion's job; hosts that were skipped have none.
+    pub minion_job: Option<MinionJobId>,
+    /// Where it is.
+    pub state: HostState,
+    /// Why the minion could not be asked just now, which changes nothing about the job.
+    pub unasked: Option<String>,
+}
+
+/// A job in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobLine {
+    /// Which job.
+    pub id: OverlordJobId,
+    /// When it was submitted.
+    pub submitted: Timestamp,
+    /// How far it is.
+    pub progress: Progress,
+    /// How many hosts it has.
+    pub hosts: usize,
+    /// Whether it is still to be handed out and nobody does so.
+    pub interrupted: bool,
+}
+
+impl JobView {
+    /// The job's status.
+    pub fn status(&self) -> JobStatus {
+        self.progress.status()
+    }
+
+    /// Whether every result is here.
+    pub fn is_finished(&self) -> bool {
+        self.status() == JobStatus::Finished
+    }
+
+    /// How the hosts that have ended did.
+    pub fn summary(&self) -> Summary {
+        self.progress.summary
+    }
+
+    /// The hosts that have ended, and how.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&HostName, &Outcome)> {
+        self.hosts.iter().filter_map(|(host, view)| Some((host, view.state.outcome()?)))
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> serde_json::Value {
+        let hosts: serde_json::Map<_, _> =
+            self.hosts.iter().map(|(host, view)| (host.to_string(), view.to_json())).collect();
+        json!({
+            "id": self.id, "status": self.status().word(), "interrupted": self.interrupted,
+            "target": self.record.target, "method": self.record.method,
+            "args": self.record.args.iter().map(crate::wire::Value::to_json).collect::<Vec<_>>(),
+            "submitted": self.record.submitted, "fanned_out": self.progress.fanned_out, "ended": self.progress.ended,
+            "open": self.progress.open, "summary": self.summary(), "hosts": hosts,
+        })
+    }
+}
+
+impl HostView {
+    fn to_json(&self) -> serde_json::Value {
+        let mut data = json!({ "state": self.state.word(), "minion_job": self.minion_job });
+        if let Some(outcome) = self.state.outcome() {
+            data["result"] = outcome.to_json();
+        }
+        if let Some(why) = &self.unasked {
+            data["unasked"] = json!(why);
+        }
+        data
+    }
+}
+
+impl JobLine {
+    /// The job's status.
+    pub fn status(&self) -> JobStatus {
+        self.progress.status()
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> serde_json::Value {
+        json!({
+            "id": self.id, "status": self.status().word(), "interrupted": self.interrupted,
+            "submitted": self.submitted, "ended": self.progress.ended, "hosts": self.hosts,
+            "open": self.progress.open, "summary": self.progress.summary,
+        })
+    }
+}
