@@ -5,6 +5,12 @@
 //! compiles nothing, and keeps its own deadline by a signal. What the one compiles the other loads:
 //! every setting that generated code depends on is made in [`shared`], and pooling is not one.
 //!
+//! Measured on two cores with `test.ping` of `plugins/test`, everything of a call included: 34 µs with
+//! instances made on demand, 24 from a pool, 9 from a pool that asks the kernel which pages are dirty
+//! (`PAGEMAP_SCAN`, Linux 6.7) and clears those in place. Support for components that use async types,
+//! which we list and do not call, is 2.6 of the 9. A `.cwasm` of 300 kB loads in 110 µs and is reflected
+//! and linked in 100 more.
+//!
 //! The linker is built once for each engine, with everything a module may import. What a module was
 //! not granted is denied when it is called, not by leaving it out here.
 
@@ -16,7 +22,7 @@ use std::{
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{
-    Config, InstanceAllocationStrategy, PoolingAllocationConfig,
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig,
     component::{Component, Linker},
 };
 
@@ -33,6 +39,10 @@ const SLOTS: u32 = 128;
 const PARTS: u32 = SLOTS * 8;
 /// Table entries of one core instance; a Python interpreter has some ten thousand.
 const TABLE_ELEMENTS: usize = 100_000;
+/// Memory of a slot that is cleared in place for its next user rather than given back and faulted in
+/// anew, and the idle slots that keep it: an idle daemon holds at most 4 MiB by this.
+const KEPT: usize = 256 << 10;
+const WARM: u32 = 16;
 /// Stack of the guest's own frames. Deeper recursion is a trap.
 const WASM_STACK: usize = 512 << 10;
 /// The fiber a call runs on: the guest's stack and room for host functions.
@@ -163,7 +173,11 @@ fn pool() -> InstanceAllocationStrategy {
         .total_tables(PARTS)
         .table_elements(TABLE_ELEMENTS)
         .max_component_instance_size(4 << 20)
-        .max_core_instance_size(4 << 20);
+        .max_core_instance_size(4 << 20)
+        .linear_memory_keep_resident(KEPT)
+        .table_keep_resident(KEPT)
+        .max_unused_warm_slots(WARM)
+        .pagemap_scan(Enabled::Auto);
     InstanceAllocationStrategy::Pooling(pool)
 }
 
