@@ -50,3 +50,6 @@ fn same_name(name: &str, given: &str) -> bool {
 fn is_option(ty: &Type) -> bool {
     matches!(ty, Type::Option(_))
 }
+
+#[cfg(test)]
+mod tests;
