@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{engine::Engine, error::Error, load::Plugin, metadata::Metadata};
+use super::{check, engine::Engine, error::Error, load::Plugin, metadata::Metadata};
 use crate::{ids::Digest, sys::durable};
 
 /// What a compiled file's name says.
@@ -66,7 +66,7 @@ impl Cache {
     /// Loads a component, compiling it if there is no code for it that loads. Takes seconds when it
     /// must compile.
     pub fn load(&self, engine: &Engine, bytes: &[u8]) -> Result<Plugin, Error> {
-        super::check::component(bytes)?;
+        check::is_component(bytes)?;
         let digest = Digest::of(bytes);
         let metadata = Metadata::read(bytes);
         let path = self.path(engine, &digest);
@@ -75,6 +75,7 @@ impl Cache {
                 if path.exists() {
                     tracing::warn!(file = %path.display(), %source, "compiled module does not load; compiling it again");
                 }
+                check::component(bytes)?;
                 let code = engine.precompile(bytes)?;
                 durable::write_atomic(&path, &code, 0o600)
                     .map_err(|source| Error::Cache { path: path.clone(), source })?;

@@ -6,6 +6,15 @@ use super::error::Error;
 
 /// Refuses what is not a whole, valid component, and says which of the usual accidents it is.
 pub(super) fn component(bytes: &[u8]) -> Result<(), Error> {
+    is_component(bytes)?;
+    match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::Damaged { why: error.to_string() }),
+    }
+}
+
+/// Refuses what does not even begin as a component does.
+pub(super) fn is_component(bytes: &[u8]) -> Result<(), Error> {
     if bytes.is_empty() {
         return Err(Error::Empty);
     }
@@ -18,10 +27,7 @@ pub(super) fn component(bytes: &[u8]) -> Result<(), Error> {
     match Parser::new(0).parse_all(bytes).next() {
         Some(Ok(wasmparser::Payload::Version { encoding: Encoding::Module, .. })) => Err(Error::CoreModule),
         Some(Err(error)) => Err(Error::Damaged { why: error.to_string() }),
-        _ => match Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::Damaged { why: error.to_string() }),
-        },
+        _ => Ok(()),
     }
 }
 

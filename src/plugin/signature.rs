@@ -1,11 +1,11 @@
 //! Reflected types in words: WIT text, the wire's own words, and why a type cannot travel.
 
-use wasmtime::component::types::Type;
+use wasmtime::component::types::{Record, Type};
 
 use super::values::dynamic;
 
 /// The type as WIT text. The reflection does not keep the names of types, so a record is written
-/// out.
+/// out, except for the two of the host's own that everybody knows.
 pub(super) fn wit(ty: &Type) -> String {
     let join = |parts: Vec<String>| parts.join(", ");
     match ty {
@@ -26,6 +26,7 @@ pub(super) fn wit(ty: &Type) -> String {
         Type::FixedLengthList(list) => format!("list<{}, {}>", wit(&list.ty()), list.len()),
         Type::Map(map) => format!("map<{}, {}>", wit(&map.key()), wit(&map.value())),
         Type::Record(_) if dynamic::is_dynamic(ty) => "value".to_owned(),
+        Type::Record(record) if is_host_error(record) => "error".to_owned(),
         Type::Record(record) => {
             let fields = record.fields().map(|field| format!("{}: {}", field.name, wit(&field.ty)));
             format!("record {{ {} }}", join(fields.collect()))
@@ -54,6 +55,17 @@ pub(super) fn wit(ty: &Type) -> String {
         Type::Stream(_) => "stream".to_owned(),
         Type::ErrorContext => "error-context".to_owned(),
     }
+}
+
+/// Whether this is `minion:host/types.error`, which is in the result of most methods and says nothing
+/// new there.
+fn is_host_error(record: &Record) -> bool {
+    let names = record.fields().map(|field| field.name);
+    names.eq(["kind", "message", "hint"])
+        && record.fields().next().is_some_and(|kind| match kind.ty {
+            Type::Enum(kinds) => kinds.names().next() == Some("denied"),
+            _ => false,
+        })
 }
 
 /// The type in the words of the wire's introspection: `int`, `string`, `boolean`, `float`, `hash`,

@@ -26,7 +26,12 @@ impl fmt::Display for Right {
 /// The denial, with the line that the operator would have to add.
 pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path) -> Error {
     let table = if module.as_str().contains([':', '/', '.']) { format!("\"{module}\"") } else { module.to_string() };
-    let real = real.display().to_string();
+    // `/proc/self` is another folder in each worker, so its own name is the one to grant.
+    let real = if real.starts_with(format!("/proc/{}", std::process::id())) {
+        asked.into()
+    } else {
+        real.display().to_string()
+    };
     let leads = if real == asked { String::new() } else { format!(" (which leads to `{}`)", shown(&real)) };
     let line = serde_json::Value::from(real);
     error(
@@ -81,6 +86,9 @@ mod tests {
         let tables: toml::Table = toml::from_str(&toml).unwrap();
         let grants: crate::access::Grants = tables["grants"].clone().try_into().unwrap();
         assert_eq!(grants.modules().count(), 1);
+        let own = format!("/proc/{}/mounts", std::process::id());
+        let own = denied(&"disk".parse().unwrap(), Right::Read, "/proc/mounts", Path::new(&own));
+        assert!(own.hint.unwrap().ends_with(r#"read = ["/proc/mounts"]"#));
         let dotted = denied(&"net.vol".parse().unwrap(), Right::Run, "/a\"b", Path::new("/a\"b"));
         assert!(dotted.hint.unwrap().ends_with(r#"[grants."net.vol"] run = ["/a\"b"]"#));
     }
