@@ -1,7 +1,40 @@
 //! The minion daemon: it serves calls, authorises and audits them.
+//!
+//! ```text
+//! listener ─▶ TLS: a certificate of our CA, or no connection
+//!          ─▶ HTTP: bounded heads, bodies, times
+//!          ─▶ admit: still valid, an overlord's?
+//!          ─▶ dispatch: system.… │ jobs.… │ async.M.m │ M.m
+//!          ─▶ backend: plugin registry and durable jobs (a simulation: native methods, jobs in memory)
+//! ```
+//!
+//! The caller owns the socket and the signal to stop. Nothing that a client does ends the daemon:
+//! each connection is a task, each call another, and every wait in them has a bound.
 
+mod activity;
+mod backend;
+mod builtin;
+mod caller;
 mod config;
+mod connection;
+mod dispatch;
+mod error;
+mod http;
+mod introspect;
+mod job_methods;
+mod live;
+mod multicall;
+#[cfg(test)]
+mod promises;
+mod revocations;
+mod run;
+mod server;
+pub mod sim;
+mod sinks;
+mod view;
 
 pub use config::{
     Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Limits, Listen, Log, MinionConfig,
 };
+pub use error::Error;
+pub use run::{run, run_with};

@@ -54,4 +54,6 @@ pub use error::{Cause, Error};
 pub use load::Plugin;
 pub use metadata::{DOCS_SECTION, Docs, FunctionDocs, InterfaceDocs, Metadata};
 pub use module::{Method, Module, Param, RESERVED};
-pub use registry::{Catalog, LoadEvent, LoadFailure, LoadSink, NoSink, Registry, RegistryConfig, Target, Unknown};
+pub use registry::{
+    Catalog, LoadEvent, LoadFailure, LoadSink, NoSink, Registry, RegistryConfig, Target, Unknown, similar,
+};

@@ -135,8 +135,8 @@ impl Catalog {
     }
 }
 
-/// The name that is at most two letters away from the one given.
-fn similar<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The name that is at most two letters away from the one given, for "did you mean".
+pub fn similar<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = names.map(|name| (distance(given, name), name)).filter(|(distance, _)| *distance <= 2);
     near.min().map(|(_, name)| name).filter(|_| given.len() > 2)
 }

@@ -22,7 +22,7 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot, watch as latest};
 
-pub use catalog::{Catalog, LoadFailure, Target, Unknown};
+pub use catalog::{Catalog, LoadFailure, Target, Unknown, similar};
 pub use event::{LoadEvent, LoadSink, NoSink};
 
 use super::{Cache, Engine, Error};

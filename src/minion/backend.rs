@@ -1,0 +1,117 @@
+//! What stands behind the protocol: modules that can be called, and jobs.
+//!
+//! The server and the dispatcher know only this. A real minion's backend is the plugin registry and
+//! the durable jobs; a simulated one's is native methods and jobs in memory. Both go through the same
+//! server, checks and bounds.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use super::view::{ModuleView, Stamp};
+use crate::{
+    ids::{MethodName, MinionJobId, ModuleName, OverlordJobId},
+    wire::{Fault, JobStatus, RemoteError, Value},
+};
+
+/// A call that has passed every check, on its way to a module.
+#[derive(Debug, Clone)]
+pub(super) struct CallOrder {
+    /// The common name of the caller.
+    pub(super) caller: String,
+    /// How long it may take from now on.
+    pub(super) deadline: Duration,
+}
+
+/// A job on its way to be accepted.
+#[derive(Debug, Clone)]
+pub(super) struct JobOrder {
+    /// The id that the caller chose.
+    pub(super) id: Option<MinionJobId>,
+    /// The common name of the caller, who alone may ask about the job.
+    pub(super) owner: String,
+    /// The overlord's job that it is a part of.
+    pub(super) overlord_job: Option<OverlordJobId>,
+    /// The method, by its short or full name.
+    pub(super) method: MethodName,
+    /// How long it may take from now on.
+    pub(super) deadline: Duration,
+}
+
+/// A part of a job's log.
+#[derive(Debug, Clone)]
+pub(super) struct LogPart {
+    pub(super) bytes: Vec<u8>,
+    pub(super) next: u64,
+    pub(super) ended: bool,
+}
+
+/// Why a job was not accepted.
+#[derive(Debug, Clone)]
+pub(super) enum Refusal {
+    /// The caller is told as a failed method would be.
+    Error(RemoteError),
+    /// The request itself was wrong.
+    Fault(Fault),
+}
+
+/// Modules and jobs of one minion.
+pub(super) trait Backend: Send + Sync + 'static {
+    /// A method that was found, of the version that was found.
+    type Target: Send + 'static;
+
+    /// Every module, by its short name.
+    fn modules(&self) -> Vec<Arc<ModuleView>>;
+
+    /// One module, by its short or full name.
+    fn module(&self, name: &ModuleName) -> Option<Arc<ModuleView>>;
+
+    /// Finds a method that can be called.
+    fn resolve(&self, method: &MethodName) -> Option<Self::Target>;
+
+    /// Which code a target is.
+    fn stamp(&self, target: &Self::Target) -> Stamp;
+
+    /// Whether the arguments fit the method, before a job is made of them.
+    fn check(&self, target: &Self::Target, args: &[Value]) -> Result<(), RemoteError>;
+
+    /// Calls and waits.
+    fn call(
+        &self,
+        target: Self::Target,
+        args: Vec<Value>,
+        order: CallOrder,
+    ) -> impl Future<Output = Result<Value, RemoteError>> + Send;
+
+    /// Accepts a job.
+    fn submit(
+        &self,
+        target: Self::Target,
+        args: Vec<Value>,
+        order: JobOrder,
+    ) -> impl Future<Output = Result<MinionJobId, Refusal>> + Send;
+
+    /// Whether `owner` has a job of this id that calls this method.
+    fn knows(&self, id: &MinionJobId, owner: &str, method: &MethodName) -> impl Future<Output = bool> + Send;
+
+    /// The state of a job of `owner`'s; `None` if there is no such job.
+    fn job(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Option<(JobStatus, Value)>> + Send;
+
+    /// The same, answered when the job ends or the time is over.
+    fn wait(
+        &self,
+        id: &MinionJobId,
+        owner: &str,
+        time: Duration,
+    ) -> impl Future<Output = Option<(JobStatus, Value)>> + Send;
+
+    /// The ends of what counts as standard output and as standard error.
+    fn tail(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Option<(String, String)>> + Send;
+
+    /// How far the job says it is: of how much, how much.
+    fn progress(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Option<(u64, u64)>> + Send;
+
+    /// The log from `offset` on.
+    fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> impl Future<Output = Option<LogPart>> + Send;
+
+    /// Every job of `owner`'s that is kept.
+    fn open_ids(&self, owner: &str) -> impl Future<Output = Vec<(MinionJobId, JobStatus)>> + Send;
+}

@@ -1,0 +1,150 @@
+//! The methods that every minion has, whatever modules it serves.
+
+use crate::wire::{RemoteError, Value};
+
+/// A built-in method: `system.…` and `jobs.…`. No plugin can take these names.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Builtin {
+    pub(super) name: &'static str,
+    /// Names and types, in the words of XML-RPC.
+    pub(super) params: &'static [(&'static str, &'static str)],
+    pub(super) result: &'static str,
+    pub(super) doc: &'static str,
+}
+
+/// The module names that belong to built-in methods.
+pub(super) const RESERVED_MODULES: [&str; 3] = ["system", "jobs", "async"];
+
+/// All of them, sorted by name.
+pub(super) const BUILTINS: &[Builtin] = &[
+    builtin(
+        "jobs.get_progress",
+        &[ID],
+        "array",
+        "[current, total], as the job last reported it; [0, 0] if it did not.",
+    ),
+    builtin(
+        "jobs.job_status",
+        &[ID],
+        "array",
+        "[status, result]: 0 running (result -1), 1 finished, 2 lost or unknown, 4 remote error.",
+    ),
+    builtin(
+        "jobs.log",
+        &[ID, ("offset", "int")],
+        "array",
+        "[bytes, next offset, ended]: the job's log from the offset on. Nothing follows when ended is true.",
+    ),
+    builtin("jobs.open_ids", &[], "struct", "The caller's jobs that are kept, each with its status."),
+    builtin("jobs.tail_output", &[ID], "array", "[standard output, standard error]: the last 50 lines of each."),
+    builtin(
+        "jobs.wait",
+        &[ID, ("seconds", "double")],
+        "array",
+        "Like jobs.job_status, but answers when the job ends or the time is over (300 s at most).",
+    ),
+    builtin(
+        "system.grep",
+        &[("word", "string")],
+        "struct",
+        "The modules and methods whose name or text holds the word.",
+    ),
+    builtin("system.inventory", &[], "struct", "Every module with the names of its methods."),
+    builtin("system.listMethods", &[], "array", "The full names of all methods."),
+    builtin("system.list_methods", &[], "array", "The full names of all methods."),
+    builtin("system.list_modules", &[], "array", "The names of all modules."),
+    builtin("system.methodHelp", &[("method", "string")], "string", "What a method does."),
+    builtin(
+        "system.methodSignature",
+        &[("method", "string")],
+        "array",
+        "A list of one list: the result's type and the arguments'.",
+    ),
+    builtin(
+        "system.multicall",
+        &[("calls", "array")],
+        "array",
+        "Calls one after the other: structs of methodName and params. Answers a list of one result, or a fault's struct, for each.",
+    ),
+    builtin("system.ping", &[], "int", "Answers 1: the minion is there, and its caller may call."),
+];
+
+const ID: (&str, &str) = ("id", "string");
+
+const fn builtin(
+    name: &'static str,
+    params: &'static [(&'static str, &'static str)],
+    result: &'static str,
+    doc: &'static str,
+) -> Builtin {
+    Builtin { name, params, result, doc }
+}
+
+impl Builtin {
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        BUILTINS.iter().find(|builtin| builtin.name == name)
+    }
+
+    /// The arguments, if there are as many as there should be.
+    pub(super) fn args<const N: usize>(&self, params: Vec<Value>) -> Result<[Value; N], RemoteError> {
+        debug_assert_eq!(N, self.params.len());
+        let given = params.len();
+        params.try_into().map_err(|_| {
+            let names: Vec<String> = self.params.iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
+            let signature = format!("{}({})", self.name, names.join(", "));
+            RemoteError::new("InvalidArguments", format!("{signature} takes {N} arguments, not {given}"))
+        })
+    }
+
+    /// An argument that is not what it should be.
+    pub(super) fn wrong(&self, index: usize, given: &Value) -> RemoteError {
+        let (name, kind) = self.params[index];
+        let message = format!("argument `{name}` of {}: {kind} wanted, not {}", self.name, given.kind());
+        RemoteError::new("InvalidArguments", message)
+    }
+
+    /// A string argument.
+    pub(super) fn text(&self, index: usize, value: Value) -> Result<String, RemoteError> {
+        match value {
+            Value::String(text) => Ok(text),
+            other => Err(self.wrong(index, &other)),
+        }
+    }
+
+    /// A number argument, also as the text of one, as old command lines send it.
+    pub(super) fn number(&self, index: usize, value: &Value) -> Result<f64, RemoteError> {
+        let number = match value {
+            #[expect(clippy::cast_precision_loss, reason = "seconds and offsets are far below 2^53")]
+            Value::Int(number) => Some(*number as f64),
+            Value::Double(number) => Some(*number),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.filter(|number| number.is_finite() && *number >= 0.0).ok_or_else(|| self.wrong(index, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_its_modules_are_reserved() {
+        assert!(BUILTINS.is_sorted_by_key(|builtin| builtin.name));
+        for builtin in BUILTINS {
+            let module = builtin.name.split_once('.').unwrap().0;
+            assert!(RESERVED_MODULES.contains(&module));
+        }
+    }
+
+    #[test]
+    fn wrong_arguments_are_named() {
+        let wait = Builtin::find("jobs.wait").unwrap();
+        let error = wait.args::<2>(vec![]).unwrap_err();
+        assert_eq!(error.message, "jobs.wait(id: string, seconds: double) takes 2 arguments, not 0");
+        let error = wait.number(1, &Value::Bool(true)).unwrap_err();
+        assert_eq!(error.message, "argument `seconds` of jobs.wait: double wanted, not boolean");
+        assert!(wait.number(1, &Value::Int(-1)).is_err());
+        assert_eq!(wait.number(1, &"2.5".into()).unwrap().to_string(), "2.5");
+    }
+}

@@ -1,0 +1,70 @@
+//! Who is calling, and what the request says besides the call.
+
+use std::{net::SocketAddr, time::Duration};
+
+use hyper::HeaderMap;
+
+use crate::{
+    ids::{MinionJobId, OverlordJobId},
+    tls::Peer,
+    wire::{Fault, header},
+};
+
+/// The other end of a connection.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) peer: Peer,
+    pub(super) from: SocketAddr,
+}
+
+/// What the headers of our own say. A stock client sends none of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Extras {
+    pub(super) job_id: Option<MinionJobId>,
+    pub(super) overlord_job: Option<OverlordJobId>,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Extras {
+    /// Reads the headers; one that is malformed is a fault, because ignoring a job id would run a job twice.
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, Fault> {
+        let milliseconds = |text: &str| text.parse().ok().filter(|n| *n > 0).map(Duration::from_millis);
+        Ok(Self {
+            job_id: one(headers, header::JOB_ID, |text| text.parse().ok())?,
+            overlord_job: one(headers, header::OVERLORD_JOB, |text| text.parse().ok())?,
+            timeout: one(headers, header::TIMEOUT_MS, milliseconds)?,
+        })
+    }
+}
+
+fn one<T>(headers: &HeaderMap, name: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Fault> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(parse).filter(|_| values.next().is_none());
+    parsed.map(Some).ok_or_else(|| Fault::refused(format!("the header `{name}` is malformed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_header_is_a_fault_and_not_ignored() {
+        let id = MinionJobId::fresh();
+        let mut headers = HeaderMap::new();
+        assert!(Extras::read(&headers).unwrap().job_id.is_none());
+        headers.insert(header::JOB_ID, id.as_str().parse().unwrap());
+        headers.insert(header::TIMEOUT_MS, "1500".parse().unwrap());
+        let extras = Extras::read(&headers).unwrap();
+        assert_eq!((extras.job_id, extras.timeout), (Some(id.clone()), Some(Duration::from_millis(1500))));
+        headers.append(header::JOB_ID, id.as_str().parse().unwrap());
+        assert!(Extras::read(&headers).is_err(), "twice");
+        for text in ["", "0", "-1", "1.5", "99999999999999999999"] {
+            let headers = HeaderMap::from_iter([(
+                hyper::header::HeaderName::from_static(header::TIMEOUT_MS),
+                text.parse().unwrap(),
+            )]);
+            assert!(Extras::read(&headers).unwrap_err().message.contains(header::TIMEOUT_MS), "{text}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One connection, from its first byte to its end.
+
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Calls, Connections,
+    activity::{Activity, Overdue, Watched},
+    backend::Backend,
+    caller::Caller,
+    dispatch::Dispatcher,
+    http::{Bounds, Service},
+};
+use crate::tls::Peer;
+
+/// Chooses the minion that a connection is for, by the name that the client asked for.
+pub(super) type Choose<B> = Arc<dyn Fn(Option<&str>) -> Option<Arc<Dispatcher<B>>> + Send + Sync>;
+
+/// How long a connection that was told to close may take to do so.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    handshake: Duration,
+    head: Duration,
+    idle: Duration,
+}
+
+/// Everything that a connection needs; one for all of them.
+pub(super) struct Door<B> {
+    acceptor: TlsAcceptor,
+    choose: Choose<B>,
+    times: Times,
+    bounds: Bounds,
+    pub(super) stopping: CancellationToken,
+}
+
+impl<B: Backend> Door<B> {
+    pub(super) fn new(
+        acceptor: TlsAcceptor,
+        choose: Choose<B>,
+        connections: &Connections,
+        calls: &Calls,
+        stopping: CancellationToken,
+    ) -> Self {
+        let times = Times {
+            handshake: connections.handshake_timeout.duration(),
+            head: connections.header_timeout.duration(),
+            idle: connections.idle_timeout.duration(),
+        };
+        let bounds = Bounds { largest: calls.largest_request.bytes(), body_time: connections.body_timeout.duration() };
+        Self { acceptor, choose, times, bounds, stopping }
+    }
+
+    /// Serves a connection until it ends. Nothing that a client does is an error of ours.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
+        // Answers are small and wait for nothing that follows.
+        let _ = stream.set_nodelay(true);
+        let handshake = tokio::time::timeout(self.times.handshake, self.acceptor.accept(stream));
+        let stream = tokio::select! {
+            handshake = handshake => match handshake {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return tracing::info!(%from, %error, "a connection was refused"),
+                Err(_) => return tracing::info!(%from, "a connection was dropped: no TLS handshake in time"),
+            },
+            () = self.stopping.cancelled() => return,
+        };
+        let Some((caller, dispatcher)) = self.introduce(&stream, from) else { return };
+        let activity = Activity::new();
+        let stream = Watched::new(stream, activity.clone());
+        let service = Service { dispatcher, caller: Arc::new(caller), activity: activity.clone(), bounds: self.bounds };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(stream), service_fn(|request| service.respond(request)));
+        let mut connection = pin!(connection);
+        let reason = tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%from, %error, "a connection broke off");
+                }
+                return;
+            }
+            overdue = activity.overdue(self.times.idle, self.times.head) => Some(overdue),
+            () = self.stopping.cancelled() => None,
+        };
+        if reason == Some(Overdue::Head) {
+            return tracing::info!(%from, "a connection was dropped: the head of a request did not arrive in time");
+        }
+        // Ends with close_notify, so that a stock client does not take the end for a failure and send again.
+        connection.as_mut().graceful_shutdown();
+        match reason {
+            Some(_) => {
+                let _ = tokio::time::timeout(FAREWELL, connection).await;
+            }
+            // How long a call may go on while the minion stops is the server's decision.
+            None => {
+                let _ = connection.await;
+            }
+        }
+    }
+
+    fn introduce(&self, stream: &TlsStream<TcpStream>, from: SocketAddr) -> Option<(Caller, Arc<Dispatcher<B>>)> {
+        let (_, session) = stream.get_ref();
+        let certificate = session.peer_certificates()?.first()?;
+        let peer = match Peer::from_certificate(certificate) {
+            Ok(peer) => peer,
+            Err(error) => {
+                tracing::warn!(%from, %error, "a connection was refused");
+                return None;
+            }
+        };
+        Some((Caller { peer, from }, (self.choose)(session.server_name())?))
+    }
+}

@@ -1,0 +1,267 @@
+//! From a call's name to its answer: who may, which method, within what time, and the audit line.
+//!
+//! ```text
+//! admit: certificate still good? overlord?          ── no ──▶ fault, audited
+//! answer: headers, XML-RPC                          ── malformed ──▶ fault, audited
+//! route: system.… │ jobs.… │ async.M.m │ M.m        ── failure of the method ──▶ REMOTE_ERROR, a result
+//! ```
+//!
+//! A call goes on when its caller hangs up: it runs in a task of its own, to its end or its deadline,
+//! so that the audit log tells what really happened. Only `jobs.wait` ends with its connection.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    backend::{Backend, CallOrder, JobOrder, Refusal},
+    builtin::{Builtin, RESERVED_MODULES},
+    caller::{Caller, Extras},
+    introspect, job_methods, multicall,
+    revocations::Revocations,
+    view::Stamp,
+};
+use crate::{
+    access::{AuditLog, AuditOutcome, AuditRecord, Policy, summary},
+    ids::{HostName, MethodName, MinionJobId},
+    wire::{Answer, Call, Fault, RemoteError, Value, parse_call},
+};
+
+/// How much longer than its deadline a call is waited for: modules keep the deadline themselves, and
+/// their own words about it are better than ours.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What one minion needs to answer calls.
+pub(super) struct Dispatcher<B> {
+    pub(super) backend: B,
+    /// The minion's name, where one process is many.
+    pub(super) name: Option<HostName>,
+    pub(super) audit: Arc<AuditLog>,
+    pub(super) revoked: Revocations,
+    /// How long a plain call may take.
+    pub(super) call_time: Duration,
+    /// How long a job may take.
+    pub(super) job_time: Duration,
+    /// Calls that run at once.
+    pub(super) places: Arc<Semaphore>,
+    /// Set when the minion is stopping.
+    pub(super) stopping: CancellationToken,
+    /// Calls under way, which a graceful stop waits for.
+    pub(super) calls: TaskTracker,
+}
+
+/// What came of a call that was let in.
+pub(super) struct Done {
+    pub(super) answer: Result<Value, Refusal>,
+    pub(super) stamp: Stamp,
+    pub(super) job: Option<MinionJobId>,
+}
+
+impl Done {
+    pub(super) fn value(answer: Result<Value, RemoteError>) -> Self {
+        Self { answer: answer.map_err(Refusal::Error), stamp: Stamp::default(), job: None }
+    }
+
+    fn error(kind: &str, message: impl Into<String>) -> Self {
+        Self::value(Err(RemoteError::new(kind, message)))
+    }
+
+    /// As it travels.
+    pub(super) fn into_answer(self) -> Answer {
+        match self.answer {
+            Ok(value) => Answer::Value(value),
+            Err(Refusal::Error(error)) => Answer::Value(error.into()),
+            Err(Refusal::Fault(fault)) => Answer::Fault(fault),
+        }
+    }
+}
+
+impl<B: Backend> Dispatcher<B> {
+    /// Whether the caller may call at all, asked for every request before its body is read.
+    pub(super) fn admit(&self, caller: &Caller) -> Result<(), Fault> {
+        let current =
+            caller.peer.check(Timestamp::now(), &self.revoked.now()).map_err(|error| format!("access denied: {error}"));
+        let allowed = current.and_then(|()| Policy.may_call(&caller.peer).map_err(|denied| denied.to_string()));
+        allowed.map_err(|why| {
+            tracing::warn!(caller = caller.peer.name, from = %caller.from, why, "a call was denied");
+            self.record(caller, None, AuditOutcome::Denied, Some(&why), Instant::now(), &Extras::default(), None);
+            Fault::refused(why)
+        })
+    }
+
+    /// Answers a request that was admitted.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        caller: Arc<Caller>,
+        extras: Result<Extras, Fault>,
+        body: &[u8],
+    ) -> Answer {
+        let read = extras.and_then(|extras| {
+            let call = parse_call(body).map_err(|error| Fault::refused(format!("malformed request: {error}")))?;
+            Ok((extras, call))
+        });
+        let (extras, call) = match read {
+            Ok(read) => read,
+            Err(fault) => {
+                let why = Some(fault.message.as_str());
+                self.record(&caller, None, AuditOutcome::Malformed, why, Instant::now(), &Extras::default(), None);
+                return Answer::Fault(fault);
+            }
+        };
+        if call.method == job_methods::WAIT {
+            return self.run(&caller, &extras, call).await.into_answer();
+        }
+        let tracker = self.calls.clone();
+        let task = tracker.spawn(async move { self.run(&caller, &extras, call).await.into_answer() });
+        task.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a call broke off");
+            Answer::Value(RemoteError::new("Internal", "the minion failed while answering; see its log").into())
+        })
+    }
+
+    /// Runs one call and writes its line into the audit log.
+    pub(super) async fn run(&self, caller: &Caller, extras: &Extras, call: Call) -> Done {
+        let started = Instant::now();
+        let method: String = call.method.chars().take(200).collect();
+        let args = summary(&call.params);
+        let done = self.route(caller, extras, call).await;
+        let (outcome, error) = match &done.answer {
+            Ok(_) if done.job.is_some() => (AuditOutcome::Accepted, None),
+            Ok(_) => (AuditOutcome::Ok, None),
+            Err(Refusal::Error(error)) => (AuditOutcome::Failed, Some(error.to_string())),
+            Err(Refusal::Fault(fault)) => (AuditOutcome::Failed, Some(fault.message.clone())),
+        };
+        self.record(caller, Some((&method, args)), outcome, error.as_deref(), started, extras, Some(&done));
+        done
+    }
+
+    async fn route(&self, caller: &Caller, extras: &Extras, call: Call) -> Done {
+        let Call { method, params } = call;
+        if let Some(builtin) = Builtin::find(&method) {
+            return match builtin.name {
+                "system.multicall" => Done::value(multicall::run(self, caller, extras, builtin, params).await),
+                name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),
+                _ => Done::value(job_methods::answer(self, builtin, &caller.peer.name, params).await),
+            };
+        }
+        let (name, background) = match method.strip_prefix("async.") {
+            Some(name) => (name, true),
+            None => (method.as_str(), false),
+        };
+        if background && Builtin::find(name).is_some() {
+            return Done::error("NotCallable", format!("`{name}` answers at once; call it without `async.`"));
+        }
+        let name: MethodName = match name.parse() {
+            Ok(name) => name,
+            Err(error) => return Done::error("NoSuchMethod", format!("there is no such method: {error}")),
+        };
+        if RESERVED_MODULES.contains(&name.module().as_str()) {
+            return Done::value(Err(introspect::unknown_builtin(&name)));
+        }
+        if !background
+            && introspect::OF_EVERY_MODULE.contains(&name.method())
+            && let Some(module) = self.backend.module(name.module())
+        {
+            return Done::value(introspect::of_module(&module, name.method(), params));
+        }
+        match self.backend.resolve(&name) {
+            // Submitted again, and the module is gone since: the job is the same.
+            None if background && let Some(id) = self.known_job(caller, extras, &name).await => {
+                Done { answer: Ok(id.as_str().into()), stamp: Stamp::default(), job: Some(id) }
+            }
+            None => Done::value(Err(introspect::unknown(&self.backend, &name))),
+            Some(target) if background => self.submit(caller, extras, name, target, params).await,
+            Some(target) => self.call(caller, extras, target, params).await,
+        }
+    }
+
+    async fn known_job(&self, caller: &Caller, extras: &Extras, method: &MethodName) -> Option<MinionJobId> {
+        let id = extras.job_id.as_ref()?;
+        self.backend.knows(id, &caller.peer.name, method).await.then(|| id.clone())
+    }
+
+    /// Calls a method and waits, both within the deadline.
+    async fn call(&self, caller: &Caller, extras: &Extras, target: B::Target, args: Vec<Value>) -> Done {
+        let stamp = self.backend.stamp(&target);
+        let time = extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
+        let ends = Instant::now() + time;
+        let answer = match tokio::time::timeout(time, self.places.acquire()).await {
+            Err(_) => Err(RemoteError::new("Busy", format!("no call ended within {time:?} to make room for this one"))),
+            Ok(Err(_)) => Err(RemoteError::new("Busy", "the minion is stopping")),
+            Ok(Ok(_place)) => {
+                let deadline = ends.saturating_duration_since(Instant::now());
+                let order = CallOrder { caller: caller.peer.name.clone(), deadline };
+                let ended = tokio::time::timeout(deadline + GRACE, self.backend.call(target, args, order)).await;
+                ended.unwrap_or_else(|_| {
+                    Err(RemoteError::new("TimedOut", format!("the call took longer than {time:?}")))
+                })
+            }
+        };
+        Done { answer: answer.map_err(Refusal::Error), stamp, job: None }
+    }
+
+    /// Makes a job of a call.
+    async fn submit(
+        &self,
+        caller: &Caller,
+        extras: &Extras,
+        method: MethodName,
+        target: B::Target,
+        args: Vec<Value>,
+    ) -> Done {
+        let stamp = self.backend.stamp(&target);
+        if let Err(error) = self.backend.check(&target, &args) {
+            return Done { answer: Err(Refusal::Error(error)), stamp, job: None };
+        }
+        let order = JobOrder {
+            id: extras.job_id.clone(),
+            owner: caller.peer.name.clone(),
+            overlord_job: extras.overlord_job.clone(),
+            method,
+            deadline: extras.timeout.map_or(self.job_time, |asked| asked.min(self.job_time)),
+        };
+        match self.backend.submit(target, args, order).await {
+            Ok(id) => Done { answer: Ok(id.as_str().into()), stamp, job: Some(id) },
+            Err(refusal) => Done { answer: Err(refusal), stamp, job: None },
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a column of the log")]
+    fn record(
+        &self,
+        caller: &Caller,
+        call: Option<(&str, String)>,
+        outcome: AuditOutcome,
+        error: Option<&str>,
+        started: Instant,
+        extras: &Extras,
+        done: Option<&Done>,
+    ) {
+        let (method, args) = call.unzip();
+        let duration = started.elapsed();
+        self.audit.record(&AuditRecord {
+            time: Timestamp::now()
+                .saturating_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default())
+                .unwrap_or_default(),
+            caller: &caller.peer.name,
+            role: caller.peer.role,
+            serial: &caller.peer.serial,
+            from: caller.from,
+            minion: self.name.as_ref(),
+            method,
+            args,
+            outcome,
+            error,
+            duration,
+            job: done.and_then(|done| done.job.as_ref()),
+            overlord_job: extras.overlord_job.as_ref(),
+            version: done.and_then(|done| done.stamp.version.as_deref()),
+            digest: done.and_then(|done| done.stamp.digest),
+        });
+    }
+}

@@ -1,0 +1,37 @@
+//! Why a minion cannot start.
+
+use std::{io, path::PathBuf};
+
+use crate::{ca, ids::InvalidId, jobs, plugin, tls};
+
+/// Why a minion cannot serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Its identity cannot be used.
+    #[error("cannot use this minion's identity")]
+    Identity(#[from] tls::Error),
+    /// The audit log cannot be opened. Nothing is served that could not be recorded from the start.
+    #[error("cannot open the audit log `{}`", path.display())]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The listener does not say where it listens.
+    #[error("cannot use the listening socket")]
+    Listener(#[source] io::Error),
+    /// Modules cannot be served at all. (One that does not load is no such error.)
+    #[error("cannot serve modules")]
+    Modules(#[from] plugin::Error),
+    /// Jobs cannot be kept.
+    #[error("cannot keep jobs")]
+    Jobs(#[from] jobs::Error),
+    /// The simulation's certificate authority cannot be used.
+    #[error("cannot make a simulated fleet")]
+    Authority(#[from] ca::Error),
+    /// A simulated host cannot have this name.
+    #[error("cannot name a simulated host")]
+    Name(#[source] InvalidId),
+}

@@ -1,0 +1,130 @@
+//! HTTP around the calls: which requests are read at all, how much of them, and how answers look.
+//!
+//! Refusals below XML-RPC are plain HTTP statuses, and still carry a fault for clients that read it.
+//! A stock client sends its whole request before it reads a word of the answer, so what is refused is
+//! swallowed first, up to a bound: closing at once would reset the connection under its feet, and the
+//! reason would never arrive.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Body as _, Bytes, Incoming},
+    header::{self, HeaderValue},
+};
+
+use super::{
+    activity::Activity,
+    backend::Backend,
+    caller::{Caller, Extras},
+    dispatch::Dispatcher,
+};
+use crate::wire::{Answer, Fault, encode_answer};
+
+/// How much of a refused request is swallowed.
+const SWALLOWED: u64 = 256 << 20;
+
+/// Bounds on one request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) largest: u64,
+    pub(super) body_time: Duration,
+}
+
+/// One connection's side of answering.
+pub(super) struct Service<B> {
+    pub(super) dispatcher: Arc<Dispatcher<B>>,
+    pub(super) caller: Arc<Caller>,
+    pub(super) activity: Activity,
+    pub(super) bounds: Bounds,
+}
+
+impl<B: Backend> Service<B> {
+    pub(super) async fn respond(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let _busy = self.activity.busy();
+        Ok(match self.answer(request).await {
+            Ok(answer) => response(StatusCode::OK, &answer, false),
+            Err((status, reason)) => response(status, &Answer::Fault(Fault::refused(reason)), true),
+        })
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, (StatusCode, String)> {
+        let (head, body) = request.into_parts();
+        // Status 200, because a stock client shows the text of a fault only then.
+        if let Err(fault) = self.dispatcher.admit(&self.caller) {
+            self.swallow(&head, body).await;
+            return Err((StatusCode::OK, fault.message));
+        }
+        let refusal = if head.method != Method::POST {
+            Some((StatusCode::METHOD_NOT_ALLOWED, "XML-RPC calls are POST requests".to_owned()))
+        } else if head.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+            Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "requests must not be compressed".to_owned()))
+        } else if body.size_hint().lower() > self.bounds.largest {
+            Some(self.too_large())
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            self.swallow(&head, body).await;
+            return Err(refusal);
+        }
+        let body = tokio::time::timeout(self.bounds.body_time, self.read(body))
+            .await
+            .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the request did not arrive in time".to_owned()))??;
+        let extras = Extras::read(&head.headers);
+        Ok(Arc::clone(&self.dispatcher).answer(Arc::clone(&self.caller), extras, &body).await)
+    }
+
+    async fn read(&self, mut body: Incoming) -> Result<Vec<u8>, (StatusCode, String)> {
+        let mut bytes = Vec::with_capacity(usize::try_from(body.size_hint().lower()).unwrap_or(0));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "the request did not arrive whole".to_owned()))?;
+            if let Ok(data) = frame.into_data() {
+                if (bytes.len() + data.len()) as u64 > self.bounds.largest {
+                    swallow(body).await;
+                    return Err(self.too_large());
+                }
+                bytes.extend_from_slice(&data);
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn too_large(&self) -> (StatusCode, String) {
+        let message = format!("the request is larger than the {} bytes that this minion reads", self.bounds.largest);
+        (StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
+    async fn swallow(&self, head: &hyper::http::request::Parts, body: Incoming) {
+        // Who asks first ("Expect: 100-continue") has not sent anything yet.
+        if !head.headers.contains_key(header::EXPECT) {
+            // A body that does not even come in time is left where it is.
+            let _ = tokio::time::timeout(self.bounds.body_time, swallow(body)).await;
+        }
+    }
+}
+
+async fn swallow(mut body: Incoming) {
+    let mut left = SWALLOWED;
+    while let Some(Ok(frame)) = body.frame().await {
+        let size = frame.data_ref().map_or(0, Bytes::len) as u64;
+        match left.checked_sub(size) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+fn response(status: StatusCode, answer: &Answer, close: bool) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(encode_answer(answer))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    }
+    if close {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

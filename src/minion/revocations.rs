@@ -1,0 +1,93 @@
+//! The revocation list, read again when its file changes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::sync::watch;
+
+use crate::tls::{Identity, RevocationList};
+
+/// How often the file is looked at.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// What is revoked at present. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Revocations(watch::Receiver<Arc<RevocationList>>);
+
+impl Revocations {
+    /// The list of `identity`, for good.
+    pub(super) fn fixed(identity: &Identity) -> Self {
+        Self(watch::channel(Arc::clone(identity.revoked())).1)
+    }
+
+    /// The list of `identity`, kept up with the file at `path` for as long as somebody asks. A list
+    /// that cannot be used leaves the last good one in force.
+    pub(super) fn following(identity: &Identity, path: &Path) -> Self {
+        let (sender, receiver) = watch::channel(Arc::clone(identity.revoked()));
+        tokio::spawn(follow(identity.clone(), path.to_owned(), sender));
+        Self(receiver)
+    }
+
+    /// The list in force.
+    pub(super) fn now(&self) -> Arc<RevocationList> {
+        Arc::clone(&self.0.borrow())
+    }
+}
+
+async fn follow(identity: Identity, path: PathBuf, sender: watch::Sender<Arc<RevocationList>>) {
+    // Not what it is like now: it may have changed since the identity was read.
+    let mut seen = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = sender.closed() => return,
+        }
+        let now = changed(&path);
+        // A list that vanishes is more likely a mistake than an amnesty.
+        if now == seen || now.is_none() {
+            continue;
+        }
+        seen = now;
+        match identity.clone().with_revocations(&path) {
+            Ok(fresh) => {
+                tracing::info!(revoked = fresh.revoked().len(), "read the revocation list again");
+                sender.send_replace(Arc::clone(fresh.revoked()));
+            }
+            Err(error) => tracing::error!(%error, "cannot use the new revocation list; the last one stays in force"),
+        }
+    }
+}
+
+fn changed(path: &Path) -> Option<(SystemTime, u64)> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.modified().ok()?, meta.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ca::{Authority, IssueRequest},
+        tls::Role,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_list_comes_into_force_and_a_broken_one_does_not() {
+        let home = tempfile::tempdir().unwrap();
+        let authority = Authority::init(home.path(), "Func CA").unwrap();
+        let issue = |name: &str| authority.issue(&IssueRequest::new(name.parse().unwrap(), Role::Overlord)).unwrap();
+        let (us, boss) = (issue("web1").identity().unwrap(), issue("boss"));
+        let path = home.path().join("crl.pem");
+        let revocations = Revocations::following(&us.with_revocations(&path).unwrap(), &path);
+        assert!(revocations.now().is_empty());
+        authority.revoke(std::slice::from_ref(&boss.serial)).unwrap();
+        let mut receiver = revocations.0.clone();
+        receiver.wait_for(|list| list.contains(&boss.serial)).await.unwrap();
+        std::fs::write(&path, "junk").unwrap();
+        tokio::time::sleep(EVERY * 3).await;
+        assert_eq!(revocations.now().len(), 1);
+    }
+}

@@ -1,0 +1,132 @@
+//! Putting a minion together, and taking it apart.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Error, MinionConfig,
+    builtin::RESERVED_MODULES,
+    connection::{Choose, Door},
+    dispatch::Dispatcher,
+    live::Live,
+    revocations::Revocations,
+    server,
+    sinks::LoadLog,
+};
+use crate::{
+    access::AuditLog,
+    jobs::{ForkServerCommand, Jobs, JobsConfig, Retention},
+    plugin::{Engine, Registry, RegistryConfig},
+    sys::durable,
+    tls::{Identity, server_config},
+};
+
+/// How long after a change of modules compiled code that nobody needs is removed: no call that began
+/// before the change may still become a job.
+const SETTLE: Duration = Duration::from_mins(2);
+
+/// Serves until `shutdown`, then lets calls end. Jobs are left to their workers.
+///
+/// The workers' parent is this very program, so its `main` must begin with
+/// [`fork_server_main`](crate::jobs::fork_server_main).
+pub async fn run(listener: TcpListener, config: MinionConfig, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    run_with(listener, config, ForkServerCommand::default(), shutdown).await
+}
+
+/// The same with another program as the workers' parent.
+pub async fn run_with(
+    listener: TcpListener,
+    config: MinionConfig,
+    fork_server: ForkServerCommand,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let files = &config.identity;
+    let identity =
+        Identity::load(&files.certificate, &files.key, &files.authority)?.with_revocations(&files.revoked)?;
+    let audit = audit_log(&config)?;
+    let acceptor = TlsAcceptor::from(server_config(&identity)?);
+    let registry = registry(&config).await?;
+    let jobs = jobs(&config, fork_server, &registry).await?;
+    let stopping = CancellationToken::new();
+    tokio::spawn(collect_unused_code(registry.clone(), jobs.clone(), stopping.clone()));
+    let calls = TaskTracker::new();
+    let dispatcher = Arc::new(Dispatcher {
+        backend: Live {
+            registry,
+            jobs: jobs.clone(),
+            grants: config.grants.clone(),
+            settings: config.settings.clone(),
+            limits: config.limits.for_plugins(),
+        },
+        name: None,
+        audit: Arc::new(audit),
+        revoked: Revocations::following(&identity, &files.revoked),
+        call_time: config.calls.timeout.duration(),
+        job_time: config.jobs.timeout.duration(),
+        places: Arc::new(Semaphore::new(config.calls.at_once.clamp(1, Semaphore::MAX_PERMITS))),
+        stopping: stopping.clone(),
+        calls: calls.clone(),
+    });
+    let address = listener.local_addr().map_err(Error::Listener)?;
+    tracing::info!(%address, name = identity.peer().name, "serving");
+    let choose: Choose<Live> = Arc::new(move |_| Some(Arc::clone(&dispatcher)));
+    let door = Door::new(acceptor, choose, &config.connections, &config.calls, stopping);
+    let patience = config.calls.timeout.duration();
+    server::serve(listener, door, config.connections.at_once, &calls, patience, shutdown).await;
+    jobs.shutdown().await;
+    Ok(())
+}
+
+fn audit_log(config: &MinionConfig) -> Result<AuditLog, Error> {
+    let path = &config.folders.audit;
+    let open = || {
+        durable::create_folder(durable::folder_of(path), 0o700)?;
+        AuditLog::open(path)
+    };
+    open().map_err(|source| Error::Audit { path: path.clone(), source })
+}
+
+async fn registry(config: &MinionConfig) -> Result<Registry, Error> {
+    let mut plugins = RegistryConfig::new(&config.folders.modules, &config.folders.cache);
+    plugins.reserved = RESERVED_MODULES.iter().filter_map(|name| name.parse().ok()).collect();
+    Ok(Registry::open(plugins, Engine::serving()?, Arc::new(LoadLog)).await?)
+}
+
+async fn jobs(config: &MinionConfig, fork_server: ForkServerCommand, registry: &Registry) -> Result<Jobs, Error> {
+    let bounds = &config.jobs;
+    let retention = Retention {
+        acknowledged: bounds.keep.duration(),
+        unacknowledged: bounds.keep_unfetched.duration(),
+        total_bytes: bounds.keep_bytes.bytes(),
+        ..Retention::default()
+    };
+    let jobs = JobsConfig {
+        folder: config.folders.jobs.clone(),
+        workers_max: bounds.workers,
+        queue_max: bounds.queue,
+        retention,
+        fork_server,
+    };
+    let registry = registry.clone();
+    Ok(Jobs::open(jobs, Arc::new(move |digest| registry.compiled_path(digest))).await?)
+}
+
+/// Compiled code goes when neither the catalog nor a job that has not started needs it.
+async fn collect_unused_code(mut registry: Registry, jobs: Jobs, stopping: CancellationToken) {
+    let collect = async {
+        loop {
+            registry.changed().await;
+            tokio::time::sleep(SETTLE).await;
+            if let Ok(needed) = jobs.digests_in_use().await {
+                registry.collect(needed.into_iter().collect()).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = collect => {}
+        () = stopping.cancelled() => {}
+    }
+}

@@ -1,0 +1,66 @@
+//! The accept loop, and stopping without cutting anybody off.
+//!
+//! When the signal comes the listener is closed, idle connections are closed at once, and those with
+//! a request under way after its answer, which says `Connection: close`. What has not ended after the
+//! time that a plain call may take is cut.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio_util::task::TaskTracker;
+
+use super::{backend::Backend, connection::Door};
+
+/// The pause after a failed `accept`, which mostly means that descriptors have run out.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `shutdown`, then lets what is under way end, for `patience` at most.
+pub(super) async fn serve<B: Backend>(
+    listener: TcpListener,
+    door: Door<B>,
+    connections_max: usize,
+    calls: &TaskTracker,
+    patience: Duration,
+    shutdown: impl Future<Output = ()>,
+) {
+    let stopping = door.stopping.clone();
+    let door = Arc::new(door);
+    let places = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let mut connections = JoinSet::new();
+    let accept = async {
+        loop {
+            // A place first: who finds none waits in the kernel's queue.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, from)) => {
+                    let door = Arc::clone(&door);
+                    connections.spawn(async move {
+                        door.serve(stream, from).await;
+                        drop(place);
+                    });
+                    while connections.try_join_next().is_some() {}
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = accept => {}
+        () = shutdown => {}
+    }
+    drop(listener);
+    stopping.cancel();
+    calls.close();
+    tracing::info!(connections = connections.len(), calls = calls.len(), "stopping");
+    let ended = async {
+        while connections.join_next().await.is_some() {}
+        calls.wait().await;
+    };
+    if tokio::time::timeout(patience, ended).await.is_err() {
+        tracing::warn!(calls = calls.len(), "cut off what did not end in time");
+        connections.abort_all();
+    }
+}

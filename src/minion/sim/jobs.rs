@@ -1,0 +1,138 @@
+//! Jobs in memory, with the rules of the durable ones: a chosen id is bound to its owner and its call,
+//! and runs once; only the owner may ask.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::native::Ready;
+use crate::{
+    ids::{Digest, MinionJobId},
+    minion::backend::{JobOrder, Refusal},
+    wire::{Fault, JobStatus, RemoteError, Value},
+};
+
+/// How many jobs a host keeps; beyond, the oldest that have ended are forgotten.
+const KEPT: usize = 1000;
+
+/// The jobs of one simulated host.
+#[derive(Debug, Default)]
+pub(super) struct MemoryJobs(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    jobs: HashMap<MinionJobId, Job>,
+    order: VecDeque<MinionJobId>,
+}
+
+#[derive(Debug)]
+struct Job {
+    owner: String,
+    call: Digest,
+    /// The result, once there is one.
+    result: watch::Receiver<Option<Value>>,
+}
+
+impl MemoryJobs {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn submit(&self, order: JobOrder, args: &[Value], work: Ready) -> Result<MinionJobId, Refusal> {
+        let id = order.id.unwrap_or_else(MinionJobId::fresh);
+        let call = postcard::to_stdvec(&(&order.method, args)).map(|bytes| Digest::of(&bytes));
+        let call = call.map_err(|error| Refusal::Error(RemoteError::new("Internal", error.to_string())))?;
+        let mut kept = self.kept();
+        if let Some(job) = kept.jobs.get(&id) {
+            if job.owner == order.owner && job.call == call {
+                return Ok(id);
+            }
+            return Err(Refusal::Fault(Fault::refused(format!("the job id `{id}` is not free"))));
+        }
+        let (sender, result) = watch::channel(None);
+        kept.jobs.insert(id.clone(), Job { owner: order.owner, call, result });
+        kept.order.push_back(id.clone());
+        kept.forget();
+        tokio::spawn(async move {
+            let answer = match tokio::time::timeout(order.deadline, work.run()).await {
+                Ok(answer) => answer,
+                Err(_) => Err(RemoteError::new("TimedOut", format!("the job took longer than {:?}", order.deadline))),
+            };
+            sender.send_replace(Some(answer.unwrap_or_else(Value::from)));
+        });
+        Ok(id)
+    }
+
+    pub(super) async fn wait(&self, id: &MinionJobId, owner: &str, time: Duration) -> Option<(JobStatus, Value)> {
+        let mut result = self.kept().jobs.get(id).filter(|job| job.owner == owner)?.result.clone();
+        // Whether it ended or the time did, the state is what counts.
+        let _ = tokio::time::timeout(time, result.wait_for(Option::is_some)).await;
+        let state = result.borrow().clone();
+        Some(state.map_or((JobStatus::Running, Value::Int(-1)), |value| (JobStatus::Finished, value)))
+    }
+
+    pub(super) fn open_ids(&self, owner: &str) -> Vec<(MinionJobId, JobStatus)> {
+        let kept = self.kept();
+        let own = kept.jobs.iter().filter(|(_, job)| job.owner == owner);
+        let status = |job: &Job| if job.result.borrow().is_some() { JobStatus::Finished } else { JobStatus::Running };
+        own.map(|(id, job)| (id.clone(), status(job))).collect()
+    }
+}
+
+impl Kept {
+    fn forget(&mut self) {
+        while self.order.len() > KEPT {
+            let Some(oldest) = self.order.pop_front() else { return };
+            if self.jobs.get(&oldest).is_some_and(|job| job.result.borrow().is_none()) {
+                self.order.push_back(oldest);
+                return;
+            }
+            self.jobs.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(id: &MinionJobId, owner: &str) -> JobOrder {
+        JobOrder {
+            id: Some(id.clone()),
+            owner: owner.into(),
+            overlord_job: None,
+            method: "test.sleep".parse().unwrap(),
+            deadline: Duration::from_secs(60),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_runs_once_and_only_its_owner_sees_it() {
+        let (jobs, id) = (MemoryJobs::default(), MinionJobId::fresh());
+        let sleep = || Ready::Sleep(Duration::from_secs(9));
+        let args = [Value::Int(9)];
+        assert_eq!(jobs.submit(order(&id, "boss"), &args, sleep()).unwrap(), id);
+        assert_eq!(jobs.submit(order(&id, "boss"), &args, sleep()).unwrap(), id);
+        assert!(matches!(jobs.submit(order(&id, "eve"), &args, sleep()), Err(Refusal::Fault(_))));
+        assert!(matches!(jobs.submit(order(&id, "boss"), &[Value::Int(8)], sleep()), Err(Refusal::Fault(_))));
+        let wait = |time| jobs.wait(&id, "boss", Duration::from_secs(time));
+        assert_eq!(wait(0).await, Some((JobStatus::Running, Value::Int(-1))));
+        assert!(matches!(wait(60).await, Some((JobStatus::Finished, Value::Double(_)))));
+        assert_eq!(jobs.wait(&id, "eve", Duration::ZERO).await, None);
+        assert_eq!(jobs.open_ids("boss"), [(id.clone(), JobStatus::Finished)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_ends_a_job() {
+        let (jobs, id) = (MemoryJobs::default(), MinionJobId::fresh());
+        jobs.submit(order(&id, "boss"), &[], Ready::Sleep(Duration::from_secs(600))).unwrap();
+        let Some((JobStatus::Finished, value)) = jobs.wait(&id, "boss", Duration::from_secs(300)).await else {
+            panic!("not finished")
+        };
+        assert_eq!(RemoteError::from_value(&value).unwrap().kind, "TimedOut");
+    }
+}
