@@ -133,6 +133,7 @@ impl Jobs {
         let (answers, workers) = mpsc::unbounded_channel();
         let (hand_overs, spawner) = spawner::start(fork_server, answers)?;
         let (messages, incoming) = mpsc::unbounded_channel();
+        let folder_lock = Arc::new(folder_lock);
         let owner = Owner {
             folder: folder.clone(),
             boot,
@@ -154,9 +155,10 @@ impl Jobs {
             closing: Vec::new(),
             jumps: JumpGuard::new(boot.now()),
             swept: None,
+            _folder_lock: Arc::clone(&folder_lock),
         };
         tokio::spawn(owner.run(found));
-        Ok(Self { folder: folder.into(), boot, messages, _folder_lock: Arc::new(folder_lock) })
+        Ok(Self { folder: folder.into(), boot, messages, _folder_lock: folder_lock })
     }
 
     /// Accepts a call. When this returns, the job is durable, and runs once whatever happens.

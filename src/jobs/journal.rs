@@ -205,13 +205,15 @@ impl AsFd for Journal {
     }
 }
 
-/// Reads a job's file without disturbing its writer, and says whether it has one.
+/// Reads a job's file without disturbing its writer, and says whether it still has one after `patience`.
 ///
 /// The lock is asked for before the file is read: what a writer recorded before it let go is then seen.
-pub(super) fn probe(path: &Path) -> Result<(Lock, History), JournalError> {
+/// The file is opened for reading only, because closing one that was opened for writing looks like a
+/// writer's end to whoever watches the folder.
+pub(super) fn probe(path: &Path, patience: Duration) -> Result<(Lock, History), JournalError> {
     let at = |source| JournalError::io(path, source);
     let file = File::open(path).map_err(at)?;
-    let lock = match lock::try_shared(&file).map_err(at)? {
+    let lock = match lock::shared_within(&file, patience).map_err(at)? {
         Attempt::Busy => Lock::Held,
         Attempt::Locked => Lock::Free,
     };
@@ -267,10 +269,10 @@ mod tests {
         let path = folder.path().join(call.id.as_str());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        let (lock, history) = probe(&path).unwrap();
+        let (lock, history) = probe(&path, NO_PATIENCE).unwrap();
         assert_eq!((lock, history.call.as_deref()), (Lock::Held, Some(&call)));
         drop(journal);
-        assert_eq!(probe(&path).unwrap().0, Lock::Free);
+        assert_eq!(probe(&path, NO_PATIENCE).unwrap().0, Lock::Free);
     }
 
     #[test]

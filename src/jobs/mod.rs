@@ -35,6 +35,7 @@
 //!
 //! This module never talks to the network, and only workers run guest code.
 
+mod acceptance;
 mod error;
 mod events;
 mod fork_server;
@@ -46,6 +47,7 @@ mod journal;
 mod log;
 mod message;
 mod owner;
+mod placing;
 mod record;
 mod report;
 mod request;
@@ -55,6 +57,7 @@ mod samples;
 mod settle;
 mod spawner;
 mod state;
+mod upkeep;
 mod watch;
 mod worker;
 

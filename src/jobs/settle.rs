@@ -57,11 +57,18 @@ pub(super) struct Found {
     pub(super) settled: Settled,
 }
 
-/// Takes the job's lock, if it is free within `patience`, and settles it.
+/// Finds out what a job is, waiting at most `patience` for its writer to be gone, and records what is to
+/// be recorded.
 pub(super) fn settle(path: &Path, boot: BootId, patience: Duration) -> Result<Settled, JournalError> {
-    match Journal::seize(path, patience)? {
-        None => Ok(Settled::Held),
-        Some((journal, history)) => conclude(journal, &history, &boot.now()),
+    let (lock, history) = journal::probe(path, patience)?;
+    match judge(&history, lock, &boot.now()) {
+        Verdict::Running => Ok(Settled::Held),
+        Verdict::Ended(_) | Verdict::Purged | Verdict::Unreadable => Ok(known(&history)),
+        // To be done under the writer's lock, after reading again.
+        Verdict::Lost | Verdict::Spawn | Verdict::Expired | Verdict::GivenUp => match Journal::seize(path, READERS)? {
+            None => Ok(Settled::Held),
+            Some((journal, history)) => conclude(journal, &history, &boot.now()),
+        },
     }
 }
 
@@ -133,7 +140,10 @@ pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
             tracing::warn!(file = %entry.path().display(), "not a job; left alone");
             continue;
         };
-        match recover_one(&entry.path(), boot) {
+        let path = entry.path();
+        let recovered =
+            settle(&path, boot, Duration::ZERO).and_then(|settled| Ok((journal::read(&path)?.call, settled)));
+        match recovered {
             Ok((call, settled)) => found.push(Found { id, call, settled }),
             Err(error) => {
                 tracing::error!(job = %id, error = &error as &dyn std::error::Error, "cannot recover a job; left alone");
@@ -142,17 +152,6 @@ pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
         }
     }
     Ok(found)
-}
-
-fn recover_one(path: &Path, boot: BootId) -> Result<(Option<Box<Call>>, Settled), JournalError> {
-    let (lock, mut history) = journal::probe(path)?;
-    let settled = match judge(&history, lock, &boot.now()) {
-        Verdict::Running => Settled::Held,
-        Verdict::Ended(_) | Verdict::Purged | Verdict::Unreadable => known(&history),
-        // To be done under the writer's lock, after reading again.
-        Verdict::Lost | Verdict::Spawn | Verdict::Expired | Verdict::GivenUp => settle(path, boot, READERS)?,
-    };
-    Ok((history.call.take(), settled))
 }
 
 /// Records that the owner has been given the result. Losing this to a power cut only keeps it longer.

@@ -31,15 +31,23 @@ pub fn try_shared(file: &File) -> io::Result<Attempt> {
     attempt(file.try_lock_shared())
 }
 
-/// Takes the exclusive lock, waiting at most `patience` for another holder.
-///
-/// It polls, because a blocking `flock` cannot be given a time: every millisecond at first, then
-/// less often, up to 50 ms.
+/// Takes the exclusive lock, waiting at most `patience` for other holders.
 pub fn exclusive_within(file: &File, patience: Duration) -> io::Result<Attempt> {
+    within(patience, || try_exclusive(file))
+}
+
+/// Takes a shared lock, waiting at most `patience` for the holder of the exclusive one.
+pub fn shared_within(file: &File, patience: Duration) -> io::Result<Attempt> {
+    within(patience, || try_shared(file))
+}
+
+/// Polls, because a blocking `flock` cannot be given a time: every millisecond at first, then less
+/// often, up to 50 ms.
+fn within(patience: Duration, attempt: impl Fn() -> io::Result<Attempt>) -> io::Result<Attempt> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
-        if try_exclusive(file)? == Attempt::Locked {
+        if attempt()? == Attempt::Locked {
             return Ok(Attempt::Locked);
         }
         let left = patience.saturating_sub(start.elapsed());

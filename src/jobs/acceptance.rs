@@ -1,0 +1,78 @@
+//! Accepting calls: one file made for each id, and the same id again.
+
+use std::io;
+
+use super::{
+    error::{JournalError, SubmitError},
+    index::{Entry, Job, Phase},
+    journal::{Birth, Journal},
+    message::{Message, SubmitReply},
+    owner::{Owner, Queued},
+    record::Call,
+};
+use crate::ids::MinionJobId;
+
+impl Owner {
+    pub(super) fn submit(&mut self, call: Box<Call>, reply: SubmitReply) {
+        let id = call.id.clone();
+        let refuse = |reply: SubmitReply, error| drop(reply.send(Err(error)));
+        match self.index.get(&id) {
+            Some(Entry::Job(job)) if job.is_for(&call) => match &mut job.phase {
+                Phase::Birth(waiting) => waiting.push(reply),
+                Phase::Burying(_) => refuse(reply, SubmitError::Purged { id }),
+                _ => drop(reply.send(Ok(id))),
+            },
+            Some(Entry::Tombstone(tombstone))
+                if tombstone.owner == call.owner && tombstone.fingerprint == call.fingerprint() =>
+            {
+                refuse(reply, SubmitError::Purged { id });
+            }
+            Some(_) => refuse(reply, SubmitError::Mismatch { id }),
+            None if !self.closing.is_empty() => refuse(reply, SubmitError::ShuttingDown),
+            None if self.queue.len() + self.births >= self.queue_max => {
+                refuse(reply, SubmitError::Busy { waiting: self.queue.len() + self.births });
+            }
+            None => {
+                self.index.insert(id.clone(), Entry::Job(Job::new(&call, Phase::Birth(vec![reply]))));
+                self.births += 1;
+                let folder = self.folder.clone();
+                self.in_background(move || Message::Born { id, born: Journal::create(&folder, *call) });
+            }
+        }
+    }
+
+    pub(super) fn born(&mut self, id: MinionJobId, born: Result<Birth, JournalError>) {
+        self.births -= 1;
+        let Some(job) = self.index.job(&id) else { return };
+        let Phase::Birth(replies) = std::mem::replace(&mut job.phase, Phase::Waiting) else { return };
+        match born {
+            Ok(Birth::New(journal)) => {
+                for reply in replies {
+                    let _ = reply.send(Ok(id.clone()));
+                }
+                self.queue.push_back(Queued { id, journal, without_code: None });
+                self.pump();
+            }
+            Ok(Birth::Taken) => {
+                // Somebody put a file there behind our back.
+                self.index.insert(id.clone(), Entry::Unreadable);
+                for reply in replies {
+                    let _ = reply.send(Err(SubmitError::Mismatch { id: id.clone() }));
+                }
+            }
+            Err(error) => {
+                self.index.remove(&id);
+                let error = SubmitError::from(error);
+                tracing::error!(job = %id, error = &error as &dyn std::error::Error, "cannot record a job");
+                let mut replies = replies.into_iter();
+                let first = replies.next();
+                for reply in replies {
+                    let _ = reply.send(Err(SubmitError::Io { source: io::Error::other(error.to_string()) }));
+                }
+                if let Some(first) = first {
+                    let _ = first.send(Err(error));
+                }
+            }
+        }
+    }
+}

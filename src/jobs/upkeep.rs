@@ -1,0 +1,152 @@
+//! Looking after jobs: what became of them, and which are old enough to be forgotten.
+
+use std::{io, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    error::JournalError,
+    index::{Entry, Job, Phase},
+    message::Message,
+    owner::{Owner, PATIENCE, Queued},
+    record::Tombstone,
+    retention::{Purge, plan},
+    settle::{self, Settled},
+};
+use crate::ids::MinionJobId;
+
+/// How often old records are purged.
+const SWEEP: Duration = Duration::from_mins(1);
+
+impl Owner {
+    pub(super) fn look_at_closed(&mut self, ids: io::Result<Vec<MinionJobId>>) {
+        match ids {
+            // Ours have pipes.
+            Ok(ids) => {
+                for id in ids {
+                    if let Some(Job { phase: Phase::Adopted, .. }) = self.index.job(&id) {
+                        self.look(&id, PATIENCE);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch the folder of jobs; looking every second instead");
+                self.closings = None;
+            }
+        }
+    }
+
+    /// Looks at a job whose worker seems to be gone.
+    pub(super) fn look(&mut self, id: &MinionJobId, patience: Duration) {
+        let Some(job) = self.index.job(id) else { return };
+        if !matches!(job.phase, Phase::HandedOver { .. } | Phase::Adopted) {
+            return;
+        }
+        job.phase = Phase::Settling;
+        self.settling += 1;
+        let (id, path, boot) = (id.clone(), self.path(id), self.boot);
+        self.in_background(move || Message::Settled { settled: settle::settle(&path, boot, patience), id });
+    }
+
+    pub(super) fn settled(&mut self, id: MinionJobId, settled: Result<Settled, JournalError>) {
+        self.settling -= 1;
+        let Some(job) = self.index.job(&id) else { return };
+        match settled {
+            Ok(Settled::Held) => {
+                job.phase = Phase::Adopted;
+                return;
+            }
+            Ok(Settled::Ended(remembered)) => job.end(remembered),
+            Ok(Settled::Spawn(journal)) => {
+                tracing::warn!(job = %id, "its worker never began; it is spawned again");
+                job.phase = Phase::Waiting;
+                self.queue.push_front(Queued { id, journal, without_code: None });
+            }
+            Ok(Settled::Purged(tombstone)) => self.index.insert(id, Entry::Tombstone(tombstone)),
+            Ok(Settled::Unreadable) => self.index.insert(id, Entry::Unreadable),
+            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                tracing::error!(job = %id, "its file was removed behind the minion's back");
+                self.index.remove(&id);
+            }
+            Err(error) => {
+                tracing::error!(job = %id, error = &error as &dyn std::error::Error, "cannot settle a job; trying again");
+                job.phase = Phase::Adopted;
+                return;
+            }
+        }
+        self.places_taken -= 1;
+        self.pump();
+    }
+
+    pub(super) fn acknowledge(&mut self, id: MinionJobId) {
+        let (path, boot) = (self.path(&id), self.boot);
+        if let Some(Job { phase: Phase::Ended(remembered), .. }) = self.index.job(&id)
+            && !remembered.acknowledged
+        {
+            remembered.acknowledged = true;
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = settle::acknowledge(&path, boot) {
+                    tracing::warn!(job = %id, error = &error as &dyn std::error::Error, "cannot note that it was fetched");
+                }
+            });
+        }
+    }
+
+    pub(super) fn tick(&mut self) {
+        let adopted = self.index.adopted();
+        if adopted.is_empty() && self.settling == 0 {
+            // Only an earlier daemon's workers need it.
+            self.closings = None;
+        }
+        for id in adopted {
+            self.look(&id, Duration::ZERO);
+        }
+        self.pump();
+        if self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
+            self.swept = Some(Instant::now());
+            self.sweep();
+        }
+    }
+
+    pub(super) fn sweep(&mut self) {
+        let now = self.boot.now();
+        if !self.jumps.trusts(now) {
+            tracing::warn!("the clock has jumped; no job is purged for an hour");
+            return;
+        }
+        for (id, purge) in plan(&self.retention, &now, self.index.remains()) {
+            let path = self.path(&id);
+            match (purge, self.index.get(&id)) {
+                (Purge::Bury, Some(Entry::Job(job))) => {
+                    let Phase::Ended(remembered) = job.phase else { continue };
+                    job.phase = Phase::Burying(remembered);
+                    let tombstone = Tombstone { owner: job.owner.clone(), fingerprint: job.fingerprint, purged: now };
+                    self.in_background(move || {
+                        let left = settle::bury(&path, &tombstone).map(|()| Some(tombstone));
+                        Message::Purged { id, left }
+                    });
+                }
+                (Purge::Remove, Some(Entry::Tombstone(_))) => self.in_background(move || {
+                    let removed = std::fs::remove_file(&path).map(|()| None);
+                    Message::Purged { id, left: removed.map_err(|source| JournalError::io(&path, source)) }
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn purged(&mut self, id: MinionJobId, left: Result<Option<Tombstone>, JournalError>) {
+        match left {
+            Ok(Some(tombstone)) => self.index.insert(id, Entry::Tombstone(tombstone)),
+            Ok(None) => drop(self.index.remove(&id)),
+            Err(error) => {
+                tracing::error!(job = %id, error = &error as &dyn std::error::Error, "cannot purge a job; trying again");
+                if let Some(job) = self.index.job(&id)
+                    && let Phase::Burying(remembered) = job.phase
+                {
+                    job.phase = Phase::Ended(remembered);
+                }
+            }
+        }
+    }
+}
