@@ -35,6 +35,8 @@ pub struct FleetOptions {
     pub max_answer: usize,
     /// How long an unused connection is kept: less than the minions keep theirs.
     pub idle: Duration,
+    /// How many unused connections are kept in all: each is an open file.
+    pub keep: usize,
     /// How many hosts' TLS sessions are remembered: at least the size of the fleet.
     pub sessions: usize,
 }
@@ -46,6 +48,7 @@ impl Default for FleetOptions {
             connect_timeout: Duration::from_secs(10),
             max_answer: wire::MAX_BYTES,
             idle: Duration::from_mins(2),
+            keep: 500,
             sessions: 4096,
         }
     }
@@ -71,7 +74,8 @@ impl Fleet {
     pub fn new(identity: &Identity, options: FleetOptions) -> Result<Self, tls::Error> {
         let tls = client_config(identity, options.sessions)?;
         let revoked = Arc::clone(identity.revoked());
-        let inner = Inner { tls, revoked, options, pool: Pool::default(), opened: AtomicU64::new(0) };
+        let pool = Pool::new(options.keep);
+        let inner = Inner { tls, revoked, options, pool, opened: AtomicU64::new(0) };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -16,6 +16,7 @@ use crate::{
     fleet::{Fleet, FleetOptions, KnownDown, Outcome, Request, Selection, Selector, Width},
     ids::{HostName, MethodName, OverlordJobId},
     store::SetAside,
+    sys::descriptor,
     tls::Identity,
     wire::{Call, Value},
 };
@@ -201,6 +202,10 @@ impl Overlord {
         identity.peer().check(Timestamp::now(), identity.revoked())?;
         let mut options = self.inner.config.fleet.clone();
         options.sessions = options.sessions.max(self.hosts()?.len());
+        // A fleet is more connections than the usual 1,024 open files; half are for those in use.
+        if let Ok(files) = descriptor::raise_open_files_limit() {
+            options.keep = options.keep.max(usize::try_from(files / 2).unwrap_or(usize::MAX));
+        }
         let fleet = Fleet::new(&identity, options)?;
         Ok(self.inner.fleet.get_or_init(|| fleet))
     }

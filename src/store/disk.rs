@@ -177,3 +177,21 @@ pub(super) fn classify(data: &Path, error: &sled::Error) -> Error {
     }
     Error::io("use", data)(io::Error::new(source.kind(), source.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_or_a_missing_permission_never_sets_a_good_store_aside() {
+        let classified = |error: sled::Error| classify(Path::new("/s"), &error).is_damage();
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::StorageFull, io::ErrorKind::Other] {
+            assert!(!classified(sled::Error::Io(kind.into())), "{kind:?}");
+        }
+        for kind in [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData, io::ErrorKind::IsADirectory] {
+            assert!(classified(sled::Error::Io(kind.into())), "{kind:?}");
+        }
+        assert!(classified(sled::Error::Corruption { at: None, bt: () }));
+        assert!(classified(sled::Error::Unsupported("another version".into())));
+    }
+}

@@ -42,11 +42,17 @@ async fn every_host_ends_in_exactly_one_outcome() {
         hosts.push(Host { name: format!("m{number}").parse().unwrap(), address: "127.0.0.1:1".parse().unwrap() });
     }
     let fleet = fleet(&authority, FleetOptions::default());
-    let twice = hosts.iter().chain(&hosts).cloned().map(|host| (host, ping().timeout(Duration::from_millis(400))));
+    // Those that never answer are given little time; the others would need it on a slow machine.
+    let silent: Vec<_> = servers.iter().skip(3).step_by(4).map(|server| server.host.name.clone()).collect();
+    let request = |host: &Host| {
+        let short = silent.contains(&host.name);
+        ping().timeout(if short { Duration::from_secs(2) } else { Duration::from_mins(1) })
+    };
+    let twice = hosts.iter().chain(&hosts).map(|host| (host.clone(), request(host)));
     let start = Instant::now();
     let outcomes: Vec<_> =
         fleet.fan_out(twice.collect::<Vec<_>>(), Width { forks: 64, max_fail: None }).collect().await;
-    assert!(start.elapsed() < Duration::from_secs(10), "silent hosts cost more than their own deadline");
+    assert!(start.elapsed() < Duration::from_secs(15), "silent hosts cost more than their own deadline");
     let by_host: BTreeMap<_, _> = outcomes.iter().cloned().collect();
     assert_eq!((outcomes.len(), by_host.len()), (50, 50));
     let summary: Summary = by_host.values().collect();

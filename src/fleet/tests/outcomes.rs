@@ -72,15 +72,21 @@ async fn what_breaks_after_the_request_was_sent_is_lost() {
 
 #[tokio::test]
 async fn a_silent_host_costs_its_own_deadline_and_is_told_it() {
-    let told = Arc::new(std::sync::Mutex::new(String::new()));
+    let authority = authority();
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
     let hear = Arc::clone(&told);
-    let silent: Behaviour = Arc::new(move |_, headers| {
-        *hear.lock().unwrap() = headers[header::TIMEOUT_MS].to_str().unwrap().to_owned();
-        Reaction::Silence
+    let falls_silent: Behaviour = Arc::new(move |_, headers| {
+        let mut told = hear.lock().unwrap();
+        told.push(headers[header::TIMEOUT_MS].to_str().unwrap().to_owned());
+        if told.len() == 1 { Reaction::Answer(Answer::Value(Value::Nil)) } else { Reaction::Silence }
     });
-    let outcome = outcome_of(silent, &ping().timeout(Duration::from_millis(300))).await;
-    assert_eq!(outcome, Outcome::TimedOut { after: Duration::from_millis(300) });
-    assert_eq!(*told.lock().unwrap(), "300");
+    let server = serve(&authority, "web1", falls_silent).await;
+    let fleet = fleet(&authority, FleetOptions::default());
+    assert_eq!(fleet.call(&server.host, &ping()).await, Outcome::Ok(Value::Nil));
+    // The connection is there already, so the deadline is spent on waiting for the answer alone.
+    let short = ping().timeout(Duration::from_millis(700));
+    assert_eq!(fleet.call(&server.host, &short).await, Outcome::TimedOut { after: Duration::from_millis(700) });
+    assert_eq!(*told.lock().unwrap(), ["60000", "700"]);
 }
 
 #[tokio::test]
@@ -142,4 +148,17 @@ async fn an_idle_connection_is_not_used_for_ever() {
         assert_eq!(fleet.call(&server.host, &ping()).await, seven());
     }
     assert_eq!(fleet.connections_opened(), 3);
+}
+
+#[tokio::test]
+async fn no_more_unused_connections_are_kept_than_there_is_room_for() {
+    let authority = authority();
+    let servers = [serve(&authority, "web1", echo()).await, serve(&authority, "web2", echo()).await];
+    let fleet = fleet(&authority, FleetOptions { keep: 1, ..FleetOptions::default() });
+    for _ in 0..2 {
+        for server in &servers {
+            assert_eq!(fleet.call(&server.host, &ping()).await, seven());
+        }
+    }
+    assert_eq!(servers.map(|server| server.connections.load(Ordering::SeqCst)), [1, 2]);
 }

@@ -4,6 +4,7 @@ use std::{fs, time::Duration};
 
 use super::{World, host, submit, words};
 use crate::{
+    config::Home,
     fleet::{FleetOptions, Outcome, SkipReason},
     overlord::{Error, JobOptions, Overlord, OverlordConfig},
     wire::JobStatus,
@@ -94,4 +95,20 @@ async fn a_damaged_store_is_told_of_and_its_jobs_are_unknown() {
     assert_eq!(overlord.take_set_aside().len(), 1);
     assert_eq!(overlord.take_set_aside().len(), 0);
     submit(&overlord, JobOptions { give_up_after: Duration::from_secs(1), ..JobOptions::default() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overlord_that_keeps_its_store_open_answers_the_same() {
+    let world = World::new();
+    let minion = world.minion("m1").await;
+    let config = OverlordConfig { keep_store_open: true, ..OverlordConfig::at(&Home::at(world.dir.path())) };
+    let daemon = Overlord::open(config).unwrap();
+    let fan_out = world.submit(&daemon).await;
+    let id = fan_out.id().clone();
+    fan_out.run().await.unwrap();
+    minion.finish("long ".repeat(10_000));
+    let view = daemon.wait(&id, None, |_, _| {}).await.unwrap();
+    assert!(view.is_finished());
+    drop(daemon);
+    assert_eq!(world.overlord().status(&id).await.unwrap(), view);
 }

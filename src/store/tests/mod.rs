@@ -3,6 +3,7 @@
 mod contention;
 mod damage;
 mod kill;
+mod sync;
 mod transactions;
 
 use std::{
@@ -59,7 +60,11 @@ pub(super) fn count(tables: &mut Tables<'_>, key: &(OverlordJobId, HostName)) ->
 
 /// Runs the named test of this binary in a process of its own, with `dir` in its environment.
 pub(super) fn child(test: &str, dir: &Path) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    child_under(Command::new(std::env::current_exe().unwrap()), test, dir)
+}
+
+/// The same, as the last words of another command.
+pub(super) fn child_under(mut command: Command, test: &str, dir: &Path) -> Child {
     command.args(["--exact", "--nocapture", test]).env(CHILD_DIR, dir).stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().unwrap()
 }
