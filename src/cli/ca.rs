@@ -16,7 +16,7 @@ use crate::tls::Role;
 
 /// Run the authority that says who belongs to the fleet
 #[derive(Debug, Subcommand)]
-pub enum Ca {
+pub(super) enum Ca {
     Init(Init),
     Issue(Issue),
     List(List),
@@ -24,7 +24,7 @@ pub enum Ca {
 
 impl Ca {
     /// Does what the subcommand says.
-    pub fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         match self {
             Self::Init(command) => command.run(context),
             Self::Issue(command) => command.run(context),
@@ -35,7 +35,7 @@ impl Ca {
 
 /// Make the authority, and this machine's own identity as an overlord
 #[derive(Debug, Args)]
-pub struct Init {
+pub(super) struct Init {
     /// The name in this machine's certificate
     #[arg(long, value_name = "NAME", default_value = "overlord")]
     overlord: HostName,
@@ -69,7 +69,7 @@ impl Init {
 /// Writes `cert.pem`, `key.pem` and `ca.pem`. A minion with an address is entered into the
 /// inventory.
 #[derive(Debug, Args)]
-pub struct Issue {
+pub(super) struct Issue {
     /// The name of the machine or person
     name: HostName,
     /// What the holder may do: overlord, sub-overlord, minion, reader or author
@@ -127,7 +127,7 @@ fn refuse_to_replace(folder: &Path) -> Result<(), Failure> {
 
 /// List the certificates that were issued
 #[derive(Debug, Args)]
-pub struct List {}
+pub(super) struct List {}
 
 impl List {
     #[expect(clippy::unused_self, reason = "every command runs the same way")]

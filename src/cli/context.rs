@@ -10,17 +10,17 @@ use crate::config::Home;
 
 /// The home, and how to answer.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub(super) struct Context {
     /// Where state and configuration lie.
-    pub home: Home,
+    pub(super) home: Home,
     /// Whether data is printed as JSON.
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 impl Context {
     /// Runs a future to its end on a runtime made for it. Ctrl-C ends the process as usual, unless
     /// the future listens for it.
-    pub fn block_on<T>(&self, future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().or_exit(Exit::Internal)?;
         let result = runtime.block_on(future);
         // What is still blocked in a thread (a name look-up, say) must not hold up the answer.
@@ -29,14 +29,19 @@ impl Context {
     }
 
     /// Prints a line of progress for people, on standard error, if somebody looks on.
-    pub fn note(&self, text: impl AsRef<str>) {
+    pub(super) fn note(&self, text: impl AsRef<str>) {
         if !self.json && io::stderr().is_terminal() {
             let _ = writeln!(anstream::stderr(), "{}", text.as_ref());
         }
     }
 
+    /// Prints a warning on standard error: nothing failed, but something is likely not as it was meant.
+    pub(super) fn warn(text: impl AsRef<str>) {
+        let _ = writeln!(anstream::stderr(), "warning: {}", text.as_ref());
+    }
+
     /// Prints the report on standard output.
-    pub fn print(&self, report: &dyn Report) -> Result<Exit, Failure> {
+    pub(super) fn print(&self, report: &dyn Report) -> Result<Exit, Failure> {
         let mut out = anstream::stdout().lock();
         let written = if self.json {
             match report.json() {

@@ -1,5 +1,6 @@
 //! From the process's arguments to its exit code.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::report::Report;
-use super::{ca, hosts, module};
+use super::{ca, call, demo, doc, hosts, job, minion, module, ping, sim};
 use crate::config::Home;
 use crate::jobs;
 
@@ -33,34 +34,67 @@ struct Shared {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Call(call::Call),
+    #[command(subcommand)]
+    Job(job::Job),
+    Ping(ping::Ping),
     Hosts(hosts::Hosts),
+    Doc(doc::Doc),
     #[command(subcommand)]
     Ca(ca::Ca),
     #[command(subcommand)]
     Module(module::Module),
+    Minion(minion::Minion),
+    Sim(sim::Sim),
+    Demo(demo::Demo),
 }
 
 impl Command {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         match self {
+            Self::Call(command) => command.run(context),
+            Self::Job(command) => command.run(context),
+            Self::Ping(command) => command.run(context),
             Self::Hosts(command) => command.run(context),
+            Self::Doc(command) => command.run(context),
             Self::Ca(command) => command.run(context),
             Self::Module(command) => command.run(context),
+            Self::Minion(command) => command.run(context),
+            Self::Sim(command) => command.run(context),
+            Self::Demo(command) => command.run(context),
         }
     }
 }
 
 /// `func`.
 pub fn func() -> ExitCode {
-    // Before anything else: the fork server must not have had a thread.
-    if std::env::args_os().nth(1).is_some_and(|word| word == jobs::FORK_SERVER_WORD) {
-        return jobs::fork_server_main();
+    if let Some(code) = internal() {
+        return code;
     }
     let parsed = Func::try_parse();
     match parsed {
         Ok(func) => finish(&context(func.shared.json), |context| func.command.run(context)),
         Err(error) => usage(&error),
     }
+}
+
+/// `funcd`: the same as `func minion`.
+pub fn funcd() -> ExitCode {
+    if let Some(code) = internal() {
+        return code;
+    }
+    let command = minion::Minion::augment().name("funcd").version(env!("CARGO_PKG_VERSION"));
+    match command.try_get_matches().and_then(|matches| minion::Minion::from_matches(&matches)) {
+        Ok(minion) => finish(&context(false), |context| minion.run(context)),
+        Err(error) => usage(&error),
+    }
+}
+
+/// The word by which the daemon starts its fork server, handled before anything else: that process
+/// must never have had a second thread.
+fn internal() -> Option<ExitCode> {
+    let word: OsString = std::env::args_os().nth(1)?;
+    (word == jobs::FORK_SERVER_WORD).then(jobs::fork_server_main)
 }
 
 fn context(json: bool) -> Context {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// What became of a command, as its exit code tells scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub(super) enum Exit {
     /// All went well on every host.
     Ok = 0,
     /// Some host failed.
@@ -28,7 +28,7 @@ pub enum Exit {
 
 impl Exit {
     /// The kind of an exit code that another half of this program reported.
-    pub fn of_code(code: u8) -> Self {
+    pub(super) fn of_code(code: u8) -> Self {
         let all = [
             Self::Ok,
             Self::SomeFailed,

@@ -8,7 +8,7 @@ use super::exit::Exit;
 
 /// An error with the exit code that its kind deserves, and what to do next.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     exit: Exit,
     error: Box<dyn Error + Send + Sync>,
     hint: Option<String>,
@@ -16,25 +16,25 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of the given kind.
-    pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(super) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { exit, error: error.into(), hint: None }
     }
 
     /// The same, with what to do next: an imperative sentence without a full stop.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// The exit code.
-    pub fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         self.exit
     }
 
     /// Writes the error, its causes and the hint for people. A cause that its effect's text already
     /// ends with is not repeated.
-    pub fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let mut shown = self.error.to_string();
         write!(out, "error: {shown}")?;
         let mut cause = self.error.source();
@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// What is printed on standard error, for people or for programs.
-    pub fn to_text(&self, json: bool) -> String {
+    pub(super) fn to_text(&self, json: bool) -> String {
         if json {
             return format!("{}\n", self.to_json());
         }
@@ -65,7 +65,7 @@ impl Failure {
     }
 
     /// The same as one JSON object.
-    pub fn to_json(&self) -> serde_json::Value {
+    pub(super) fn to_json(&self) -> serde_json::Value {
         let mut causes = Vec::new();
         let mut cause = self.error.source();
         while let Some(error) = cause {
@@ -85,7 +85,7 @@ impl fmt::Display for Failure {
 }
 
 /// Gives an error its exit code: `open().or_exit(Exit::Configuration)?`.
-pub trait OrExit<T> {
+pub(super) trait OrExit<T> {
     /// Turns the error into a [`Failure`] of this kind.
     fn or_exit(self, exit: Exit) -> Result<T, Failure>;
 }

@@ -15,7 +15,7 @@ use crate::ids::HostName;
 /// List the minions of the inventory, or change it
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Hosts {
+pub(super) struct Hosts {
     /// Only these: globs separated by `;`
     #[arg(default_value = "*")]
     target: String,
@@ -42,7 +42,7 @@ enum Change {
 
 impl Hosts {
     /// Shows or changes the inventory.
-    pub fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let path = context.home.inventory();
         match self.change {
             None => {

@@ -1,15 +1,27 @@
 //! The command line, one file a command; the only module that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "this is where the programs speak and end")]
 
+mod arguments;
 mod ca;
+mod call;
 mod context;
+mod demo;
+mod doc;
 mod entry;
 mod exit;
 mod failure;
+mod fleet_options;
 mod hosts;
+mod job;
+mod minion;
 mod module;
 mod outcomes;
+mod ping;
+mod progress;
 mod render;
 mod report;
+mod signature;
+mod sim;
+mod stop;
 
-pub use entry::func;
+pub use entry::{func, funcd};

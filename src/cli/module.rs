@@ -14,13 +14,13 @@ use crate::author::{self, BuildRequest, Progress, Step};
 
 /// Build modules
 #[derive(Debug, Subcommand)]
-pub enum Module {
+pub(super) enum Module {
     Build(Build),
 }
 
 impl Module {
     /// Does what the subcommand says.
-    pub fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         match self {
             Self::Build(command) => command.run(context),
         }
@@ -32,7 +32,7 @@ impl Module {
 /// Uses a Rust toolchain that has the WebAssembly target, adds the target with rustup, or makes a
 /// private toolchain from the distribution's packages.
 #[derive(Debug, Args)]
-pub struct Build {
+pub(super) struct Build {
     /// The module's folder, or a workspace of modules
     #[arg(default_value = ".")]
     folder: PathBuf,
@@ -60,7 +60,7 @@ impl Build {
 }
 
 /// Shows the steps of a build on standard error.
-pub struct Steps;
+pub(super) struct Steps;
 
 impl Progress for Steps {
     fn step(&self, step: &Step) {

@@ -11,13 +11,11 @@ use crate::fleet::{Outcome, Summary};
 use crate::ids::HostName;
 
 /// The outcomes of one call. Every host that was chosen is in it once.
-pub struct Outcomes {
+pub(super) struct Outcomes {
     /// What was called.
-    pub method: String,
+    pub(super) method: String,
     /// By host.
-    pub hosts: Vec<(HostName, Outcome)>,
-    /// The job that the call was, if it was one.
-    pub job: Option<String>,
+    pub(super) hosts: Vec<(HostName, Outcome)>,
 }
 
 impl Outcomes {
@@ -27,7 +25,7 @@ impl Outcomes {
 }
 
 /// The exit code that a census deserves.
-pub fn exit_of(summary: &Summary) -> Exit {
+pub(super) fn exit_of(summary: &Summary) -> Exit {
     if summary.all_well() {
         Exit::Ok
     } else if summary.nobody_reached() {
@@ -38,7 +36,7 @@ pub fn exit_of(summary: &Summary) -> Exit {
 }
 
 /// `3 ok, 1 unreachable: 4 hosts`
-pub fn census(summary: &Summary) -> String {
+pub(super) fn census(summary: &Summary) -> String {
     let counts = [
         (summary.ok, "ok"),
         (summary.failed, "failed"),
@@ -56,14 +54,14 @@ pub fn census(summary: &Summary) -> String {
 }
 
 /// The census as data.
-pub fn summary_json(summary: &Summary) -> serde_json::Value {
+pub(super) fn summary_json(summary: &Summary) -> serde_json::Value {
     let mut data = json!(summary);
     data["total"] = json!(summary.total());
     data
 }
 
 /// Writes outcomes folded: a line of hosts, then what they answered.
-pub fn write_folded(hosts: &[(HostName, Outcome)], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_folded(hosts: &[(HostName, Outcome)], out: &mut dyn Write) -> io::Result<()> {
     let bold = anstyle::Style::new().bold();
     let red = anstyle::AnsiColor::Red.on_default();
     for group in render::fold(hosts.iter().cloned()) {
@@ -95,7 +93,7 @@ impl Report for Outcomes {
     fn json(&self) -> serde_json::Value {
         let hosts: serde_json::Map<String, serde_json::Value> =
             self.hosts.iter().map(|(host, outcome)| (host.to_string(), outcome.to_json())).collect();
-        json!({ "method": self.method, "job": self.job, "hosts": hosts, "summary": summary_json(&self.summary()) })
+        json!({ "method": self.method, "hosts": hosts, "summary": summary_json(&self.summary()) })
     }
 
     fn exit(&self) -> Exit {
@@ -112,7 +110,6 @@ mod tests {
         let host = |name: &str| name.parse::<HostName>().unwrap();
         Outcomes {
             method: "test.add".to_owned(),
-            job: None,
             hosts: vec![
                 (host("web2"), Outcome::Ok(Value::Int(3))),
                 (host("web1"), Outcome::Ok(Value::Int(3))),

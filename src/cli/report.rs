@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::exit::Exit;
 
 /// The answer of a command.
-pub trait Report {
+pub(super) trait Report {
     /// For people.
     fn text(&self, out: &mut dyn Write) -> io::Result<()>;
 
@@ -19,7 +19,7 @@ pub trait Report {
 }
 
 /// A command that has shown all there was to show while it ran.
-pub struct Silent(pub Exit);
+pub(super) struct Silent(pub(super) Exit);
 
 impl Report for Silent {
     fn text(&self, _: &mut dyn Write) -> io::Result<()> {
@@ -36,11 +36,11 @@ impl Report for Silent {
 }
 
 /// A few lines of text and the same as data.
-pub struct Lines {
+pub(super) struct Lines {
     /// For people, each without its line end.
-    pub lines: Vec<String>,
+    pub(super) lines: Vec<String>,
     /// For programs.
-    pub data: serde_json::Value,
+    pub(super) data: serde_json::Value,
 }
 
 impl Report for Lines {

@@ -4,15 +4,15 @@ use crate::ids::HostName;
 
 /// One result and everybody who gave it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Folded<T> {
+pub(in crate::cli) struct Folded<T> {
     /// The result.
-    pub result: T,
+    pub(in crate::cli) result: T,
     /// The hosts, sorted.
-    pub hosts: Vec<HostName>,
+    pub(in crate::cli) hosts: Vec<HostName>,
 }
 
 /// Groups equal results: the most common first, then in the order of their first host.
-pub fn fold<T: PartialEq>(results: impl IntoIterator<Item = (HostName, T)>) -> Vec<Folded<T>> {
+pub(in crate::cli) fn fold<T: PartialEq>(results: impl IntoIterator<Item = (HostName, T)>) -> Vec<Folded<T>> {
     let mut sorted: Vec<(HostName, T)> = results.into_iter().collect();
     sorted.sort_by(|a, b| a.0.cmp(&b.0));
     let mut groups: Vec<Folded<T>> = Vec::new();

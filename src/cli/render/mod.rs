@@ -5,7 +5,7 @@ mod hosts;
 mod table;
 mod value;
 
-pub use fold::{Folded, fold};
-pub use hosts::compress;
-pub use table::table;
-pub use value::{value, visible};
+pub(super) use fold::fold;
+pub(super) use hosts::compress;
+pub(super) use table::table;
+pub(super) use value::{value, visible};

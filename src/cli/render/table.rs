@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 /// Lays out `rows` below `header`. Columns named in `numbers` (by index) are aligned to the right.
-pub fn table(header: &[&str], rows: &[Vec<String>], numbers: &[usize]) -> String {
+pub(in crate::cli) fn table(header: &[&str], rows: &[Vec<String>], numbers: &[usize]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|name| name.to_uppercase()));

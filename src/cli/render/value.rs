@@ -7,7 +7,7 @@ use super::table::table;
 use crate::wire::Value;
 
 /// Renders `value`, each line indented by `indent` blanks, without a final line end.
-pub fn value(value: &Value, indent: usize) -> String {
+pub(in crate::cli) fn value(value: &Value, indent: usize) -> String {
     let mut text = String::new();
     block(value, indent, &mut text);
     text.truncate(text.trim_end_matches('\n').len());
@@ -44,7 +44,7 @@ fn is_short(value: &Value) -> bool {
 }
 
 /// Control characters written out: a remote machine never drives the operator's terminal.
-pub fn visible(text: &str) -> String {
+pub(in crate::cli) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -92,14 +92,11 @@ fn block(value: &Value, indent: usize, out: &mut String) {
 /// `label value` on one line, or the value as a block below its label.
 fn labelled(label: &str, value: &Value, indent: usize, out: &mut String) {
     let pad = " ".repeat(indent);
-    match inline(value) {
-        Some(line) => {
-            let _ = writeln!(out, "{pad}{label} {line}");
-        }
-        None => {
-            let _ = writeln!(out, "{pad}{label}");
-            block(value, indent + 2, out);
-        }
+    if let Some(line) = inline(value) {
+        let _ = writeln!(out, "{pad}{label} {line}");
+    } else {
+        let _ = writeln!(out, "{pad}{label}");
+        block(value, indent + 2, out);
     }
 }
 

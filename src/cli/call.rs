@@ -1,0 +1,191 @@
+//! `func call`: one method on many machines.
+
+use std::pin::pin;
+
+use clap::Args;
+use futures_util::StreamExt as _;
+
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::{Failure, OrExit};
+use super::fleet_options::{FleetOptions, overlord};
+use super::job::JobReport;
+use super::outcomes::Outcomes;
+use super::progress::Progress;
+use super::report::{Lines, Report, Silent};
+use super::signature;
+use crate::config::Period;
+use crate::fleet::{Selection, Target};
+use crate::ids::MethodName;
+use crate::overlord::{FanOut, JobOptions, JobView, Overlord};
+use crate::sys::detach::{Detached, Reporter, detach};
+use crate::wire::Value;
+
+/// Call a method on every chosen minion
+///
+/// Words after the method become what its types demand; write lists and structs as JSON.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  func call '*' test.add 1 2\n  func call 'web*;db1' disk.usage\n  \
+                        func call '*' test.progress 10 --async --no-wait")]
+pub(super) struct Call {
+    /// Whom: globs separated by `;`, like `web*;db1`
+    target: Target,
+    /// What: MODULE.METHOD
+    method: MethodName,
+    /// With what
+    #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    fleet: FleetOptions,
+    /// Run it as a job: the minions answer at once and work in the background
+    #[arg(long = "async")]
+    background: bool,
+    /// Print the job's id and return; the fan-out and the wait go on in the background
+    #[arg(long, requires = "background")]
+    no_wait: bool,
+    /// How long each host may work on the job [default: what its minion allows]
+    #[arg(long, value_name = "PERIOD", requires = "background")]
+    job_timeout: Option<Period>,
+    /// After how long without news a host of the job is given up
+    #[arg(long, value_name = "PERIOD", requires = "background", default_value = "7d")]
+    give_up_after: Period,
+}
+
+impl Call {
+    /// Calls, and reports what became of it on every host.
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        if self.no_wait {
+            return self.run_in_the_background(context);
+        }
+        let overlord = overlord(context)?;
+        let selection = self.fleet.select(&overlord, &self.target)?;
+        warn_of_unmatched(&selection);
+        if self.background {
+            let view = Context::block_on(async {
+                let progress = Progress::new(context, selection.len());
+                let fan_out = self.submit(&overlord, selection).await?;
+                context.note(format!("job {}", fan_out.id()));
+                hand_out_and_wait(&overlord, fan_out, &progress).await
+            })?;
+            return Ok(Box::new(JobReport(view)));
+        }
+        let hosts = Context::block_on(async {
+            let args = self.arguments(&overlord, &selection).await?;
+            let progress = Progress::new(context, selection.len());
+            let mut answers = pin!(overlord.call(selection, &self.method, args, self.fleet.call_options())?);
+            let mut hosts = Vec::new();
+            while let Some(answer) = answers.next().await {
+                hosts.push(answer);
+                progress.at(hosts.len());
+            }
+            Ok(hosts)
+        })?;
+        Ok(Box::new(Outcomes { method: self.method.to_string(), hosts }))
+    }
+
+    /// The words as values of the method's types.
+    async fn arguments(&self, overlord: &Overlord, selection: &Selection) -> Result<Vec<Value>, Failure> {
+        if self.words.is_empty() {
+            // Nothing to convert; the minions know what is missing.
+            return Ok(Vec::new());
+        }
+        let parameters = signature::of(overlord, selection, &self.method, self.fleet.call_options()).await;
+        signature::convert(&self.method, &self.words, parameters.as_deref()).map_err(|error| {
+            Failure::new(Exit::Usage, error).hint(format!("see what it wants with `func doc {}`", self.method))
+        })
+    }
+
+    /// Writes the whole job durably; nothing is sent yet.
+    async fn submit(&self, overlord: &Overlord, selection: Selection) -> Result<FanOut, Failure> {
+        let args = self.arguments(overlord, &selection).await?;
+        let options = JobOptions {
+            forks: self.fleet.forks as usize,
+            timeout: self.job_timeout.map(Period::duration),
+            give_up_after: self.give_up_after.duration(),
+        };
+        Ok(overlord.submit(self.target.as_str(), selection, self.method.clone(), args, options).await?)
+    }
+
+    /// Splits the process while it has one thread. The half in front prints the id as soon as the half in
+    /// the back has made the job durable.
+    fn run_in_the_background(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        match detach().or_exit(Exit::Internal)? {
+            Detached::Caller(report) if report.exit_code == Exit::StillRunning as u8 => {
+                let data = serde_json::json!({ "job": report.text });
+                Ok(Box::new(Started(Lines { lines: vec![report.text], data })))
+            }
+            Detached::Caller(report) => {
+                use std::io::Write as _;
+                let _ = anstream::stderr().lock().write_all(report.text.as_bytes());
+                Ok(Box::new(Silent(Exit::of_code(report.exit_code))))
+            }
+            Detached::Background(reporter) => {
+                // Nobody looks on; the job's records say what becomes of it.
+                let _ = self.go_on_alone(context, reporter);
+                Ok(Box::new(Silent(Exit::Ok)))
+            }
+        }
+    }
+
+    fn go_on_alone(self, context: &Context, reporter: Reporter) -> Result<(), Failure> {
+        let prepared = overlord(context).and_then(|overlord| {
+            let selection = self.fleet.select(&overlord, &self.target)?;
+            Ok((overlord, selection))
+        });
+        Context::block_on(async {
+            let submitted = match prepared {
+                Ok((overlord, selection)) => self.submit(&overlord, selection).await.map(|fan_out| (overlord, fan_out)),
+                Err(failure) => Err(failure),
+            };
+            match submitted {
+                Ok((overlord, fan_out)) => {
+                    reporter.report(Exit::StillRunning as u8, fan_out.id().as_str()).or_exit(Exit::Internal)?;
+                    hand_out_and_wait(&overlord, fan_out, &Progress::hidden()).await.map(drop)
+                }
+                Err(failure) => {
+                    reporter.report(failure.exit() as u8, &failure.to_text(context.json)).or_exit(Exit::Internal)
+                }
+            }
+        })
+    }
+}
+
+/// Hands a job out and waits for its end.
+pub(super) async fn hand_out_and_wait(
+    overlord: &Overlord,
+    fan_out: FanOut,
+    progress: &Progress,
+) -> Result<JobView, Failure> {
+    let id = fan_out.id().clone();
+    fan_out.run().await?;
+    let mut done = 0;
+    let view = overlord.wait(&id, None, |_, _| {
+        done += 1;
+        progress.at(done);
+    });
+    Ok(view.await?)
+}
+
+/// A part of a target that chose nobody is likely a slip.
+fn warn_of_unmatched(selection: &Selection) {
+    for part in &selection.unmatched {
+        Context::warn(format!("no host matches `{part}`"));
+    }
+}
+
+/// A job that goes on in the background.
+struct Started(Lines);
+
+impl Report for Started {
+    fn text(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        self.0.text(out)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        self.0.json()
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::StillRunning
+    }
+}

@@ -1,0 +1,255 @@
+//! `func doc`: what modules and methods there are, from the modules themselves.
+
+use std::io::{self, Write};
+use std::pin::pin;
+
+use clap::Args;
+use futures_util::StreamExt as _;
+use serde_json::json;
+
+use super::arguments::{self, Described};
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::{Failure, OrExit};
+use super::fleet_options::overlord;
+use super::render;
+use super::report::{Lines, Report};
+use crate::config::Period;
+use crate::fleet::{Outcome, Selection, Selector, Target};
+use crate::ids::{HostName, MethodName, ModuleName};
+use crate::overlord::{CallOptions, Overlord};
+use crate::wire::Value;
+
+/// How many hosts are asked; the first good answer counts.
+const ASKED: usize = 3;
+
+/// Show which modules and methods there are, and what a method wants and answers
+#[derive(Debug, Args)]
+pub(super) struct Doc {
+    /// A module, or MODULE.METHOD; all modules when left out
+    what: Option<String>,
+    /// Ask one of these: globs separated by `;`
+    #[arg(long, value_name = "TARGET", default_value = "*")]
+    on: Target,
+    /// Wait so long for an answer
+    #[arg(long, value_name = "PERIOD", default_value = "20s")]
+    timeout: Period,
+}
+
+/// What was asked about.
+enum Subject {
+    Everything,
+    Module(ModuleName),
+    Method(MethodName),
+}
+
+impl Doc {
+    /// Asks one minion of the target and shows what it says.
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let selection = overlord.select(&Selector::new(self.on))?;
+        let options = CallOptions { forks: ASKED, timeout: Some(self.timeout.duration()), max_fail: None };
+        let asker = Asker { overlord, selection, options };
+        Context::block_on(async {
+            match asker.subject(self.what.as_deref()).await? {
+                Subject::Everything => asker.everything().await,
+                Subject::Module(module) => asker.module(&module, None).await,
+                Subject::Method(method) => asker.module(method.module(), Some(method.method())).await,
+            }
+        })
+    }
+}
+
+/// Asks a few hosts and takes the first good answer.
+struct Asker {
+    overlord: Overlord,
+    selection: Selection,
+    options: CallOptions,
+}
+
+impl Asker {
+    async fn ask(&self, method: &str, params: Vec<Value>) -> Result<(HostName, Value), Failure> {
+        let mut few = self.selection.clone();
+        few.hosts.truncate(ASKED);
+        few.skipped.clear();
+        let mut refusal = None;
+        let method: MethodName = method.parse().or_exit(Exit::Usage)?;
+        let mut answers = pin!(self.overlord.call(few, &method, params, self.options)?);
+        while let Some((host, outcome)) = answers.next().await {
+            match outcome {
+                Outcome::Ok(value) => return Ok((host, value)),
+                other => refusal = Some((host, other)),
+            }
+        }
+        Err(match refusal {
+            Some((host, outcome @ Outcome::Unreachable { .. })) => {
+                Failure::new(Exit::NobodyReachable, format!("`{host}`: {outcome}"))
+                    .hint("see who is there with `func ping`")
+            }
+            Some((host, outcome)) => Failure::new(Exit::SomeFailed, format!("`{host}`: {outcome}"))
+                .hint("list what there is with `func doc`"),
+            None => Failure::new(Exit::NoHost, "no host was asked"),
+        })
+    }
+
+    /// `disk` is a module and `disk.usage` a method, but `netapp.vol` may be either.
+    async fn subject(&self, what: Option<&str>) -> Result<Subject, Failure> {
+        let Some(what) = what else { return Ok(Subject::Everything) };
+        let usage = |error| Failure::new(Exit::Usage, error).hint("write it as MODULE or MODULE.METHOD");
+        if !what.contains('.') {
+            return what.parse().map(Subject::Module).map_err(usage);
+        }
+        let (_, modules) = self.ask("system.list_modules", Vec::new()).await?;
+        let is_module = matches!(&modules, Value::Array(names) if names.iter().any(|name| name.as_str() == Some(what)));
+        if is_module {
+            return what.parse().map(Subject::Module).map_err(usage);
+        }
+        what.parse().map(Subject::Method).map_err(usage)
+    }
+
+    async fn everything(&self) -> Result<Box<dyn Report>, Failure> {
+        let (host, inventory) = self.ask("system.inventory", Vec::new()).await?;
+        let Value::Struct(modules) = inventory else {
+            return Err(Failure::new(Exit::Internal, format!("`{host}` does not answer like a minion")));
+        };
+        let calls = modules.keys().map(|module| {
+            let method = Value::from(format!("{module}.module_description"));
+            Value::structure([("methodName", method), ("params", Value::Array(Vec::new()))])
+        });
+        let (_, described) = self.ask("system.multicall", vec![Value::Array(calls.collect())]).await?;
+        let descriptions: Vec<String> = match described {
+            Value::Array(answers) => answers.iter().map(|answer| first_text(answer).unwrap_or_default()).collect(),
+            _ => Vec::new(),
+        };
+        let rows: Vec<Vec<String>> = modules
+            .iter()
+            .enumerate()
+            .map(|(index, (module, methods))| {
+                let description = descriptions.get(index).cloned().unwrap_or_default();
+                vec![render::visible(module), names(methods).join(" "), render::visible(&description)]
+            })
+            .collect();
+        let data = json!({
+            "host": host,
+            "modules": modules.iter().enumerate().map(|(index, (module, methods))| json!({
+                "name": module, "methods": names(methods), "description": descriptions.get(index),
+            })).collect::<Vec<_>>(),
+        });
+        let table = render::table(&["module", "methods", "description"], &rows, &[]);
+        Ok(Box::new(Lines { lines: vec![table], data }))
+    }
+
+    async fn module(&self, module: &ModuleName, method: Option<&str>) -> Result<Box<dyn Report>, Failure> {
+        let (host, described) = self.ask(&format!("{module}.get_method_args"), Vec::new()).await?;
+        let mut methods = arguments::described(&described);
+        if let Some(wanted) = method {
+            methods.retain(|name, _| name == wanted);
+            if methods.is_empty() {
+                let why = format!("module `{module}` on `{host}` has no method `{wanted}`");
+                return Err(
+                    Failure::new(Exit::SomeFailed, why).hint(format!("see all of them with `func doc {module}`"))
+                );
+            }
+        }
+        let description = if method.is_some() {
+            String::new()
+        } else {
+            let (_, text) = self.ask(&format!("{module}.module_description"), Vec::new()).await?;
+            text.as_str().unwrap_or_default().to_owned()
+        };
+        Ok(Box::new(ModuleDoc { module: module.clone(), description, methods: methods.into_iter().collect(), host }))
+    }
+}
+
+/// The text of one answer of a multicall: each is a list of one value.
+fn first_text(answer: &Value) -> Option<String> {
+    match answer {
+        Value::Array(items) => items.first()?.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+fn names(methods: &Value) -> Vec<String> {
+    match methods {
+        Value::Array(names) => names.iter().filter_map(Value::as_str).map(render::visible).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// One module, or one of its methods.
+struct ModuleDoc {
+    module: ModuleName,
+    description: String,
+    methods: Vec<(String, Described)>,
+    host: HostName,
+}
+
+impl ModuleDoc {
+    fn write_method(&self, name: &str, method: &Described, out: &mut dyn Write) -> io::Result<()> {
+        let bold = anstyle::Style::new().bold();
+        let words: Vec<String> = method
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let word = parameter.name.to_uppercase();
+                if parameter.optional { format!("[{word}]") } else { word }
+            })
+            .collect();
+        let line = [vec![format!("{bold}{}.{name}{bold:#}", self.module)], words].concat().join(" ");
+        writeln!(out, "{line}")?;
+        for text in method.description.lines() {
+            writeln!(out, "  {}", render::visible(text))?;
+        }
+        for parameter in &method.parameters {
+            let kind = if parameter.wit.is_empty() { &parameter.kind } else { &parameter.wit };
+            let mut about = render::visible(&parameter.description);
+            if !parameter.options.is_empty() {
+                about = format!("{about} (one of {})", parameter.options.join(", "));
+            }
+            writeln!(out, "    {}: {}  {}", parameter.name.to_uppercase(), render::visible(kind), about.trim())?;
+        }
+        if !method.returns.is_empty() {
+            writeln!(out, "    answers {}", render::visible(&method.returns))?;
+        }
+        Ok(())
+    }
+}
+
+impl Report for ModuleDoc {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        if !self.description.is_empty() {
+            writeln!(out, "{}: {}\n", self.module, render::visible(&self.description))?;
+        }
+        for (index, (name, method)) in self.methods.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            self.write_method(name, method, out)?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let methods: serde_json::Map<String, serde_json::Value> = self
+            .methods
+            .iter()
+            .map(|(name, method)| {
+                let parameters: Vec<_> = method
+                    .parameters
+                    .iter()
+                    .map(|p| {
+                        json!({
+                            "name": p.name, "type": p.kind, "wit": p.wit, "optional": p.optional,
+                            "options": p.options, "description": p.description,
+                        })
+                    })
+                    .collect();
+                let data = json!({
+                    "description": method.description, "parameters": parameters, "returns": method.returns,
+                });
+                (name.clone(), data)
+            })
+            .collect();
+        json!({ "module": self.module, "description": self.description, "host": self.host, "methods": methods })
+    }
+}

@@ -1,0 +1,65 @@
+//! How a fleet is reached: the options that `call`, `ping` and `doc` share.
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::{Failure, OrExit};
+use crate::config::Period;
+use crate::fleet::{Selection, Selector, Target};
+use crate::overlord::{self, CallOptions, Overlord, OverlordConfig};
+
+/// Which hosts, and how many at a time.
+#[derive(Debug, Clone, Args)]
+pub(super) struct FleetOptions {
+    /// Leave these out: globs separated by `;`
+    #[arg(long, value_name = "TARGET")]
+    exclude: Option<Target>,
+    /// Have at most so many calls under way at a time
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) forks: u32,
+    /// Give each host so long to answer
+    #[arg(long, value_name = "PERIOD", default_value = "60s")]
+    timeout: Period,
+}
+
+impl FleetOptions {
+    /// The hosts that `target` means.
+    pub(super) fn select(&self, overlord: &Overlord, target: &Target) -> Result<Selection, Failure> {
+        let selector = Selector { exclude: self.exclude.clone(), ..Selector::new(target.clone()) };
+        let selection = overlord.select(&selector)?;
+        Ok(selection)
+    }
+
+    /// The bounds on the call.
+    pub(super) fn call_options(&self) -> CallOptions {
+        CallOptions { forks: self.forks as usize, timeout: Some(self.timeout.duration()), max_fail: None }
+    }
+}
+
+/// This machine as an overlord.
+pub(super) fn overlord(context: &Context) -> Result<Overlord, Failure> {
+    Ok(Overlord::open(OverlordConfig::at(&context.home))?)
+}
+
+/// The target that means everybody.
+pub(super) fn everybody() -> Result<Target, Failure> {
+    "*".parse().or_exit(Exit::Internal)
+}
+
+impl From<overlord::Error> for Failure {
+    fn from(error: overlord::Error) -> Self {
+        use overlord::Error as E;
+        let (exit, hint) = match &error {
+            E::UnknownJob { .. } => (Exit::Configuration, "list the jobs with `func job list`"),
+            E::BeingHandedOut { .. } => {
+                (Exit::StillRunning, "look at it with `func job status`, or wait with `func job wait`")
+            }
+            E::NoHost(_) => (Exit::NoHost, "list the minions with `func hosts`"),
+            E::Down(_) | E::Inventory(_) => (Exit::Configuration, "mend that file; `func hosts` shows what it says"),
+            E::Identity(_) => (Exit::Identity, "make an identity with `func ca init`, or name its home in FUNC_HOME"),
+            _ => return Self::new(Exit::Internal, error),
+        };
+        Self::new(exit, error).hint(hint)
+    }
+}

@@ -1,0 +1,168 @@
+//! `func job`: what became of jobs.
+
+use std::io::{self, Write};
+
+use super::call::hand_out_and_wait;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::fleet_options::overlord;
+use super::outcomes::{census, exit_of, write_folded};
+use super::progress::Progress;
+use super::render;
+use super::report::{Lines, Report};
+use crate::config::Period;
+use crate::fleet::Outcome;
+use crate::ids::{HostName, OverlordJobId};
+use crate::overlord::{JobLine, JobView};
+use crate::wire::JobStatus;
+use clap::{Args, Subcommand};
+
+/// List jobs, look at one, wait for it, go on with it
+#[derive(Debug, Subcommand)]
+pub(super) enum Job {
+    List(List),
+    Status(Status),
+    Wait(Wait),
+    Resume(Resume),
+}
+
+impl Job {
+    /// Does what the subcommand says.
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        match self {
+            Self::List(command) => command.run(context),
+            Self::Status(command) => command.run(context),
+            Self::Wait(command) => command.run(context),
+            Self::Resume(command) => command.run(context),
+        }
+    }
+}
+
+/// List every job with its state
+#[derive(Debug, Args)]
+pub(super) struct List {}
+
+impl List {
+    #[expect(clippy::unused_self, reason = "every command runs the same way")]
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let jobs = Context::block_on(async { Ok(overlord.list().await?) })?;
+        let rows: Vec<Vec<String>> = jobs
+            .iter()
+            .map(|job| {
+                let done = format!("{}/{}", job.progress.summary.total(), job.hosts);
+                let submitted = job.submitted.strftime("%Y-%m-%d %H:%M:%S").to_string();
+                vec![state_word(job.status(), job.interrupted), done, submitted, job.id.to_string()]
+            })
+            .collect();
+        let lines = if rows.is_empty() {
+            vec!["no jobs".to_owned()]
+        } else {
+            vec![render::table(&["state", "done", "submitted (UTC)", "id"], &rows, &[])]
+        };
+        Ok(Box::new(Lines { lines, data: jobs.iter().map(JobLine::to_json).collect() }))
+    }
+}
+
+/// Show a job's state, and each host's own state or result
+///
+/// A finished job is answered from this machine's store: no minion is asked.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// The job, as `func job list` names it
+    id: OverlordJobId,
+}
+
+impl Status {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let view = Context::block_on(async { Ok(overlord.poll(&self.id).await?) })?;
+        Ok(Box::new(JobReport(view)))
+    }
+}
+
+/// Wait until a job is finished, then show it
+#[derive(Debug, Args)]
+pub(super) struct Wait {
+    /// The job, as `func job list` names it
+    id: OverlordJobId,
+    /// Wait no longer than this
+    #[arg(long, value_name = "PERIOD")]
+    timeout: Option<Period>,
+}
+
+impl Wait {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let view = Context::block_on(async {
+            let progress = Progress::new(context, overlord.status(&self.id).await?.hosts.len());
+            let mut done = 0;
+            let view = overlord.wait(&self.id, self.timeout.map(Period::duration), |_, _| {
+                done += 1;
+                progress.at(done);
+            });
+            Ok(view.await?)
+        })?;
+        Ok(Box::new(JobReport(view)))
+    }
+}
+
+/// Go on with a job whose overlord was killed; nothing runs twice
+#[derive(Debug, Args)]
+pub(super) struct Resume {
+    /// The job, as `func job list` names it
+    id: OverlordJobId,
+}
+
+impl Resume {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let view = Context::block_on(async {
+            let progress = Progress::new(context, overlord.status(&self.id).await?.hosts.len());
+            hand_out_and_wait(&overlord, overlord.resume(&self.id).await?, &progress).await
+        })?;
+        Ok(Box::new(JobReport(view)))
+    }
+}
+
+/// RUNNING, PARTIAL, FINISHED, and whether nobody is at work on it.
+fn state_word(status: JobStatus, interrupted: bool) -> String {
+    if interrupted { format!("{} (interrupted)", status.word()) } else { status.word().to_owned() }
+}
+
+/// A job as it stands: hosts that are done with their results, the others with their state.
+pub(super) struct JobReport(pub(super) JobView);
+
+impl Report for JobReport {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let job = &self.0;
+        writeln!(out, "{}  {}", state_word(job.status(), job.interrupted), job.id)?;
+        let outcomes: Vec<(HostName, Outcome)> =
+            job.outcomes().map(|(host, outcome)| (host.clone(), outcome.clone())).collect();
+        write_folded(&outcomes, out)?;
+        let waiting = job.hosts.iter().filter(|(_, host)| host.state.outcome().is_none()).map(|(name, host)| {
+            let unasked = host.unasked.as_ref().map(|why| format!("; not known now: {why}")).unwrap_or_default();
+            (name.clone(), format!("{}{unasked}", host.state.word()))
+        });
+        for group in render::fold(waiting) {
+            writeln!(out, "{}\n  {}", render::compress(&group.hosts), render::visible(&group.result))?;
+        }
+        if outcomes.len() == job.hosts.len() {
+            return writeln!(out, "{}", census(&job.summary()));
+        }
+        writeln!(out, "{} of {} hosts done", outcomes.len(), job.hosts.len())?;
+        if job.interrupted {
+            writeln!(out, "nobody is at work on it: go on with `func job resume {}`", job.id)?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        self.0.to_json()
+    }
+
+    fn exit(&self) -> Exit {
+        if self.0.is_finished() { exit_of(&self.0.summary()) } else { Exit::StillRunning }
+    }
+}

@@ -1,0 +1,89 @@
+//! `func minion`, which is also `funcd`.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, FromArgMatches as _};
+use tokio::net::TcpListener;
+
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::{Failure, OrExit};
+use super::report::{Report, Silent};
+use super::stop::stop_signal;
+use crate::minion::{self, DEFAULT_TOML, MinionConfig};
+use crate::telemetry;
+
+/// Serve calls on this machine until SIGTERM or Ctrl-C
+///
+/// Prints `listening on ADDRESS` once it serves. The first signal lets calls in flight finish, a
+/// second one ends at once; workers of async calls go on either way.
+#[derive(Debug, Args)]
+pub(super) struct Minion {
+    /// Read this configuration instead of the usual one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Listen here, whatever the configuration says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Print the commented configuration and exit
+    #[arg(long)]
+    print_config: bool,
+    /// Read the configuration, say whether it can be used, and exit
+    #[arg(long)]
+    check: bool,
+}
+
+impl Minion {
+    /// The command line of `funcd`, which has no subcommands.
+    pub(super) fn augment() -> clap::Command {
+        Self::augment_args(clap::Command::new("func minion"))
+    }
+
+    /// Reads what [`augment`](Self::augment) parsed.
+    pub(super) fn from_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        Self::from_arg_matches(matches)
+    }
+
+    /// Serves until it is told to stop.
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        if self.print_config {
+            let written = anstream::stdout().lock().write_all(DEFAULT_TOML.as_bytes());
+            return written.map(|()| Box::new(Silent(Exit::Ok)) as Box<dyn Report>).or_exit(Exit::Internal);
+        }
+        let path = self.config.unwrap_or_else(|| context.home.minion_toml());
+        let mut config = MinionConfig::load(&path, &context.home).or_exit(Exit::Configuration)?;
+        if let Some(listen) = self.listen {
+            config.listen.0 = listen;
+        }
+        if self.check {
+            println!("`{}` can be used", path.display());
+            return Ok(Box::new(Silent(Exit::Ok)));
+        }
+        telemetry::start(config.log.format, &config.log.level);
+        Context::block_on(serve(config))?;
+        Ok(Box::new(Silent(Exit::Ok)))
+    }
+}
+
+async fn serve(config: MinionConfig) -> Result<(), Failure> {
+    let listen = config.listen.0.clone();
+    let listener = TcpListener::bind(&listen).await.map_err(|error| {
+        Failure::new(Exit::Configuration, format!("cannot listen on `{listen}`: {error}"))
+            .hint("name a free address of this machine as `listen` in minion.toml")
+    })?;
+    let address = listener.local_addr().or_exit(Exit::Internal)?;
+    let shutdown = stop_signal()?;
+    let announced = async move {
+        announce(address);
+        shutdown.await;
+    };
+    minion::run(listener, config, announced).await.or_exit(Exit::Configuration)
+}
+
+/// Scripts wait for this line; nobody reading it is no reason to stop.
+fn announce(address: SocketAddr) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "listening on {address}").and_then(|()| out.flush());
+}
