@@ -1,10 +1,18 @@
 //! What Func promises, a file a promise.
 
+mod a_finished_job_needs_no_minion;
+mod a_job_moves_through_its_states;
 mod architecture;
 mod command_line;
+mod commands_share_a_store;
 mod harness;
 mod jobs;
+mod jobs_outlive_what_breaks;
 mod jobs_run_once;
 mod jobs_stay_bounded;
 mod jobs_survive_a_restart;
+mod modules_are_replaced_while_they_run;
+mod nothing_is_granted_by_default;
+mod nothing_runs_twice;
+mod rogue_modules_do_no_harm;
 mod shipped_modules_tell_the_truth;

@@ -4,10 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use func::ca::{Host, Inventory};
+use func::config::Home;
+use func::fleet::{Fleet as Client, FleetOptions, Outcome, Request};
+use func::tls::Identity;
+use func::wire::{Call, Value};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::minion::Minion;
 use super::modules::shipped_modules;
+use super::processes;
+use super::wait::until;
 
 /// A certificate authority, an overlord's home and minions.
 pub struct Fleet {
@@ -98,6 +107,27 @@ impl Fleet {
         self.minions.iter_mut().find(|minion| minion.name == name).expect("a minion of this fleet")
     }
 
+    /// Calls one minion directly, as an overlord, with values as they are.
+    pub fn ask(&self, minion: &str, method: &str, params: Vec<Value>) -> Outcome {
+        let name = minion.parse().unwrap();
+        let inventory = Inventory::load(&Home::at(self.home()).inventory()).unwrap();
+        let address = inventory.address(&name).unwrap().clone();
+        let identity = Identity::in_folder(&Home::at(self.home()).identity()).unwrap();
+        let request = Request::new(&Call { method: method.to_owned(), params });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = Client::new(&identity, FleetOptions::default()).unwrap();
+            client.call(&Host { name, address }, &request).await
+        })
+    }
+
+    /// The lines of a minion's audit log about one method.
+    pub fn audit(&self, minion: &str, method: &str) -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(self.folder.path().join(minion).join("audit.jsonl")).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|line| line["method"] == method).collect()
+    }
+
     /// The overlord's `FUNC_HOME`.
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("overlord")
@@ -116,6 +146,24 @@ impl Fleet {
         command
     }
 
+    /// The overlord's processes that go on in the background.
+    pub fn background(&self) -> Vec<Pid> {
+        processes::of_home(&self.home())
+    }
+
+    /// The background processes are killed, and gone.
+    pub fn kill_background(&self) {
+        for pid in self.background() {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        until("the overlord's end", || self.background().is_empty().then_some(()));
+    }
+
+    /// A job as `func job status` shows it.
+    pub fn status(&self, job: &str) -> serde_json::Value {
+        self.func(["job", "status", job, "--json"]).json()
+    }
+
     /// Runs a `func` command to its end.
     pub fn func<I: AsRef<str>>(&self, arguments: impl IntoIterator<Item = I>) -> Answer {
         self.command(arguments).output().unwrap().into()
@@ -127,4 +175,12 @@ fn compiled_cache() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for pid in self.background() {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
 }

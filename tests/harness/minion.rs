@@ -10,6 +10,8 @@ use std::{fs, thread};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::processes;
+
 /// A minion that runs, or ran, in a folder of its own.
 pub struct Minion {
     /// Its name in the inventory.
@@ -90,27 +92,29 @@ impl Minion {
         self.log.lock().unwrap().clone()
     }
 
-    /// Every process that carries this minion's home in its environment: the daemon, its fork
-    /// server, its workers.
+    /// The daemon, its fork server and its workers.
     pub fn processes(&self) -> Vec<Pid> {
-        let mark = format!("FUNC_HOME={}\0", self.home.display());
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            if environment.windows(mark.len()).any(|window| window == mark.as_bytes()) {
-                found.push(Pid::from_raw(pid));
-            }
-        }
-        found
+        processes::of_home(&self.home)
     }
 
     /// The worker of a job, found by the name it gives itself.
     pub fn worker(&self, job: &str) -> Option<Pid> {
-        self.processes().into_iter().find(|pid| {
-            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&command).contains(job)
-        })
+        self.processes().into_iter().find(|pid| processes::command_line(*pid).contains(job))
+    }
+
+    /// The fork server.
+    pub fn fork_server(&self) -> Option<Pid> {
+        self.processes().into_iter().find(|pid| processes::command_line(*pid).contains("__fork-server"))
+    }
+
+    /// Freezes the daemon: connections to it hang.
+    pub fn freeze(&self) {
+        kill(self.pid(), Signal::SIGSTOP).unwrap();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        kill(self.pid(), Signal::SIGCONT).unwrap();
     }
 }
 

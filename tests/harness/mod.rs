@@ -2,11 +2,14 @@
 //! 127.0.0.1, port 0, in a temporary folder; all gone when the test ends.
 
 mod fleet;
+mod gate;
 mod minion;
 mod modules;
+mod processes;
 mod wait;
 
 pub use fleet::{Answer, Fleet};
+pub use gate::Gate;
 pub use minion::Minion;
 pub use modules::{guest, shipped_modules};
 pub use wait::until;

@@ -1,0 +1,89 @@
+//! The overlord is killed in the middle of handing out a job; going on runs nothing twice.
+
+use std::process::Stdio;
+
+use crate::harness::{Fleet, Gate, guest, until};
+
+fn gated() -> (Fleet, [Gate; 3]) {
+    let mut fleet = Fleet::empty();
+    let names = ["m1", "m2", "m3"];
+    let gates = names.map(|name| Gate::new(fleet.folder(), name));
+    for (name, gate) in names.iter().zip(&gates) {
+        gate.open("passed");
+        fleet.add_with(name, &gate.settings(), &[&guest("rogue")]);
+    }
+    (fleet, gates)
+}
+
+fn only_job(fleet: &Fleet) -> serde_json::Value {
+    let jobs = fleet.func(["job", "list", "--json"]).expect(0).json();
+    assert_eq!(jobs.as_array().unwrap().len(), 1, "{jobs}");
+    jobs[0].clone()
+}
+
+/// Goes on with the job and checks that every host ran exactly once.
+fn resume_and_count(fleet: &Fleet, job: &str, gates: &[Gate]) {
+    let resumed = fleet.func(["job", "resume", job, "--json"]).expect(0).json();
+    assert_eq!(resumed["status"], "FINISHED", "{resumed}");
+    assert_eq!(resumed["summary"]["ok"], 3, "{resumed}");
+    for gate in gates {
+        assert_eq!(gate.lines(), ["ran"]);
+    }
+}
+
+#[test]
+fn an_overlord_killed_in_mid_fan_out_is_resumed() {
+    let (mut fleet, gates) = gated();
+    fleet.minion("m2").freeze();
+    let mut overlord = fleet
+        .command(["call", "*", "rogue.pass_gate", "--async", "--forks", "1"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the first host's run", || (gates[0].lines() == ["ran"]).then_some(()));
+    // The second submission hangs: whether its request will be read is open.
+    until("the second host to be under way", || {
+        let id = only_job(&fleet)["id"].as_str()?.to_owned();
+        (fleet.status(&id)["hosts"]["m2"]["state"] == "sent").then_some(())
+    });
+    overlord.kill().unwrap();
+    overlord.wait().unwrap();
+    let job = only_job(&fleet);
+    assert_eq!(job["interrupted"], true, "{job}");
+    fleet.minion("m2").thaw();
+    resume_and_count(&fleet, job["id"].as_str().unwrap(), &gates);
+}
+
+#[test]
+fn a_detached_fan_out_that_is_killed_shows_as_interrupted_and_is_resumed() {
+    let (mut fleet, gates) = gated();
+    fleet.minion("m2").freeze();
+    let job = fleet.func(["call", "*", "rogue.pass_gate", "--async", "--no-wait", "--forks", "1"]).expect(7).out;
+    until("the first host's run", || (gates[0].lines() == ["ran"]).then_some(()));
+    assert_eq!(only_job(&fleet)["interrupted"], false);
+    fleet.kill_background();
+    assert_eq!(only_job(&fleet)["interrupted"], true);
+    let shown = fleet.func(["job", "status", &job]).expect(7);
+    assert!(
+        shown.out.contains("interrupted") && shown.out.contains(&format!("func job resume {job}")),
+        "{}",
+        shown.out
+    );
+    fleet.minion("m2").thaw();
+    resume_and_count(&fleet, &job, &gates);
+}
+
+#[test]
+fn resuming_a_job_that_somebody_is_handing_out_is_refused() {
+    let (mut fleet, gates) = gated();
+    fleet.minion("m2").freeze();
+    let job = fleet.func(["call", "*", "rogue.pass_gate", "--async", "--no-wait", "--forks", "1"]).expect(7).out;
+    until("the first host's run", || (gates[0].lines() == ["ran"]).then_some(()));
+    let refused = fleet.func(["job", "resume", &job]);
+    assert_ne!(refused.code, 0);
+    assert!(refused.err.contains("another process"), "{}", refused.err);
+    fleet.minion("m2").thaw();
+    fleet.func(["job", "wait", &job]).expect(0);
+    assert!(gates.iter().all(|gate| gate.lines() == ["ran"]));
+}
