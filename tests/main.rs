@@ -3,6 +3,8 @@
 mod a_finished_job_needs_no_minion;
 mod a_job_moves_through_its_states;
 mod architecture;
+mod bad_requests_get_clear_answers;
+mod client;
 mod command_line;
 mod commands_share_a_store;
 mod harness;
@@ -14,5 +16,7 @@ mod jobs_survive_a_restart;
 mod modules_are_replaced_while_they_run;
 mod nothing_is_granted_by_default;
 mod nothing_runs_twice;
+mod python_drives_a_minion;
+mod refuse_strangers;
 mod rogue_modules_do_no_harm;
 mod shipped_modules_tell_the_truth;

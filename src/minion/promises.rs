@@ -159,7 +159,7 @@ async fn only_overlords_may_call_and_others_are_told_so() {
 async fn what_is_not_a_call_is_refused_and_the_server_serves_on() {
     let stand = Stand::with(|fleet| fleet.calls.largest_request = ByteSize::from(1 << 20)).await;
     let (head, answer) = send(&mut stand.boss().await, request("not XML")).await;
-    assert!(matches!(answer, Answer::Fault(fault) if fault.message.contains("malformed request: not well-formed")));
+    assert!(matches!(answer, Answer::Fault(fault) if fault.message.contains("malformed request: not XML-RPC")));
     assert_eq!(head.status(), StatusCode::OK);
     let (head, answer) = send(&mut stand.boss().await, request(vec![b' '; 100_000_000])).await;
     assert!(matches!(answer, Answer::Fault(fault) if fault.message.contains("larger than")));

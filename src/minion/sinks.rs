@@ -1,7 +1,7 @@
 //! Where what modules and the registry have to say goes: into the minion's own log.
 
 use crate::{
-    ids::MethodName,
+    ids::{MethodName, ModuleName},
     plugin::{Events, Level, LoadEvent, LoadSink},
 };
 
@@ -30,11 +30,11 @@ impl LoadSink for LoadLog {
     fn event(&self, event: LoadEvent) {
         match event {
             LoadEvent::Loaded { file, modules, digest } => {
-                tracing::info!(file = %file.display(), ?modules, digest = digest.short(), "loaded a plugin");
+                tracing::info!(file = %file.display(), modules = names(&modules), digest = digest.short(), "loaded a plugin");
             }
             LoadEvent::Replaced { file, modules, old, new } => {
                 let (old, new) = (old.short(), new.short());
-                tracing::info!(file = %file.display(), ?modules, old, new, "replaced a plugin");
+                tracing::info!(file = %file.display(), modules = names(&modules), old, new, "replaced a plugin");
             }
             LoadEvent::Unloaded { file, digest } => {
                 tracing::info!(file = %file.display(), digest = digest.short(), "unloaded a plugin");
@@ -44,4 +44,8 @@ impl LoadSink for LoadLog {
             }
         }
     }
+}
+
+fn names(modules: &[ModuleName]) -> String {
+    modules.iter().map(ModuleName::as_str).collect::<Vec<_>>().join(", ")
 }

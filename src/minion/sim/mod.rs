@@ -104,7 +104,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
     let stopping = CancellationToken::new();
     let calls = TaskTracker::new();
     let mut hosts = HashMap::with_capacity(names.len());
-    for (name, issued) in names.iter() {
+    for (name, issued) in &names {
         let site = Dispatcher {
             backend: Site::default(),
             name: Some(name.clone()),

@@ -1,0 +1,38 @@
+//! Python's stock `xmlrpc.client`, with an ssl context and no code of ours, drives a minion.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{Fleet, Minion, shipped_modules};
+
+#[test]
+fn python_drives_a_minion() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no python3 on this machine");
+        return;
+    }
+    let fleet = Fleet::empty();
+    let home = fleet.folder().join("web1");
+    let folder = |name: &str| home.join(name).to_str().unwrap().to_owned();
+    // Python verifies the address that it connects to.
+    let (own, other) = (folder("identity"), folder("stranger"));
+    fleet.func(["ca", "issue", "web1", "--role", "minion", "--address", "127.0.0.1:1", "--out", &own]).expect(0);
+    fleet.func(["ca", "issue", "web2", "--role", "minion", "--out", &other]).expect(0);
+    std::fs::create_dir_all(home.join("modules")).unwrap();
+    let test = shipped_modules().modules.iter().find(|built| built.name == "test").unwrap();
+    std::fs::copy(&test.path, home.join("modules/test.wasm")).unwrap();
+    let minion = Minion::start("web1", &home, &home.join("cache"), "");
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python_drives_a_minion.py");
+    let boss = fleet.home().join("identity");
+    let output = Command::new("python3")
+        .arg(script)
+        .arg(format!("https://{}", minion.address))
+        .args([boss.join("ca.pem"), boss.join("cert.pem"), boss.join("key.pem")])
+        .args([format!("{other}/cert.pem"), format!("{other}/key.pem")])
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}{}\n{}", text(&output.stdout), text(&output.stderr), minion.log());
+    assert!(text(&output.stdout).starts_with("driven by Python"));
+}

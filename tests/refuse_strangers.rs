@@ -1,0 +1,92 @@
+//! Who has no certificate of the fleet's authority gets no connection; who has one that is not an
+//! overlord's is told so; and the minion serves on.
+
+use std::sync::Arc;
+
+use func::ca::{Authority, IssueRequest};
+use func::tls::{Identity, Role};
+use func::wire::{Answer, Call, Value, encode_call};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::client::{Client, authority, identity};
+use crate::harness::{Fleet, until};
+
+fn ping() -> String {
+    encode_call(&Call::new("system.ping", vec![]))
+}
+
+/// Without a single answer, and the reason in the minion's log.
+#[track_caller]
+fn gets_no_connection(fleet: &Fleet, client: &Client, reason: &str) {
+    let error = client.post(ping().as_bytes()).expect_err("no connection");
+    assert_ne!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{error}");
+    let log = || fleet.minions[0].log();
+    until(reason, || log().lines().any(|line| line.contains("refused") && line.contains(reason)).then_some(()));
+}
+
+#[test]
+fn strangers_get_no_connection_and_the_minion_serves_on() {
+    let fleet = Fleet::start(["web1"]);
+    let boss = Client::of(&fleet, &identity(&fleet, Role::Overlord));
+    assert_eq!(boss.call("system.ping", vec![]), Value::Int(1));
+
+    // No certificate at all.
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority(&fleet).certificate().as_bytes()).unwrap()).unwrap();
+    let bare = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    gets_no_connection(&fleet, &Client::with(&fleet, Arc::new(bare)), "peer sent no certificates");
+
+    // A certificate of another authority of the same name, though its holder trusts ours.
+    let other = Authority::in_memory("Func CA").unwrap();
+    let issued = other.issue(&IssueRequest::new("caller".parse().unwrap(), Role::Overlord)).unwrap();
+    let stranger = Identity::from_pem(&issued.cert_pem, &issued.key_pem, authority(&fleet).certificate()).unwrap();
+    gets_no_connection(&fleet, &Client::of(&fleet, &stranger), "invalid peer certificate");
+
+    // One that was ours, and has expired.
+    let long_ago = time::OffsetDateTime::now_utc() - time::Duration::days(9);
+    let request = IssueRequest {
+        days: 7,
+        not_before: Some(long_ago),
+        ..IssueRequest::new("caller".parse().unwrap(), Role::Overlord)
+    };
+    let expired = authority(&fleet).issue(&request).unwrap().identity().unwrap();
+    gets_no_connection(&fleet, &Client::of(&fleet, &expired), "expired");
+
+    assert_eq!(boss.call("system.ping", vec![]), Value::Int(1));
+}
+
+#[test]
+fn who_is_not_an_overlord_is_told_so_and_written_down() {
+    let fleet = Fleet::start(["web1"]);
+    for role in [Role::Minion, Role::Reader] {
+        let reply = Client::of(&fleet, &identity(&fleet, role)).post(ping().as_bytes()).unwrap();
+        let Answer::Fault(fault) = reply.answer else { panic!("{reply:?}") };
+        assert_eq!((fault.code, reply.status), (1, 200));
+        assert!(fault.message.contains(role.word()) && fault.message.contains("only overlords may call"), "{fault}");
+    }
+    let audit = std::fs::read_to_string(fleet.minions[0].home.join("audit.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{audit}");
+    assert_eq!((&lines[0]["outcome"], &lines[0]["role"]), (&"denied".into(), &"minion".into()));
+    assert_eq!(lines[0]["caller"], "caller");
+}
+
+#[test]
+fn a_revoked_overlord_is_refused_by_a_running_minion() {
+    let fleet = Fleet::start(["web1"]);
+    let identity = identity(&fleet, Role::Overlord);
+    let caller = Client::of(&fleet, &identity);
+    assert_eq!(caller.call("system.ping", vec![]), Value::Int(1));
+    let list = authority(&fleet).revoke(std::slice::from_ref(&identity.peer().serial)).unwrap();
+    std::fs::copy(list, fleet.minions[0].home.join("identity/crl.pem")).unwrap();
+    until("the revocation to be enforced", || match caller.post(ping().as_bytes()).unwrap().answer {
+        Answer::Fault(fault) => Some(assert!(fault.message.contains("revoked"), "{fault}")),
+        Answer::Value(_) => None,
+    });
+}
