@@ -4,7 +4,7 @@
 //! its time is over; a wait inside a host function ends by the timer around the whole call. The store
 //! is made for the call and dropped with it, so nothing that a trap left behind is ever seen again.
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicBool, time::Duration};
 
 use wasmtime::{
     Store, Trap, UpdateDeadline, WasmBacktrace,
@@ -12,9 +12,10 @@ use wasmtime::{
 };
 
 use super::{
+    bytes_path::BytesPath,
     call_error::CallError,
     context::{CallContext, Clock, Level},
-    failure,
+    failure, host,
     load::Plugin,
     module::Method,
     state::State,
@@ -28,6 +29,9 @@ use crate::{
 /// What wasmtime may allocate to carry one value of the guest's out: a byte of a list takes one
 /// `Val`.
 const BYTES_PER_VALUE: usize = size_of::<Val>();
+/// What a call that is cancelled has to end by itself: `job.cancelled` says so to whoever asks, and
+/// waits in the host end at once.
+const CANCEL_GRACE: Duration = Duration::from_millis(300);
 /// Host memory for what a module passes to host functions, whatever the limit of its result.
 const LEAST_FUEL: usize = 64 << 20;
 
@@ -44,14 +48,14 @@ impl Plugin {
                 None => CallError::NoMethod { method: method.to_string() },
             });
         };
-        let args = arguments(found, args)?;
-        self.run(found, &args, &module.name, context).await
+        let args = Arguments::of(found, args)?;
+        self.run(found, args, &module.name, context).await
     }
 
     async fn run(
         &self,
         method: &Method,
-        args: &[Val],
+        args: Arguments<'_>,
         module: &ModuleName,
         context: CallContext,
     ) -> Result<Value, CallError> {
@@ -65,33 +69,69 @@ impl Plugin {
         store.set_hostcall_fuel(limits.output_bytes.saturating_mul(BYTES_PER_VALUE).max(LEAST_FUEL));
         watch_the_time(&mut store, clock);
 
-        let outcome = tokio::time::timeout_at(started + deadline, async {
+        let cancelled = store.data().cancellation();
+        let running = async {
             let instance = self.instance().instantiate_async(&mut store).await.map_err(Broken::Start)?;
             let function = instance.get_func(&mut store, method.entry.function).ok_or(Broken::Gone)?;
-            let mut results = vec![Val::Bool(false); method.entry.ty.results().len()];
-            function.call_async(&mut store, args, &mut results).await.map_err(Broken::Call)?;
-            Ok::<_, Broken>(results)
-        })
-        .await;
+            match args {
+                Arguments::Bytes(path, args) => path.call(function, &mut store, args).await.map_err(Broken::Call),
+                Arguments::Vals(args) => {
+                    let mut results = vec![Val::Bool(false); method.entry.ty.results().len()];
+                    function.call_async(&mut store, &args, &mut results).await.map_err(Broken::Call)?;
+                    Ok(result(&results, method, limits.output_bytes))
+                }
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = running => Some(outcome),
+            () = tokio::time::sleep_until(started + deadline) => None,
+            () = given_up(&cancelled) => None,
+        };
         let state = store.data();
         let dropped = state.logs.dropped();
         if dropped > 0 {
             state.context.events.log(Level::Warn, &format!("{dropped} bytes of log were dropped"), &[]);
         }
         match outcome {
-            Ok(Ok(results)) => result(&results, method, limits.output_bytes),
-            Ok(Err(broken)) => Err(broken.explain(state, deadline)),
-            Err(_) => Err(CallError::TimedOut { after: deadline }),
+            Some(Ok(answer)) => answer,
+            Some(Err(broken)) => Err(broken.explain(state, deadline)),
+            None => Err(interrupted(state, deadline)),
+        }
+    }
+}
+
+/// Returns when the call has been cancelled and has had its time to end by itself.
+async fn given_up(cancelled: &AtomicBool) {
+    host::until_set(cancelled).await;
+    tokio::time::sleep(CANCEL_GRACE).await;
+}
+
+/// Why a call was ended from outside.
+fn interrupted(state: &State, deadline: Duration) -> CallError {
+    if state.is_cancelled() { CallError::Cancelled } else { CallError::TimedOut { after: deadline } }
+}
+
+/// Arguments that fit their method.
+enum Arguments<'a> {
+    Vals(Vec<Val>),
+    Bytes(BytesPath, &'a [Value]),
+}
+
+impl<'a> Arguments<'a> {
+    fn of(method: &Method, args: &'a [Value]) -> Result<Self, CallError> {
+        match method.entry.bytes.filter(|path| path.fits(args)) {
+            Some(path) => Ok(Self::Bytes(path, args)),
+            None => vals(method, args).map(Self::Vals),
         }
     }
 }
 
 /// Checks the arguments of a call against the method's types, without running anything.
 pub fn check_arguments(method: &Method, args: &[Value]) -> Result<(), CallError> {
-    arguments(method, args).map(drop)
+    Arguments::of(method, args).map(drop)
 }
 
-fn arguments(method: &Method, args: &[Value]) -> Result<Vec<Val>, CallError> {
+fn vals(method: &Method, args: &[Value]) -> Result<Vec<Val>, CallError> {
     let (least, most) = (method.required(), method.params.len());
     if args.len() < least || args.len() > most {
         let noun = if most == 1 { "argument" } else { "arguments" };
@@ -116,8 +156,7 @@ fn watch_the_time(store: &mut Store<State>, clock: Clock) {
     match clock {
         Clock::OneShot => store.epoch_deadline_trap(),
         Clock::Ticks => store.epoch_deadline_callback(|cx| {
-            let state = cx.data();
-            let over = state.is_cancelled() || state.remaining().is_zero();
+            let over = cx.data().remaining().is_zero();
             Ok(if over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
         }),
     }
@@ -168,7 +207,7 @@ impl Broken {
         };
         let trap = error.downcast_ref::<Trap>();
         if trap == Some(&Trap::Interrupt) {
-            return if state.is_cancelled() { CallError::Cancelled } else { CallError::TimedOut { after: deadline } };
+            return interrupted(state, deadline);
         }
         failure::of_trap(&error, trap.copied(), error.downcast_ref::<WasmBacktrace>(), state)
     }

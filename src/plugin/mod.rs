@@ -19,6 +19,7 @@
 //! This module knows nothing of jobs or of the network: what a call logs goes to its
 //! [`Events`], and what becomes of plugin files to the registry's sink.
 
+mod bytes_path;
 mod cache;
 mod call;
 mod call_error;

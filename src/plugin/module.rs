@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use wasmtime::component::{ComponentExportIndex, types::ComponentFunc};
 
+use super::bytes_path::BytesPath;
 use crate::ids::{Digest, ModuleName};
 
 /// The methods that every module answers by itself, so a function of such a name is not callable.
@@ -47,6 +48,8 @@ pub struct Method {
 pub(super) struct Entry {
     pub(super) function: ComponentExportIndex,
     pub(super) ty: ComponentFunc,
+    /// The fast way, where bytes are in the signature.
+    pub(super) bytes: Option<BytesPath>,
     /// The full name of the method, for messages.
     pub(super) shown: String,
 }

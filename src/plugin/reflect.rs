@@ -13,6 +13,7 @@ use wasmtime::component::{
 };
 
 use super::{
+    bytes_path::BytesPath,
     error::Error,
     metadata::{InterfaceDocs, Metadata},
     module::{Entry, Method, Module, Param, RESERVED},
@@ -33,7 +34,8 @@ pub(super) fn modules(
     let mut modules = Vec::<Module>::new();
     let mut facts = None;
     let engine = component.engine();
-    for (export, item) in component.component_type().exports(engine) {
+    let types = component.component_type();
+    for (export, item) in types.exports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
         let Some(id) = InterfaceId::parse(export) else { continue };
         let Some(parent) = component.get_export_index(None, export) else { continue };
@@ -58,7 +60,8 @@ pub(super) fn modules(
                     module.uncallable.insert(wire_name(name), why);
                 }
                 None => {
-                    let entry = Entry { function, ty, shown: format!("{}.{}", module.name, wire_name(name)) };
+                    let bytes = BytesPath::of(&ty, &types);
+                    let entry = Entry { function, ty, bytes, shown: format!("{}.{}", module.name, wire_name(name)) };
                     module.methods.insert(wire_name(name), method(name, entry, docs));
                 }
             }

@@ -51,8 +51,26 @@ fn error(kind: ErrorKind, message: impl Into<String>, hint: Option<String>) -> E
     Error { kind, message: message.into(), hint }
 }
 
+impl ErrorKind {
+    /// The name it has in WIT.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::NotFound => "not-found",
+            Self::AlreadyExists => "already-exists",
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too-large",
+            Self::Unsupported => "unsupported",
+            Self::TimedOut => "timed-out",
+            Self::Cancelled => "cancelled",
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Waits until somebody cancels the call.
-async fn until_set(cancelled: &std::sync::atomic::AtomicBool) {
+pub(super) async fn until_set(cancelled: &std::sync::atomic::AtomicBool) {
     while !cancelled.load(std::sync::atomic::Ordering::Relaxed) {
         tokio::time::sleep(job::CANCEL_CHECK).await;
     }

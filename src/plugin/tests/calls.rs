@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{fixture::*, *};
+use super::super::{fixture::*, *};
 use crate::wire::Value;
 
 const CORE: &str = r#"
