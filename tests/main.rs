@@ -2,6 +2,7 @@
 
 mod a_finished_job_needs_no_minion;
 mod a_job_moves_through_its_states;
+mod a_large_fleet_is_called_and_counted;
 mod architecture;
 mod bad_requests_get_clear_answers;
 mod client;
