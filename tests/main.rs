@@ -20,4 +20,5 @@ mod nothing_runs_twice;
 mod python_drives_a_minion;
 mod refuse_strangers;
 mod rogue_modules_do_no_harm;
+mod modules_are_built_from_a_crate;
 mod shipped_modules_tell_the_truth;

@@ -2,11 +2,12 @@
 //!
 //! The folder of the components holds `.lock`, which whoever builds keeps locked, and `.built.json`: the fingerprint of
 //! all inputs and what came of them. Same inputs and whole outputs mean that there is nothing to do, not even to look
-//! for a toolchain.
+//! for a toolchain. Inputs are looked at before a build, so that a change in mid-build is noticed by the next one; but
+//! Cargo.lock is looked at afterwards, since cargo brings it up to date while it builds.
 
 use std::{
     fmt::Write,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -25,6 +26,9 @@ use crate::{
         lock::{self, Attempt},
     },
 };
+
+/// Where cargo writes down the versions of dependencies.
+const LOCK_FILE: &str = "Cargo.lock";
 
 /// Longer than it takes to make a toolchain and compile everything on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -45,14 +49,15 @@ pub fn build_if_changed(
     let folder = &request.out_dir;
     durable::create_folder(folder, 0o755).map_err(Error::file("make", folder))?;
     let _lock = lock_folder(folder, progress)?;
-    let mut paths = vec![request.crate_dir.clone()];
-    paths.extend_from_slice(inputs);
-    let fingerprint = fingerprint(&paths)?;
-    if let Some(built) = unchanged(folder, &fingerprint) {
+    let mut inputs = inputs.to_vec();
+    inputs.push(request.crate_dir.clone());
+    let sources = sources(&inputs, folder)?;
+    if let Some(built) = unchanged(folder, &fingerprint(&sources, &request.crate_dir)?) {
         progress.step(&Step::Unchanged { path: folder.clone() });
         return Ok(built);
     }
     let built = build(request, progress)?;
+    let fingerprint = fingerprint(&sources, &request.crate_dir)?;
     let path = folder.join(".built.json");
     let record = serde_json::to_vec(&Record { fingerprint, built: built.clone() });
     let record = record.map_err(|error| Error::File { action: "write", path: path.clone(), source: error.into() })?;
@@ -79,38 +84,52 @@ fn unchanged(folder: &Path, fingerprint: &Digest) -> Option<Vec<Built>> {
     (record.fingerprint == *fingerprint && record.built.iter().all(whole)).then_some(record.built)
 }
 
-/// One digest over names and contents of all files, and over what this program would make of them.
-fn fingerprint(paths: &[PathBuf]) -> Result<Digest, Error> {
+/// Names and digests of all files, one a line, but for what is in `made`.
+fn sources(paths: &[PathBuf], made: &Path) -> Result<String, Error> {
+    let made = fs::canonicalize(made).map_err(Error::file("find", made))?;
     let mut files = Vec::new();
     for path in paths {
-        collect(path, &mut files)?;
+        let path = fs::canonicalize(path).map_err(Error::file("find", path))?;
+        collect(path, &made, &mut files)?;
     }
     files.sort();
     files.dedup();
-    let mut text = format!("func {}\n{}\n", env!("CARGO_PKG_VERSION"), Digest::of(include_bytes!("pack.rs")));
+    let mut lines = String::new();
     for file in files {
         let contents = fs::read(&file).map_err(Error::file("read", &file))?;
-        let _ = writeln!(text, "{} {}", Digest::of(&contents), file.display());
+        let _ = writeln!(lines, "{} {}", Digest::of(&contents), file.display());
     }
-    Ok(Digest::of(text.as_bytes()))
+    Ok(lines)
 }
 
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let unreadable = || Error::file("read", path);
+fn collect(path: PathBuf, made: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     if !path.is_dir() {
-        files.push(path.to_owned());
+        files.push(path);
         return Ok(());
     }
-    for entry in fs::read_dir(path).map_err(unreadable())? {
-        let entry = entry.map_err(unreadable())?;
-        // What cargo makes, and what editors leave behind.
+    for entry in fs::read_dir(&path).map_err(Error::file("read", &path))? {
+        let entry = entry.map_err(Error::file("read", &path))?;
         let name = entry.file_name();
-        if name == "target" || (name.as_encoded_bytes().starts_with(b".") && name != ".cargo") {
+        // What cargo makes, and what editors leave behind.
+        let hidden = name.as_encoded_bytes().starts_with(b".") && name != ".cargo";
+        if hidden || name == "target" || name == LOCK_FILE || entry.path() == made {
             continue;
         }
-        collect(&entry.path(), files)?;
+        collect(entry.path(), made, files)?;
     }
     Ok(())
+}
+
+/// One digest over the sources, the versions of what they depend on, and what this program would make of them.
+fn fingerprint(sources: &str, crate_dir: &Path) -> Result<Digest, Error> {
+    let path = crate_dir.join(LOCK_FILE);
+    let versions = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        other => other.map_err(Error::file("read", &path))?,
+    };
+    let maker = Digest::of(include_bytes!("pack.rs"));
+    let text = format!("func {} {maker}\n{LOCK_FILE} {}\n{sources}", env!("CARGO_PKG_VERSION"), Digest::of(&versions));
+    Ok(Digest::of(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -121,11 +140,13 @@ mod tests {
     fn only_inputs_change_the_fingerprint() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let now = || fingerprint(&[folder.path().to_owned()]).unwrap();
+        fs::create_dir(at("out")).unwrap();
+        let now = || fingerprint(&sources(&[folder.path().to_owned()], &at("out")).unwrap(), folder.path()).unwrap();
         fs::write(at("a.rs"), "a").unwrap();
         let first = now();
         fs::create_dir(at("target")).unwrap();
         fs::write(at("target/x"), "made").unwrap();
+        fs::write(at("out/a.wasm"), "made").unwrap();
         fs::write(at(".a.rs.swp"), "left behind").unwrap();
         assert_eq!(now(), first);
         fs::write(at("a.rs"), "b").unwrap();
@@ -134,7 +155,10 @@ mod tests {
         fs::create_dir(at(".cargo")).unwrap();
         assert_eq!(now(), first);
         fs::write(at(".cargo/config.toml"), "").unwrap();
-        assert_ne!(now(), first);
+        let second = now();
+        assert_ne!(second, first);
+        fs::write(at("Cargo.lock"), "versions").unwrap();
+        assert_ne!(now(), second);
     }
 
     #[test]
