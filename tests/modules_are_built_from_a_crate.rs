@@ -56,12 +56,13 @@ impl Crate {
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");
         let manifest = format!(
             "[package]\nname = \"{name}\"\nversion = \"1.2.0\"\nedition = \"2024\"\ndescription = \"Tells fortunes\"\n\
-             license = \"MIT\"\n[lib]\ncrate-type = [\"cdylib\"]\n[dependencies]\nfunc-sdk = {{ path = {:?} }}\n\
+             license = \"MIT\"\n[lib]\ncrate-type = [\"cdylib\"]\n[dependencies]\nfunc-sdk = {{ path = \"{}\" }}\n\
              [profile.release]\nopt-level = \"s\"\nlto = \"fat\"\ncodegen-units = 1\npanic = \"abort\"\n",
-            plugins.join("sdk")
+            plugins.join("sdk").display()
         );
         folder.write("Cargo.toml", &manifest);
-        folder.write(".cargo/config.toml", &format!("[build]\ntarget-dir = {:?}\n", plugins.join("target")));
+        folder
+            .write(".cargo/config.toml", &format!("[build]\ntarget-dir = \"{}\"\n", plugins.join("target").display()));
         fs::copy(plugins.join("Cargo.lock"), folder.path("Cargo.lock")).unwrap();
         folder.write("wit/fortune.wit", wit);
         folder.write("src/lib.rs", code);
