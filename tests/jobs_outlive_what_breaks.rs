@@ -46,10 +46,10 @@ fn a_minion_that_is_down_leaves_the_job_partial_and_its_result_arrives_later() {
     let job = start(&fleet, &gates);
     fleet.minion("m2").kill();
     gates.iter().for_each(|gate| gate.open("passed"));
-    until("the first result", || (fleet.status(&job)["hosts"]["m1"]["state"] == "done").then_some(()));
+    until("the first result", || (fleet.status(&job)["hosts"]["m1"]["state"] == "FINISHED").then_some(()));
     let status = fleet.status(&job);
     assert_eq!(status["status"], "PARTIAL", "{status}");
-    assert_ne!(status["hosts"]["m2"]["state"], "done", "a refused poll became a result: {status}");
+    assert_ne!(status["hosts"]["m2"]["state"], "FINISHED", "a refused poll became a result: {status}");
     fleet.minion("m2").launch();
     let waited = fleet.func(["job", "wait", &job, "--json"]).expect(0).json();
     assert_eq!(waited["status"], "FINISHED");

@@ -45,7 +45,7 @@ fn an_overlord_killed_in_mid_fan_out_is_resumed() {
     // The second submission hangs: whether its request will be read is open.
     until("the second host to be under way", || {
         let id = only_job(&fleet)["id"].as_str()?.to_owned();
-        (fleet.status(&id)["hosts"]["m2"]["state"] == "sent").then_some(())
+        (fleet.stored(&id)["hosts"]["m2"]["state"] == "SENT").then_some(())
     });
     overlord.kill().unwrap();
     overlord.wait().unwrap();

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use func::ca::{Host, Inventory};
 use func::config::Home;
 use func::fleet::{Fleet as Client, FleetOptions, Outcome, Request};
+use func::overlord::{Overlord, OverlordConfig};
 use func::tls::Identity;
 use func::wire::{Call, Value};
 use nix::sys::signal::{Signal, kill};
@@ -162,6 +163,13 @@ impl Fleet {
     /// A job as `func job status` shows it.
     pub fn status(&self, job: &str) -> serde_json::Value {
         self.func(["job", "status", job, "--json"]).json()
+    }
+
+    /// The same from the overlord's store alone: no minion is asked.
+    pub fn stored(&self, job: &str) -> serde_json::Value {
+        let overlord = Overlord::open(OverlordConfig::at(&Home::at(self.home()))).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(overlord.status(&job.parse().unwrap())).unwrap().to_json()
     }
 
     /// Runs a `func` command to its end.

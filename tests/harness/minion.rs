@@ -104,7 +104,7 @@ impl Minion {
 
     /// The fork server.
     pub fn fork_server(&self) -> Option<Pid> {
-        self.processes().into_iter().find(|pid| processes::command_line(*pid).contains("__fork-server"))
+        self.processes().into_iter().find(|pid| processes::command_line(*pid).contains("fork server"))
     }
 
     /// Freezes the daemon: connections to it hang.
