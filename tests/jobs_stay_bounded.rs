@@ -1,6 +1,6 @@
 //! What a job may use is bounded, and what it says is there for its owner.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use func::{
     jobs::{JobState, Submission},
@@ -86,7 +86,7 @@ async fn a_worker_is_a_small_process_of_its_own_that_holds_nothing_of_the_daemon
     for entry in fs::read_dir(format!("/proc/{worker}/fd")).unwrap().flatten() {
         let target = fs::read_link(entry.path()).unwrap().display().to_string();
         let expected = ["/dev/null", "pipe:", "anon_inode:", "socket:"].iter().any(|start| target.starts_with(start))
-            || target.ends_with(".cwasm")
+            || Path::new(&target).extension().is_some_and(|extension| extension == "cwasm")
             || target.contains(id.as_str());
         assert!(expected, "the worker holds {target}");
     }

@@ -66,7 +66,7 @@ async fn a_killed_daemon_leaves_its_worker_running_and_the_next_one_reports_the_
 #[tokio::test]
 async fn a_worker_killed_while_no_daemon_ran_is_lost() {
     let place = Place::new();
-    let (mut daemon, id) = daemon_with_a_job(place.path(), Duration::from_secs(600)).await;
+    let (mut daemon, id) = daemon_with_a_job(place.path(), Duration::from_mins(10)).await;
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     kill_at_once(worker_of(&id).unwrap());
@@ -78,7 +78,7 @@ async fn a_worker_killed_while_no_daemon_ran_is_lost() {
 #[tokio::test]
 async fn a_worker_killed_after_a_restart_is_lost_and_never_running_for_ever() {
     let place = Place::new();
-    let (mut daemon, id) = daemon_with_a_job(place.path(), Duration::from_secs(600)).await;
+    let (mut daemon, id) = daemon_with_a_job(place.path(), Duration::from_mins(10)).await;
     daemon.kill().unwrap();
     daemon.wait().unwrap();
     let jobs = place.reopen().await;
@@ -116,6 +116,31 @@ async fn a_killed_fork_server_costs_no_job() {
     assert_eq!(end(&jobs, &after).await, JobState::Finished(Value::Int(5)));
     assert_eq!(end(&jobs, &before).await, JobState::Finished(Value::Int(300)));
     assert_ne!(place.fork_server(), Some(killed));
+}
+
+#[tokio::test]
+async fn the_fork_server_is_replaced_after_many_reloads_and_costs_no_job() {
+    const VERSIONS: usize = 310;
+    let place = Place::new();
+    // The same code under ever new paths, as after so many reloads.
+    let name = Module::get().compiled.file_name().unwrap();
+    let versions = place.path().join("versions");
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let reloaded = move |_: &_| {
+        let folder = versions.join(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string());
+        fs::create_dir_all(&folder).ok()?;
+        fs::hard_link(&Module::get().compiled, folder.join(name)).ok()?;
+        Some(folder.join(name))
+    };
+    let jobs = func::jobs::Jobs::open(place.config(), std::sync::Arc::new(reloaded)).await.unwrap();
+    let run = async |number: i64| {
+        let id = jobs.submit(submission("add", &[number, 1])).await.unwrap();
+        assert_eq!(end(&jobs, &id).await, JobState::Finished(Value::Int(number + 1)));
+    };
+    run(0).await;
+    let first = place.fork_server();
+    futures_util::future::join_all((1..i64::try_from(VERSIONS).unwrap()).map(run)).await;
+    assert_ne!(place.fork_server(), first);
 }
 
 #[tokio::test]

@@ -345,6 +345,19 @@ mod tests {
     }
 
     #[test]
+    fn a_result_that_cannot_be_written_becomes_a_failure_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let call = samples::call();
+        let path = folder.path().join(call.id.as_str());
+        let mut journal = samples::born(folder.path(), call);
+        let too_large = Value::Bytes(vec![0; 65 << 20]);
+        journal.finish(samples::moment(0), End::Finished(too_large)).unwrap();
+        let End::Failed(failure) = read(&path).unwrap().ended.unwrap().end else { panic!("it must fail") };
+        assert_eq!(failure.kind, "ResultNotRecorded");
+        assert!(failure.trace.contains("longer than a journal takes"), "{}", failure.trace);
+    }
+
+    #[test]
     fn names_of_births_tell_their_job() {
         let id = MinionJobId::fresh();
         assert_eq!(id_in_temporary_name(&temporary_name(&id)), Some(id.clone()));

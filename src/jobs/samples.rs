@@ -41,7 +41,7 @@ pub(super) fn call() -> Call {
         grant: serde_json::from_str::<Grant>(r#"{"read": ["/proc/**"], "run": ["/bin/df"]}"#).unwrap(),
         settings: BTreeMap::from([("depth".to_owned(), "3".to_owned())]),
         limits: Limits::default(),
-        deadline: Duration::from_secs(3600),
+        deadline: Duration::from_hours(1),
         accepted: moment(0),
     }
 }

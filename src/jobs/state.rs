@@ -77,6 +77,8 @@ pub(super) fn judge<'a>(history: &'a History, lock: Lock, now: &Moment) -> Verdi
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::{
         super::{
             record::{Call, End, Record, Tombstone},
@@ -88,6 +90,7 @@ mod tests {
 
     /// Everything that a judgement depends on.
     #[derive(Debug, Clone, Copy)]
+    #[expect(clippy::struct_excessive_bools, reason = "every combination of them is tried")]
     struct Case {
         lock: Lock,
         call: bool,
@@ -170,6 +173,41 @@ mod tests {
     fn every_combination_has_its_verdict() {
         for case in Case::all() {
             assert_eq!(word(judge(&case.history(), case.lock, &samples::moment(60))), case.expected(), "{case:?}");
+        }
+    }
+
+    fn records() -> impl Strategy<Value = Vec<Record>> {
+        let record = prop_oneof![
+            Just(Record::HandOver(samples::moment(0))),
+            Just(samples::started()),
+            Just(samples::progress(3)),
+            Just(samples::ended(End::Finished(crate::wire::Value::Int(1)))),
+            Just(samples::ended(End::Lost { why: String::new() })),
+            Just(Record::Acknowledged(samples::moment(0))),
+            Just(Record::Foreign(99)),
+        ];
+        prop::collection::vec(record, 0..12)
+    }
+
+    proptest! {
+        /// However a journal grows, its job only ever moves on: from waiting over begun to one end.
+        #[test]
+        fn no_record_takes_a_job_back(records in records()) {
+            let mut history = History::default();
+            history.add(Record::Call(Box::new(samples::call())));
+            let (mut begun, mut end) = (false, None);
+            for record in records {
+                history.add(record);
+                let verdict = judge(&history, Lock::Free, &samples::moment(0));
+                prop_assert!(!(begun && verdict == Verdict::Spawn));
+                begun |= history.started.is_some();
+                if let Verdict::Ended(ended) = verdict {
+                    prop_assert_eq!(end.get_or_insert_with(|| ended.clone()), ended);
+                } else {
+                    prop_assert!(end.is_none());
+                }
+                prop_assert_eq!(judge(&history, Lock::Held, &samples::moment(0)), Verdict::Running);
+            }
         }
     }
 

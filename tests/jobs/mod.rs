@@ -23,7 +23,7 @@ use nix::{
 use tempfile::TempDir;
 
 /// Long enough for a slow machine, and never waited for on a quick one.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The compiled module of `work.wat`.
 pub(crate) struct Module {
