@@ -76,11 +76,22 @@ fn calls_that_cannot_be_made_say_why() {
         }
     }
     // A record with a key that its type does not have.
-    let signature = client.call("kinds.get_method_args", vec![]).to_json();
-    assert!(signature["echo_record"].is_object(), "{signature}");
-    let odd = Value::structure([("no-such-key", Value::Int(1))]);
-    let (kind, message) = error(&client, "kinds.echo_record", vec![odd]);
+    let whole = [
+        ("truth", true.into()),
+        ("small", 1.into()),
+        ("large", 1.into()),
+        ("real", 1.5.into()),
+        ("letter", "x".into()),
+        ("two_words", "x".into()),
+        ("raw", Value::Bytes(vec![1])),
+        ("colour", "red".into()),
+        ("may", Value::Array(vec![])),
+        ("shape", Value::structure([("circle", Value::Double(1.0))])),
+        ("counts", Value::structure([("a", Value::Int(1))])),
+    ];
+    let odd = whole.into_iter().chain([("no_such_key", Value::Nil)]);
+    let (kind, message) = error(&client, "kinds.echo_record", vec![Value::structure(odd)]);
     assert_eq!(kind, "InvalidArguments");
-    assert!(message.contains("no-such-key"), "{message}");
+    assert!(message.contains("no_such_key"), "{message}");
     assert_eq!(client.call("test.ping", vec![]), Value::Int(1), "it serves on");
 }
