@@ -181,3 +181,22 @@ fn dxr_reads_what_is_written_as_we_do() {
     assert_eq!(theirs.params[0], dxr::Value::Long(1 << 40));
     assert_eq!(theirs.params[1], dxr::Value::String("a b".into()));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_a_reader_panic(body: Vec<u8>) {
+        let _ = (parse_call(&body), parse_answer(&body));
+    }
+
+    #[test]
+    fn no_change_of_a_call_makes_a_reader_panic(at: proptest::sample::Index, junk: Vec<u8>, cut: bool) {
+        let value = "<value><struct><member><name>a</name><value><base64>aGk=</base64></value></member>\
+                     <member><name>b</name><value><array><data><value>&amp;</value></data></array></value></member>\
+                     </struct></value>";
+        let mut body = call(value);
+        let at = at.index(body.len());
+        let end = if cut { body.len().min(at + junk.len()) } else { at };
+        body.splice(at..end, junk);
+        let _ = (parse_call(&body), parse_answer(&body));
+    }
+}

@@ -1,0 +1,83 @@
+//! Nothing is read, waited for or held without a bound.
+
+use super::*;
+
+#[tokio::test]
+async fn a_call_ends_at_its_deadline_or_the_callers() {
+    let stand = Stand::start().await;
+    let mut sleep = request(encode_call(&Call::new("test.sleep", vec![600.into()])));
+    sleep.headers_mut().insert(header::TIMEOUT_MS, "50".parse().unwrap());
+    let Answer::Value(value) = send(&mut stand.boss().await, sleep).await.1 else { panic!("a fault") };
+    assert_eq!(RemoteError::from_value(&value).unwrap().kind, "TimedOut");
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn calls_wait_for_a_place_and_no_longer_than_their_time() {
+    let stand = Stand::with(|fleet| fleet.calls.at_once = 1).await;
+    let mut first = stand.boss().await;
+    let sleeping = tokio::spawn(async move { call(&mut first, "test.sleep", vec![600.into()]).await });
+    let mut second = stand.boss().await;
+    loop {
+        let mut ping = request(encode_call(&Call::new("test.ping", vec![])));
+        ping.headers_mut().insert(header::TIMEOUT_MS, "20".parse().unwrap());
+        let Answer::Value(value) = send(&mut second, ping).await.1 else { panic!("a fault") };
+        if RemoteError::from_value(&value).is_some_and(|error| error.kind == "Busy") {
+            break;
+        }
+    }
+    assert_eq!(call(&mut second, "system.ping", vec![]).await, Value::Int(1), "built-in methods need no place");
+    sleeping.abort();
+    stand.server.abort();
+}
+
+#[tokio::test]
+async fn silent_and_slow_connections_are_ended() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let short = Period::seconds(1);
+    let stand = Stand::with(|fleet| {
+        fleet.connections.idle_timeout = short;
+        fleet.connections.header_timeout = short;
+        fleet.connections.body_timeout = short;
+        fleet.connections.handshake_timeout = short;
+    })
+    .await;
+    let boss = stand.identity(Role::Overlord);
+    let mut rest = Vec::new();
+    // A clean end of the stream is only reported after close_notify.
+    let mut idle = stand.tls(&boss, "web1").await.unwrap();
+    assert_eq!(idle.read_to_end(&mut rest).await.unwrap(), 0);
+    let mut slow = stand.tls(&boss, "web1").await.unwrap();
+    slow.write_all(b"POST / HTTP/1.1\r\nhost: web1\r\n").await.unwrap();
+    let _ = slow.read_to_end(&mut rest).await;
+    let mut half = stand.tls(&boss, "web1").await.unwrap();
+    half.write_all(b"POST / HTTP/1.1\r\nhost: web1\r\ncontent-length: 10\r\n\r\nabc").await.unwrap();
+    let _ = half.read_to_end(&mut rest).await;
+    assert!(rest.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&rest));
+    let mut mute = TcpStream::connect(stand.address).await.unwrap();
+    assert_eq!(mute.read_to_end(&mut rest).await.unwrap(), 0);
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_a_call_is_refused_and_the_server_serves_on() {
+    let stand = Stand::with(|fleet| fleet.calls.largest_request = ByteSize::from(1 << 20)).await;
+    let (head, answer) = send(&mut stand.boss().await, request("not XML")).await;
+    assert!(matches!(answer, Answer::Fault(fault) if fault.message.contains("malformed request: not XML-RPC")));
+    assert_eq!(head.status(), StatusCode::OK);
+    let (head, answer) = send(&mut stand.boss().await, request(vec![b' '; 100_000_000])).await;
+    assert!(matches!(answer, Answer::Fault(fault) if fault.message.contains("larger than")));
+    assert_eq!(
+        (head.status(), &head.headers()["connection"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &"close".parse().unwrap())
+    );
+    let get = Request::get("/").header("host", "web1").body(Full::default()).unwrap();
+    assert_eq!(send(&mut stand.boss().await, get).await.0.status(), StatusCode::METHOD_NOT_ALLOWED);
+    let mut odd = request(encode_call(&Call::new("async.test.ping", vec![])));
+    odd.headers_mut().insert(header::JOB_ID, "7".parse().unwrap());
+    assert!(
+        matches!(send(&mut stand.boss().await, odd).await.1, Answer::Fault(fault) if fault.message.contains("func-job-id"))
+    );
+    assert_eq!(call(&mut stand.boss().await, "test.ping", vec![]).await, Value::Int(1));
+    stand.stop().await;
+}
