@@ -26,9 +26,12 @@ use crate::{
     wire::Value,
 };
 
-/// What wasmtime may allocate to carry one value of the guest's out: a byte of a list takes one
-/// `Val`.
-const BYTES_PER_VALUE: usize = size_of::<Val>();
+/// What the host may allocate for each byte that a result may have. A number takes 32 bytes on its way
+/// and counts as 8, so this is twice what it needs; only bytes inside of other values, which are
+/// numbers, too, reach this bound (at a quarter of the limit) before their own.
+const FUEL_PER_BYTE: usize = 8;
+/// No call is given more time than this.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 /// What a call that is cancelled has to end by itself: `job.cancelled` says so to whoever asks, and
 /// waits in the host end at once.
 const CANCEL_GRACE: Duration = Duration::from_millis(300);
@@ -57,16 +60,19 @@ impl Plugin {
         method: &Method,
         args: Arguments<'_>,
         module: &ModuleName,
-        context: CallContext,
+        mut context: CallContext,
     ) -> Result<Value, CallError> {
+        context.deadline = context.deadline.min(LONGEST);
         let (deadline, clock, limits) = (context.deadline, context.clock, context.limits.clone());
         let started = tokio::time::Instant::now();
         let entered = tokio::time::timeout(deadline, self.engine().enter()).await;
-        let _entered = entered.map_err(|_| CallError::TimedOut { after: deadline })?;
+        let _entered =
+            entered.map_err(|_| CallError::Busy { why: "other calls took all the time there was".into() })?;
+        context.deadline = deadline.saturating_sub(started.elapsed());
 
         let mut store = Store::new(self.engine().wasmtime(), State::new(context, module.clone()));
         store.limiter(|state| &mut state.usage);
-        store.set_hostcall_fuel(limits.output_bytes.saturating_mul(BYTES_PER_VALUE).max(LEAST_FUEL));
+        store.set_hostcall_fuel(limits.output_bytes.saturating_mul(FUEL_PER_BYTE).max(LEAST_FUEL));
         watch_the_time(&mut store, clock);
 
         let cancelled = store.data().cancellation();

@@ -151,5 +151,5 @@ impl CallError {
 }
 
 fn seconds(time: Duration) -> String {
-    format!("{} s", time.as_millis() as f64 / 1000.0)
+    format!("{} s", time.as_secs_f64())
 }

@@ -52,14 +52,16 @@ pub(super) fn of_trap(
     if state.usage.refused() && (unreachable || trap.is_none() || trap == Some(Trap::AllocationTooLarge)) {
         return CallError::OutOfMemory { limit: state.context.limits.memory_bytes };
     }
-    let text = format!("{error:#}");
-    if text.contains(FUEL_SPENT) {
+    let fuel_spent = format!("{error:#}").contains(FUEL_SPENT);
+    let in_host_call = backtrace.is_some_and(|backtrace| !backtrace.frames().is_empty());
+    if fuel_spent && !in_host_call {
         return CallError::TooLarge { limit: state.context.limits.output_bytes };
     }
     let logged = state.last_error.as_ref().filter(|_| unreachable);
     let message = match (logged, error.downcast_ref::<I32Exit>()) {
         (Some(logged), _) => logged.message.clone(),
         (None, Some(exit)) => format!("the module ended itself with exit code {}", exit.0),
+        (None, None) if fuel_spent => "the module passed more data to the host at once than it may".to_owned(),
         (None, None) => trap.map_or_else(|| error.root_cause().to_string(), |trap| trap.to_string()),
     };
     let frame = logged.and_then(|logged| logged.place.clone()).or_else(|| author_frame(backtrace?));

@@ -55,16 +55,13 @@ pub(super) fn modules(
         for (name, item) in instance.exports(engine) {
             let ComponentItem::ComponentFunc(ty) = item.ty else { continue };
             let Some(function) = component.get_export_index(Some(&parent), name) else { continue };
-            match uncallable(name, &ty) {
-                Some(why) => {
-                    module.uncallable.insert(wire_name(name), why);
-                }
-                None => {
-                    let bytes = BytesPath::of(&ty, &types);
-                    let entry = Entry { function, ty, bytes, shown: format!("{}.{}", module.name, wire_name(name)) };
-                    module.methods.insert(wire_name(name), method(name, entry, docs));
-                }
+            if let Some(why) = uncallable(name, &ty) {
+                module.uncallable.insert(wire_name(name), why);
+                continue;
             }
+            let bytes = BytesPath::of(&ty, &types);
+            let entry = Entry { function, ty, bytes, shown: format!("{}.{}", module.name, wire_name(name)) };
+            module.methods.insert(wire_name(name), method(name, entry, docs));
         }
         if export.starts_with(HOST_PACKAGE) {
             if id.short == "facts" {

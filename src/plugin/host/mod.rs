@@ -75,3 +75,6 @@ pub(super) async fn until_set(cancelled: &std::sync::atomic::AtomicBool) {
         tokio::time::sleep(job::CANCEL_CHECK).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,7 @@ impl RegistryConfig {
             cache: cache.into(),
             reserved: Vec::new(),
             quiet: Duration::from_millis(150),
-            rescan: Duration::from_secs(60),
+            rescan: Duration::from_mins(1),
         }
     }
 }

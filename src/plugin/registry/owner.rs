@@ -63,6 +63,8 @@ impl Owner {
     /// Serves until the last handle is gone.
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut watcher = Watcher::new(self.config.folder.clone(), self.config.quiet);
+        let mut now_and_then = time::interval_at(time::Instant::now() + self.config.rescan, self.config.rescan);
+        now_and_then.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         loop {
             let order = tokio::select! {
                 order = orders.recv() => match order {
@@ -70,7 +72,7 @@ impl Owner {
                     None => return,
                 },
                 () = watcher.changed() => None,
-                () = time::sleep(self.config.rescan) => None,
+                _ = now_and_then.tick() => None,
             };
             match order {
                 Some(Order::Collect { keep, done }) => {

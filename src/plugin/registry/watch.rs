@@ -24,12 +24,14 @@ pub(super) struct Watcher {
     watching: Option<(notify::RecommendedWatcher, u64)>,
     notice: mpsc::Sender<()>,
     noticed: mpsc::Receiver<()>,
+    /// A change that was noticed and not yet returned: when it will be returned at the latest.
+    pending: Option<time::Instant>,
 }
 
 impl Watcher {
     pub(super) fn new(folder: PathBuf, quiet: Duration) -> Self {
         let (notice, noticed) = mpsc::channel(1);
-        let mut watcher = Self { folder, quiet, watching: None, notice, noticed };
+        let mut watcher = Self { folder, quiet, watching: None, notice, noticed, pending: None };
         watcher.renew();
         watcher
     }
@@ -49,18 +51,20 @@ impl Watcher {
         });
     }
 
-    /// Returns when the folder has changed and has then been quiet. Safe to drop at any time: a
-    /// change that was noticed and not returned is lost only together with the watcher.
+    /// Returns when the folder has changed and has then been quiet. May be dropped at any time: a
+    /// change that was noticed before is returned by the next call.
     pub(super) async fn changed(&mut self) {
-        // `self` holds a sender, so that the channel never closes.
-        let _ = self.noticed.recv().await;
-        let latest = time::Instant::now() + LONGEST_WAIT;
-        while time::Instant::now() < latest {
-            match time::timeout(self.quiet, self.noticed.recv()).await {
-                Ok(_) => {}
-                Err(_) => return,
+        let latest = match self.pending {
+            Some(latest) => latest,
+            None => {
+                // `self` holds a sender, so that the channel never closes.
+                let _ = self.noticed.recv().await;
+                *self.pending.insert(time::Instant::now() + LONGEST_WAIT)
             }
-        }
+        };
+        let quiet = self.quiet;
+        while time::Instant::now() < latest && time::timeout(quiet, self.noticed.recv()).await.is_ok() {}
+        self.pending = None;
     }
 }
 

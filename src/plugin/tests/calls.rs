@@ -121,3 +121,10 @@ async fn a_result_has_a_limit() {
     let large = call(&plugin, "sample.big", &[1_100_000.into()], small).await;
     assert_eq!(large, Err(CallError::TooLarge { limit: 1_000_000 }));
 }
+
+#[tokio::test]
+async fn a_deadline_may_be_as_long_as_it_likes() {
+    let mut patient = context();
+    patient.deadline = Duration::MAX;
+    assert_eq!(call(&sample(), "sample.add", &[1.into(), 1.into()], patient).await, Ok(Value::Int(2)));
+}

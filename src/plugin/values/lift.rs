@@ -61,7 +61,6 @@ fn at_depth(val: &Val, ty: &Type, budget: &mut Budget, depth: u32) -> Result<Val
             budget.take(text.len())?;
             Value::String(text.clone())
         }
-        (Val::Enum(name), _) => Value::String(wire_name(name)),
         (Val::Flags(names), _) => Value::Array(names.iter().map(|name| Value::String(wire_name(name))).collect()),
         (Val::List(items), Type::List(list)) => {
             let element = list.ty();
@@ -91,7 +90,7 @@ fn at_depth(val: &Val, ty: &Type, budget: &mut Budget, depth: u32) -> Result<Val
             let lifted = parts.map(|(i, (val, ty))| at_depth(val, &ty, budget, depth + 1).map_err(|e| e.at_index(i)));
             Value::Array(lifted.collect::<Result<_>>()?)
         }
-        (Val::Variant(name, None), _) => Value::String(wire_name(name)),
+        (Val::Variant(name, None) | Val::Enum(name), _) => Value::String(wire_name(name)),
         (Val::Variant(name, Some(val)), Type::Variant(variant)) => {
             let ty = variant.cases().find(|case| case.name == name).and_then(|case| case.ty).ok_or_else(disagree)?;
             let value = at_depth(val, &ty, budget, depth + 1).map_err(|e| e.in_field(name))?;

@@ -1,6 +1,6 @@
 //! A value that does not fit its type, with the path to the place.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A value that does not fit its type.
 ///
@@ -58,7 +58,10 @@ impl Mismatch {
                     text.push('.');
                     text.push_str(name);
                 }
-                Step::Index(index) => text.push_str(&format!("[{index}]")),
+                Step::Index(index) => {
+                    // Writing to a string cannot fail.
+                    let _ = write!(text, "[{index}]");
+                }
             }
         }
         text

@@ -137,14 +137,14 @@ fn wire_values(ty: &Type) -> BoxedStrategy<Value> {
         Type::Float64 => any::<f64>().prop_filter("finite", |n| n.is_finite()).prop_map(Value::Double).boxed(),
         Type::Char => any::<char>().prop_map(|c| Value::String(c.into())).boxed(),
         Type::String => any::<String>().prop_map(Value::String).boxed(),
-        Type::Enum(names) => {
-            let names: Vec<_> = names.names().map(named).collect();
-            prop::sample::select(names).boxed()
+        Type::Enum(shape) => {
+            let words: Vec<_> = shape.names().map(named).collect();
+            prop::sample::select(words).boxed()
         }
-        Type::Flags(names) => {
-            let names: Vec<_> = names.names().map(named).collect();
-            let count = names.len();
-            prop::sample::subsequence(names, 0..=count).prop_map(Value::Array).boxed()
+        Type::Flags(shape) => {
+            let words: Vec<_> = shape.names().map(named).collect();
+            let count = words.len();
+            prop::sample::subsequence(words, 0..=count).prop_map(Value::Array).boxed()
         }
         Type::List(list) if matches!(list.ty(), Type::U8) => any::<Vec<u8>>().prop_map(Value::Bytes).boxed(),
         Type::List(list) => match signature::dictionary(&list.ty()) {

@@ -160,6 +160,7 @@ fn metadata(stat: &FileStat) -> Metadata {
         gid: stat.st_gid,
         owner: User::from_uid(uid).ok().flatten().map(|user| user.name),
         group: Group::from_gid(gid).ok().flatten().map(|group| group.name),
+        #[allow(clippy::useless_conversion, reason = "u32 on other architectures")]
         links: stat.st_nlink.into(),
         modified: Datetime {
             seconds: stat.st_mtime,

@@ -36,15 +36,12 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut rest = text;
     while let Some((byte, tail)) = rest.split_first() {
         let octal = tail.get(..3).and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        match (byte, octal) {
-            (b'\\', Some(byte)) => {
-                plain.push(byte);
-                rest = &tail[3..];
-            }
-            _ => {
-                plain.push(*byte);
-                rest = tail;
-            }
+        if let (b'\\', Some(byte)) = (byte, octal) {
+            plain.push(byte);
+            rest = &tail[3..];
+        } else {
+            plain.push(*byte);
+            rest = tail;
         }
     }
     plain
