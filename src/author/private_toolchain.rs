@@ -38,6 +38,10 @@ pub(super) fn make(folder: &Path, base: &Path, progress: &dyn Progress) -> Resul
     for program in ["apt-get", "dpkg"] {
         said(clean_command(program).arg("--version"))?;
     }
+    make_by(SCRIPT, folder, base, progress)
+}
+
+fn make_by(script: &str, folder: &Path, base: &Path, progress: &dyn Progress) -> Result<PathBuf, Error> {
     let parent = durable::folder_of(folder);
     durable::create_folder(parent, 0o755).map_err(Error::file("make", parent))?;
     let lock_path = parent.join("guest-toolchain.lock");
@@ -50,16 +54,16 @@ pub(super) fn make(folder: &Path, base: &Path, progress: &dyn Progress) -> Resul
     }
     let unfinished = parent.join("guest-toolchain.new");
     remove(&unfinished)?;
-    run_script(&unfinished, base, progress).inspect_err(|_| drop(remove(&unfinished)))?;
+    run_script(script, &unfinished, base, progress).inspect_err(|_| drop(remove(&unfinished)))?;
     remove(folder)?;
     fs::rename(&unfinished, folder).map_err(Error::file("put in place", folder))?;
     Ok(folder.to_owned())
 }
 
-fn run_script(unfinished: &Path, base: &Path, progress: &dyn Progress) -> Result<(), Error> {
+fn run_script(script: &str, unfinished: &Path, base: &Path, progress: &dyn Progress) -> Result<(), Error> {
     let about = said(clean_command(base.join("bin/rustc")).arg("-vV"))?;
     let mut command = clean_command("bash");
-    command.args(["-c", SCRIPT]).env("DEST", unfinished).env("BASE", base).env("TARGET", TARGET);
+    command.args(["-c", script]).env("DEST", unfinished).env("BASE", base).env("TARGET", TARGET);
     command.env("HOST", field(&about, "host").unwrap_or_default()).env("CARGO", base.join("bin/cargo"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let failed = |source| Error::Run { program: "bash".to_owned(), source };
@@ -87,5 +91,49 @@ fn remove(folder: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", folder)(error)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<String>>);
+
+    impl Progress for Heard {
+        fn step(&self, step: &Step) {
+            self.0.lock().unwrap().push(step.to_string());
+        }
+    }
+
+    /// The folder that holds the installed Rust.
+    fn base() -> PathBuf {
+        said(clean_command("rustc").args(["--print", "sysroot"])).unwrap().trim().into()
+    }
+
+    #[test]
+    fn a_toolchain_appears_whole_and_its_steps_are_told() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("func/guest-toolchain");
+        let heard = Heard::default();
+        let script = "set -eu; echo unpacking; mkdir -p $DEST; echo \"$HOST $TARGET $BASE $CARGO\" > $DEST/told";
+        make_by(script, &folder, &base(), &heard).unwrap();
+        let told = fs::read_to_string(folder.join("told")).unwrap();
+        assert!(told.contains("-linux-") && told.contains(TARGET) && told.contains("/bin/cargo"), "{told}");
+        assert_eq!(*heard.0.lock().unwrap(), ["making a toolchain for modules: unpacking"]);
+        assert!(!cache.path().join("func/guest-toolchain.new").exists());
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_behind_and_says_what_the_programs_said() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("func/guest-toolchain");
+        let script = "mkdir -p $DEST; echo 'no such package' >&2; exit 1";
+        let error = make_by(script, &folder, &base(), &Heard::default()).unwrap_err();
+        assert!(error.to_string().contains("no such package"), "{error}");
+        assert!(!folder.exists() && !cache.path().join("func/guest-toolchain.new").exists());
     }
 }
