@@ -146,7 +146,7 @@ impl<B: Backend> Dispatcher<B> {
             return match builtin.name {
                 "system.multicall" => Done::value(multicall::run(self, caller, extras, builtin, params).await),
                 name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),
-                _ => Done::value(job_methods::answer(self, builtin, &caller.peer.name, params).await),
+                _ => Done::value(job_methods::answer(self, builtin, &caller.peer.name, extras.timeout, params).await),
             };
         }
         let (name, background) = match method.strip_prefix("async.") {

@@ -14,10 +14,12 @@ pub(super) const WAIT: &str = "jobs.wait";
 /// The longest that it waits.
 const LONGEST: Duration = Duration::from_mins(5);
 
+/// Answers one of them. `longest` bounds the wait, beside our own bound.
 pub(super) async fn answer<B: Backend>(
     dispatcher: &Dispatcher<B>,
     builtin: &Builtin,
     owner: &str,
+    longest: Option<Duration>,
     params: Vec<Value>,
 ) -> Result<Value, RemoteError> {
     let backend = &dispatcher.backend;
@@ -37,7 +39,8 @@ pub(super) async fn answer<B: Backend>(
         WAIT => {
             let [id, seconds] = builtin.args(params)?;
             let id = builtin.text(0, id)?;
-            let time = Duration::try_from_secs_f64(builtin.number(1, &seconds)?).unwrap_or(LONGEST).min(LONGEST);
+            let longest = longest.unwrap_or(LONGEST).min(LONGEST);
+            let time = Duration::try_from_secs_f64(builtin.number(1, &seconds)?).unwrap_or(longest).min(longest);
             let Ok(id) = job_id(&id) else { return Ok(status(None)) };
             // A minion that stops does not wait for its jobs: they outlive it.
             let waited = tokio::select! {

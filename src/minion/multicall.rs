@@ -1,5 +1,7 @@
 //! `system.multicall`: many calls in one request, one after the other.
 
+use std::time::Instant;
+
 use super::{
     backend::Backend,
     builtin::Builtin,
@@ -26,13 +28,20 @@ pub(super) async fn run<B: Backend>(
             format!("{} calls in one request; {MOST} are allowed", calls.len()),
         ));
     }
-    // A job id belongs to one call, so the calls in here get fresh ones.
-    let extras = Extras { job_id: None, ..extras.clone() };
+    // All of them share the time of one call.
+    let ends = Instant::now() + extras.timeout.map_or(dispatcher.call_time, |asked| asked.min(dispatcher.call_time));
     let mut answers = Vec::with_capacity(calls.len());
     for call in calls {
         let answer = match read(call) {
             // The future is boxed because it holds itself: a call in here is a call like any other.
-            Ok(call) => Box::pin(dispatcher.run(caller, &extras, call)).await.into_answer(),
+            Ok(call) if Instant::now() >= ends => Answer::Value(out_of_time(&call).into()),
+            Ok(call) => {
+                // A job id belongs to one call, so the calls in here get fresh ones. A job's time is its own.
+                let left = ends.saturating_duration_since(Instant::now());
+                let timeout = if call.method.starts_with("async.") { extras.timeout } else { Some(left) };
+                let extras = Extras { job_id: None, timeout, overlord_job: extras.overlord_job.clone() };
+                Box::pin(dispatcher.run(caller, &extras, call)).await.into_answer()
+            }
             Err(why) => Answer::Fault(Fault::refused(why)),
         };
         answers.push(match answer {
@@ -43,6 +52,11 @@ pub(super) async fn run<B: Backend>(
         });
     }
     Ok(Value::Array(answers))
+}
+
+fn out_of_time(call: &Call) -> RemoteError {
+    let method: String = call.method.chars().take(200).collect();
+    RemoteError::new("TimedOut", format!("`{method}` was not called: the calls before it took all the time"))
 }
 
 fn read(call: Value) -> Result<Call, &'static str> {

@@ -10,6 +10,7 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
 use super::{backend::Backend, connection::Door};
+use crate::sys::descriptor;
 
 /// The pause after a failed `accept`, which mostly means that descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -23,6 +24,10 @@ pub(super) async fn serve<B: Backend>(
     patience: Duration,
     shutdown: impl Future<Output = ()>,
 ) {
+    // Connections, workers' pipes and journals: the usual 1,024 descriptors are soon used up.
+    if let Err(error) = descriptor::raise_open_files_limit() {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
     let stopping = door.stopping.clone();
     let door = Arc::new(door);
     let places = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));

@@ -81,3 +81,18 @@ async fn what_is_not_a_call_is_refused_and_the_server_serves_on() {
     assert_eq!(call(&mut stand.boss().await, "test.ping", vec![]).await, Value::Int(1));
     stand.stop().await;
 }
+
+#[tokio::test]
+async fn many_calls_in_one_request_share_the_time_of_one() {
+    let stand = Stand::start().await;
+    let one = |method: &str, param: i64| {
+        Value::structure([("methodName", Value::from(method)), ("params", Value::Array(vec![param.into()]))])
+    };
+    let calls = vec![one("test.sleep", 600), one("test.sleep", 600), one("async.test.sleep", 600)];
+    let mut request = request(encode_call(&Call::new("system.multicall", vec![Value::Array(calls)])));
+    request.headers_mut().insert(header::TIMEOUT_MS, "100".parse().unwrap());
+    let Answer::Value(answers) = send(&mut stand.boss().await, request).await.1 else { panic!("a fault") };
+    let answers = answers.to_json();
+    assert_eq!((&answers[0][0][1], &answers[1][0][1]), (&"TimedOut".into(), &"TimedOut".into()), "{answers}");
+    stand.stop().await;
+}
