@@ -1,8 +1,18 @@
 //! What Func promises, a file a promise.
 
+#![allow(
+    unreachable_pub,
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and nothing outside uses it"
+)]
+
 mod a_finished_job_needs_no_minion;
 mod a_job_moves_through_its_states;
 mod a_large_fleet_is_called_and_counted;
+mod a_simulated_fleet_answers_like_a_real_one;
 mod architecture;
 mod bad_requests_get_clear_answers;
 mod client;
@@ -22,3 +32,4 @@ mod refuse_strangers;
 mod rogue_modules_do_no_harm;
 mod modules_are_built_from_a_crate;
 mod shipped_modules_tell_the_truth;
+mod the_demo_shows_what_it_says;

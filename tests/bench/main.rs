@@ -1,3 +1,49 @@
-//! The tables of `cargo bench`.
+//! `cargo bench`: what Func costs, each figure beside its floor, measured in the same run.
+//!
+//! These are tables to read, never tests: no figure fails a build. Arguments choose tables by name:
+//! `cargo bench -- fan-out jobs`. `FUNC_BENCH_HOSTS` sets the size of the simulated fleet (1,000).
 
-fn main() {}
+#![allow(
+    unreachable_pub,
+    clippy::cast_precision_loss,
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that prints rough figures, and ends when something is wrong"
+)]
+
+#[path = "../harness/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the tests' harness has more than the benches need")]
+mod harness;
+
+mod calls;
+mod fan_out;
+mod floor;
+mod memory;
+mod simulation;
+mod store;
+mod table;
+mod workers;
+
+fn main() {
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|choice| choice == name);
+    // Forks need a process without threads, so this floor comes before everything else.
+    let bare_forks = wanted("jobs").then(workers::bare_double_forks);
+    if wanted("fan-out") {
+        fan_out::run();
+    }
+    if wanted("calls") {
+        calls::run();
+    }
+    if let Some(bare) = bare_forks {
+        workers::run(bare);
+    }
+    if wanted("store") {
+        store::run();
+    }
+    if wanted("memory") {
+        memory::run();
+    }
+}

@@ -50,7 +50,12 @@ pub fn time(duration: Duration) -> String {
 /// The value below which the share `q` (0 to 1) of the samples lies.
 pub fn quantile(samples: &mut [Duration], q: f64) -> Duration {
     samples.sort_unstable();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
     let index = ((samples.len() - 1) as f64 * q).round() as usize;
     samples[index]
 }

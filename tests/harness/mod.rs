@@ -12,4 +12,5 @@ pub use fleet::{Answer, Fleet};
 pub use gate::Gate;
 pub use minion::Minion;
 pub use modules::{guest, shipped_modules};
+pub use processes::of_home as processes_of;
 pub use wait::until;

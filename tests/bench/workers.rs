@@ -1,0 +1,167 @@
+//! Async jobs: how soon a worker runs guest code, how many jobs a second, and what a worker weighs.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use func::access::Grant;
+use func::ids::Digest;
+use func::jobs::{ForkServerCommand, JobState, Jobs, JobsConfig, Submission};
+use func::plugin::{Cache, Engine, Limits};
+use func::sys::descriptor;
+use func::sys::fork::{Forked, double_fork, exit_now};
+use func::sys::process::private_memory;
+use func::wire::Value;
+use futures_util::StreamExt as _;
+
+use crate::harness::shipped_modules;
+use crate::table::{Table, quantile, time};
+
+const FORKS: usize = 1000;
+const JOBS: usize = 600;
+const OWNER: &str = "bench";
+
+/// Double forks a second that do nothing but end, one after the other; the pipe's end says that the
+/// grandchild is gone. Must run while this process has one thread.
+pub fn bare_double_forks() -> f64 {
+    let began = Instant::now();
+    for _ in 0..FORKS {
+        let (read, write) = descriptor::pipe().unwrap();
+        match double_fork().unwrap() {
+            Forked::Grandchild => exit_now(0),
+            Forked::Caller => {
+                drop(write);
+                let mut rest = Vec::new();
+                std::fs::File::from(read).read_to_end(&mut rest).unwrap();
+            }
+        }
+    }
+    FORKS as f64 / began.elapsed().as_secs_f64()
+}
+
+struct Bench {
+    jobs: Jobs,
+    digest: Digest,
+}
+
+impl Bench {
+    fn submission(&self, method: &str, args: Vec<Value>) -> Submission {
+        Submission {
+            id: None,
+            owner: OWNER.to_owned(),
+            overlord_job: None,
+            method: method.parse().unwrap(),
+            args,
+            digest: self.digest,
+            grant: Grant::default(),
+            settings: BTreeMap::new(),
+            limits: Limits::default(),
+            deadline: Duration::from_secs(60),
+        }
+    }
+
+    async fn run(&self, method: &str, args: Vec<Value>) -> Value {
+        let id = self.jobs.submit(self.submission(method, args)).await.unwrap();
+        let report = self.jobs.wait(&id, OWNER, Duration::from_secs(60)).await.unwrap().unwrap();
+        match report.state {
+            JobState::Finished(value) => value,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub fn run(bare: f64) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::Builder::new().prefix("func-bench-").tempdir().unwrap();
+        let built = shipped_modules().modules.iter().find(|built| built.name == "test").unwrap();
+        let engine = Engine::serving().unwrap();
+        let cache = Cache::open(folder.path().join("cache")).unwrap();
+        cache.load(&engine, &std::fs::read(&built.path).unwrap()).unwrap();
+        let compiled = cache.path(&engine, &built.digest);
+        let config = JobsConfig {
+            fork_server: ForkServerCommand {
+                program: env!("CARGO_BIN_EXE_func").into(),
+                ..ForkServerCommand::default()
+            },
+            ..JobsConfig::new(folder.path().join("jobs"))
+        };
+        let jobs = Jobs::open(config, Arc::new(move |_| Some(compiled.clone()))).await.unwrap();
+        let bench = Bench { jobs, digest: built.digest };
+        bench.run("test.ping", vec![]).await;
+        latency(&bench).await;
+        throughput(&bench, bare).await;
+        weight(&bench).await;
+        bench.jobs.shutdown().await;
+    });
+}
+
+/// `test.sleep 0` answers the time of day at which the guest ran.
+async fn latency(bench: &Bench) {
+    let (mut to_wasm, mut to_answer) = (Vec::new(), Vec::new());
+    for _ in 0..300 {
+        let (asked, began) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap(), Instant::now());
+        let Value::Double(ran) = bench.run("test.sleep", vec![Value::Double(0.0)]).await else { panic!() };
+        to_answer.push(began.elapsed());
+        to_wasm.push(Duration::from_secs_f64((ran - asked.as_secs_f64()).max(0.0)));
+    }
+    let mut table =
+        Table::new("one async job at a time, journal and fsyncs included", ["from the request to", "p50", "p99"]);
+    for (name, samples) in [("running WASM", &mut to_wasm), ("the result known to a waiter", &mut to_answer)] {
+        table.row([name.to_owned(), time(quantile(samples, 0.5)), time(quantile(samples, 0.99))]);
+    }
+    table.print();
+    println!("  goal: p50 to running WASM under 2 ms.");
+}
+
+async fn throughput(bench: &Bench, bare: f64) {
+    let mut table = Table::new(
+        &format!("{JOBS} async jobs of test.ping, against {bare:.0} bare double forks a second"),
+        ["in flight", "jobs a second", "bare / jobs"],
+    );
+    for width in [1, 16, 48] {
+        let began = Instant::now();
+        let jobs = (0..JOBS).map(|_| bench.run("test.ping", vec![]));
+        let done = futures_util::stream::iter(jobs).buffer_unordered(width).count().await;
+        let rate = done as f64 / began.elapsed().as_secs_f64();
+        table.row([width.to_string(), format!("{rate:.0}"), format!("{:.2}×", bare / rate)]);
+    }
+    table.print();
+    println!("  goal: within 2×.");
+}
+
+/// Memory that only one worker has, while twenty wait.
+async fn weight(bench: &Bench) {
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(bench.jobs.submit(bench.submission("test.sleep", vec![Value::Double(2.0)])).await.unwrap());
+    }
+    let mut weights: Vec<u64> = Vec::new();
+    for id in &ids {
+        let pid = loop {
+            if let Some(pid) = worker_of(id.as_str()) {
+                break pid;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        weights.push(private_memory(pid).unwrap());
+    }
+    weights.sort_unstable();
+    let mut table = Table::new("private memory of a worker that waits in a call", ["median of 20", "largest"]);
+    let kilobytes = |bytes: u64| format!("{} kB", bytes / 1024);
+    table.row([kilobytes(weights[weights.len() / 2]), kilobytes(weights[weights.len() - 1])]);
+    table.print();
+    println!("  goal: under 1 MB.");
+    for id in ids {
+        bench.jobs.wait(&id, OWNER, Duration::from_secs(60)).await.unwrap();
+    }
+}
+
+fn worker_of(job: &str) -> Option<u32> {
+    std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let command = std::fs::read(entry.path().join("cmdline")).ok()?;
+        String::from_utf8_lossy(&command).contains(job).then_some(pid)
+    })
+}
