@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    Error, HostState, JobRecord, JobView, Overlord,
+    Error, HostState, JobView, Overlord,
     ask::{question, report},
     fan_out::Desk,
-    ledger::{Part, Work},
     recorder::Recorder,
     state::{Event, Report},
+    transactions::{Part, Work},
 };
 use crate::{
     fleet::Outcome,
@@ -45,11 +45,10 @@ struct Round {
 impl Overlord {
     /// Asks every minion that still works on a job how it is, once. A finished job is answered from the store.
     pub async fn poll(&self, id: &OverlordJobId) -> Result<JobView, Error> {
-        let view = self.status(id).await?;
-        if view.is_finished() {
-            return Ok(view);
-        }
         let work = self.ledger().work(id).await?;
+        if work.view.is_finished() {
+            return Ok(work.view);
+        }
         let round = self.ask(id, work, Duration::ZERO, &mut |_, _| {}).await?;
         let mut view = self.status(id).await?;
         for (host, why) in round.unasked {
@@ -77,14 +76,13 @@ impl Overlord {
         };
         let mut pause = Duration::ZERO;
         loop {
-            let view = self.status(id).await?;
-            view.outcomes().for_each(|(host, outcome)| tell(host, outcome));
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if view.is_finished() || view.interrupted || left == Some(Duration::ZERO) {
-                return Ok(view);
-            }
-            self.settle_doubtful(id, &view).await?;
             let work = self.ledger().work(id).await?;
+            work.view.outcomes().for_each(|(host, outcome)| tell(host, outcome));
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if work.view.is_finished() || work.view.interrupted || left == Some(Duration::ZERO) {
+                return Ok(work.view);
+            }
+            self.settle_doubtful(id, &work).await?;
             let poll = long_poll(&work, left);
             let began = Instant::now();
             let round = self.ask(id, work, poll, &mut tell).await?;
@@ -94,9 +92,9 @@ impl Overlord {
     }
 
     /// Once the fan-out is done, parts that may not have arrived are settled by whoever waits and gets the job's lock.
-    async fn settle_doubtful(&self, id: &OverlordJobId, view: &JobView) -> Result<(), Error> {
-        let doubtful = view.hosts.values().any(|host| matches!(host.state, HostState::Sent { .. }));
-        if !doubtful || view.progress.fanned_out.is_none() {
+    async fn settle_doubtful(&self, id: &OverlordJobId, work: &Work) -> Result<(), Error> {
+        let doubtful = work.parts.iter().any(Part::is_doubtful);
+        if !doubtful || work.view.progress.fanned_out.is_none() {
             return Ok(());
         }
         let _lock = match self.lock(id).await {
@@ -104,8 +102,9 @@ impl Overlord {
             Err(Error::BeingHandedOut { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
+        // What was doubtful before we had the lock may have been settled by whoever had it.
         let work = self.ledger().work(id).await?;
-        let desk = Desk::new(self, id.clone(), work.record)?;
+        let desk = Desk::new(self, id.clone(), work.view.record)?;
         desk.settle(work.parts.into_iter().filter(Part::is_doubtful).collect()).await;
         desk.recorder.finish().await
     }
@@ -121,6 +120,7 @@ impl Overlord {
         let fleet = self.fleet()?.clone();
         let recorder = Recorder::start(self.ledger().clone(), id.clone());
         let parts: Vec<Part> = work.parts.into_iter().filter(|part| part.state.may_be_known()).collect();
+        let record = &work.view.record;
         let mut answers = stream::iter(parts)
             .map(|part| {
                 let answer = fleet.spawn(part.host.clone(), question(&part.job, poll));
@@ -131,7 +131,7 @@ impl Overlord {
         while let Some((part, answer)) = answers.next().await {
             let was_acknowledged = matches!(part.state, HostState::Acknowledged { .. });
             let name = part.host.name;
-            let ended = match report(answer, work.record.timeout) {
+            let ended = match report(answer, record.timeout) {
                 Ok(report) => {
                     round.answered += 1;
                     let ended = matches!(report, Report::Done(_));
@@ -147,17 +147,13 @@ impl Overlord {
                     false
                 }
             };
-            if !ended && is_given_up(&work.record) {
+            if !ended && record.is_given_up(Timestamp::now()) {
                 recorder.note(name, Event::GaveUp);
             }
         }
         recorder.finish().await?;
         Ok(round)
     }
-}
-
-fn is_given_up(record: &JobRecord) -> bool {
-    record.is_given_up(Timestamp::now())
 }
 
 /// How long minions are asked to wait: briefly while another process still hands the job out or minions wait for their

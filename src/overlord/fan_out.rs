@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use super::{
     Error, JobRecord, JobView, Overlord,
     ask::{question, report},
-    ledger::Part,
     lock::JobLock,
     recorder::Recorder,
     state::{Event, HostState, Report},
+    transactions::Part,
 };
 use crate::{
     fleet::{Fleet, Outcome, Request},
-    ids::OverlordJobId,
+    ids::{HostName, OverlordJobId},
     wire::Call,
 };
 
@@ -52,15 +52,15 @@ impl FanOut {
         let Self { overlord, id, lock } = self;
         let ledger = overlord.ledger();
         let work = ledger.work(&id).await?;
-        if work.progress.open > 0 {
-            let desk = Desk::new(&overlord, id.clone(), work.record)?;
+        if work.view.progress.open > 0 {
+            let desk = Desk::new(&overlord, id.clone(), work.view.record)?;
             let result = desk.hand_out(&overlord, work.parts).await;
             // What was learned is kept, also when something failed.
             desk.recorder.finish().await.and(result)?;
         }
-        ledger.fanned_out(&id).await?;
+        let view = ledger.fanned_out(&id).await?;
         drop(lock);
-        ledger.view(&id).await
+        Ok(view)
     }
 }
 
@@ -82,14 +82,15 @@ impl Desk {
     }
 
     async fn hand_out(&self, overlord: &Overlord, parts: Vec<Part>) -> Result<(), Error> {
+        let mut doubt = parts.iter().any(Part::is_doubtful);
         let planned = parts.into_iter().filter(|part| part.state == HostState::Planned);
         if self.record.is_given_up(Timestamp::now()) {
             planned.for_each(|part| self.recorder.note(part.host.name, Event::GaveUp));
         } else {
-            self.send(planned.collect()).await;
+            doubt |= self.send(planned.collect()).await;
         }
         for pass in 0..PASSES {
-            if !self.recorder.settled().await {
+            if !doubt || !self.recorder.settled().await {
                 break;
             }
             let work = overlord.ledger().work(&self.id).await?;
@@ -128,30 +129,33 @@ impl Desk {
         self.send(unknown).await;
     }
 
-    /// Sends parts, each only after it is durable that it may have been sent.
-    async fn send(&self, parts: Vec<Part>) {
+    /// Sends parts, each only after it is durable that it may have been sent. Answers whether of some it is not known if
+    /// they arrived.
+    async fn send(&self, parts: Vec<Part>) -> bool {
+        let mut doubt = false;
+        let mut note = |(host, outcome): (HostName, Outcome)| {
+            doubt |= matches!(outcome, Outcome::Lost { .. } | Outcome::TimedOut { .. } | Outcome::Unreachable { .. });
+            self.recorder.note(host, Event::Submitted(outcome));
+        };
         let mut in_flight = FuturesUnordered::new();
         for chunk in parts.chunks(CHUNK) {
             if !self.recorder.sending(chunk.iter().map(|part| part.host.name.clone())).await {
                 break;
             }
             for part in chunk {
-                if in_flight.len() >= self.record.forks {
-                    self.submitted(in_flight.next().await);
+                if in_flight.len() >= self.record.forks
+                    && let Some(submitted) = in_flight.next().await
+                {
+                    note(submitted);
                 }
                 let request = self.request.clone().job(&part.job, self.record.timeout);
                 in_flight.push(self.fleet.spawn(part.host.clone(), request));
             }
         }
         while let Some(submitted) = in_flight.next().await {
-            self.submitted(Some(submitted));
+            note(submitted);
         }
-    }
-
-    fn submitted(&self, submitted: Option<(crate::ids::HostName, Outcome)>) {
-        if let Some((host, outcome)) = submitted {
-            self.recorder.note(host, Event::Submitted(outcome));
-        }
+        doubt
     }
 }
 

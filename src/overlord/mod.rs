@@ -26,6 +26,7 @@ mod recorder;
 mod state;
 #[cfg(test)]
 mod tests;
+mod transactions;
 mod view;
 
 pub use error::Error;

@@ -131,11 +131,14 @@ impl Disk {
         Ok(row.map(|row| row.to_vec()))
     }
 
-    /// All rows whose key begins with `prefix`.
-    pub(super) fn scan(&self, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
+    /// Reads every row whose key begins with `prefix`, in order.
+    pub(super) fn scan<R>(
+        &self,
+        prefix: &[u8],
+        mut read: impl FnMut(&[u8], &[u8]) -> Result<R, Error>,
+    ) -> Result<Vec<R>, Error> {
         let rows = self.sled().scan_prefix(prefix);
-        rows.map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(|error| self.failed(&error)))
-            .collect()
+        rows.map(|row| row.map_err(|error| self.failed(&error)).and_then(|(key, value)| read(&key, &value))).collect()
     }
 
     /// The folder of big values.

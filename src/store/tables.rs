@@ -1,6 +1,6 @@
 //! One transaction's view of the tables: what it wrote lies over what is on disk.
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::BTreeMap};
 
 use super::{
     Error, Key, Table,
@@ -118,17 +118,22 @@ impl<'a> Tables<'a> {
     }
 
     fn rows<T: Table, K: Key>(&self, start: &[u8]) -> Result<Rows<K, T::Value>, Error> {
-        let mut rows = self.seen(self.disk.scan(start))?;
-        for (key, value) in self.writes.range(start.to_vec()..).take_while(|(key, _)| key.starts_with(start)) {
+        let read =
+            |key: &[u8], row: &[u8]| Ok((self.seen(read_key(T::NAME, &key[start.len()..]))?, self.value::<T>(row)?));
+        let written = self.writes.range(start.to_vec()..).take_while(|(key, _)| key.starts_with(start));
+        let mut written = written.peekable();
+        if written.peek().is_none() {
+            return self.seen(self.disk.scan(start, read));
+        }
+        let copied = self.disk.scan(start, |key, row| Ok((key.to_vec(), row.to_vec())));
+        let mut rows: BTreeMap<_, _> = self.seen(copied)?.into_iter().collect();
+        for (key, value) in written {
             match value {
                 Some(value) => rows.insert(key.clone(), value.clone()),
                 None => rows.remove(key),
             };
         }
-        let read = |(key, row): (Vec<u8>, Vec<u8>)| {
-            Ok((self.seen(read_key(T::NAME, &key[start.len()..]))?, self.value::<T>(&row)?))
-        };
-        rows.into_iter().map(read).collect()
+        rows.iter().map(|(key, row)| read(key, row)).collect()
     }
 
     fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {

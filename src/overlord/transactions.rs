@@ -1,0 +1,185 @@
+//! Every transaction on the overlord's tables.
+//!
+//! Each reads before it writes and moves a host only by the rules of [`state`](super::state), so it makes no difference
+//! how many processes learn of a result, or in which order.
+
+use std::{collections::BTreeMap, path::Path};
+
+use jiff::Timestamp;
+
+use super::{
+    Error, HostState, HostView, JobLine, JobRecord, JobView, Progress,
+    lock::JobLock,
+    record::{Jobs, Map, Mapped, ProgressRows, States},
+    state::{Event, step},
+};
+use crate::{
+    ca::Host,
+    fleet::{Outcome, Selection},
+    ids::{HostName, MinionJobId, OverlordJobId},
+    store::Tables,
+};
+
+/// A job with everything that is needed to work on it.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    pub(super) view: JobView,
+    /// Its hosts, but those that were skipped.
+    pub(super) parts: Vec<Part>,
+}
+
+/// One host's part of a job, to be worked on.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) host: Host,
+    pub(super) job: MinionJobId,
+    pub(super) state: HostState,
+}
+
+/// Writes a new job with its whole map, and takes its lock before anybody can see it.
+pub(super) fn plan(
+    tables: &mut Tables<'_>,
+    locks: &Path,
+    mut record: JobRecord,
+    selection: &Selection,
+) -> Result<(OverlordJobId, JobLock), Error> {
+    let mut repeat = 0;
+    let name = |repeat| OverlordJobId::new(&record.target, &record.method, record.submitted, repeat);
+    while tables.contains::<Jobs>(&name(repeat))? {
+        repeat += 1;
+    }
+    let id = name(repeat);
+    let lock = JobLock::take(locks, &id)?;
+    let asked = selection.hosts.iter().map(|host| (host, Some(MinionJobId::fresh()), None));
+    let skipped = selection.skipped.iter().map(|(host, reason)| (host, None, Some(*reason)));
+    record.hosts = selection.len();
+    let now = record.submitted;
+    let mut progress = Progress { open: selection.hosts.len(), ..Progress::default() };
+    for (host, job, skip) in asked.chain(skipped) {
+        let key = (id.clone(), host.name.clone());
+        tables.put::<Map>(&key, &Mapped { address: host.address.clone(), job })?;
+        if let Some(reason) = skip {
+            let outcome = Outcome::Skipped(reason);
+            progress.summary.add(&outcome);
+            tables.put::<States>(&key, &HostState::Done { at: now, outcome })?;
+        }
+    }
+    if progress.open == 0 {
+        progress.ended = Some(now);
+    }
+    tables.put::<Jobs>(&id, &record)?;
+    tables.put::<ProgressRows>(&id, &progress)?;
+    Ok((id, lock))
+}
+
+/// Moves hosts by what was learned about them.
+pub(super) fn record(
+    tables: &mut Tables<'_>,
+    id: &OverlordJobId,
+    events: &[(HostName, Event)],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let rules = job(tables, id)?.rules();
+    let mut progress = progress(tables, id)?;
+    let before = progress;
+    for (host, event) in events {
+        let key = (id.clone(), host.clone());
+        let Some(mapped) = tables.get::<Map>(&key)? else { continue };
+        let state = tables.get::<States>(&key)?.unwrap_or(HostState::Planned);
+        let Some(new) = step(&state, event, mapped.job.as_ref(), &rules, now) else { continue };
+        if let Some(outcome) = new.outcome() {
+            progress.summary.add(outcome);
+            progress.open = progress.open.saturating_sub(1);
+        }
+        tables.put::<States>(&key, &new)?;
+    }
+    if progress.open == 0 {
+        progress.ended.get_or_insert(now);
+    }
+    if progress != before {
+        tables.put::<ProgressRows>(id, &progress)?;
+    }
+    Ok(())
+}
+
+/// Notes that the job was handed out, and answers how it stands.
+pub(super) fn fanned_out(
+    tables: &mut Tables<'_>,
+    locks: &Path,
+    id: &OverlordJobId,
+    now: Timestamp,
+) -> Result<JobView, Error> {
+    let mut progress = progress(tables, id)?;
+    if progress.fanned_out.is_none() {
+        progress.fanned_out = Some(now);
+        tables.put::<ProgressRows>(id, &progress)?;
+    }
+    view(tables, locks, id)
+}
+
+/// The job as it is shown.
+pub(super) fn view(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) -> Result<JobView, Error> {
+    let (record, progress, hosts) = whole(tables, id)?;
+    let shown = |(host, mapped, state): (HostName, Mapped, HostState)| {
+        (host, HostView { minion_job: mapped.job, state, unasked: None })
+    };
+    let interrupted = is_interrupted(&progress, locks, id);
+    Ok(JobView { id: id.clone(), record, progress, interrupted, hosts: hosts.into_iter().map(shown).collect() })
+}
+
+/// The job as it is worked on.
+pub(super) fn work(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) -> Result<Work, Error> {
+    let view = view(tables, locks, id)?;
+    let mut parts = Vec::with_capacity(view.progress.open);
+    for (name, mapped) in tables.under::<Map, _, _>(id)? {
+        if let (Some(job), Some(host)) = (mapped.job, view.hosts.get(&name)) {
+            parts.push(Part { host: Host { name, address: mapped.address }, job, state: host.state.clone() });
+        }
+    }
+    Ok(Work { view, parts })
+}
+
+/// Every job, oldest first.
+pub(super) fn list(tables: &mut Tables<'_>, locks: &Path) -> Result<Vec<JobLine>, Error> {
+    let mut progress: BTreeMap<_, _> = tables.all::<ProgressRows>()?.into_iter().collect();
+    let mut lines = Vec::new();
+    for (id, record) in tables.all::<Jobs>()? {
+        let progress = progress.remove(&id).unwrap_or_default();
+        let interrupted = is_interrupted(&progress, locks, &id);
+        lines.push(JobLine { id, submitted: record.submitted, progress, hosts: record.hosts, interrupted });
+    }
+    lines.sort_by(|a, b| (a.submitted, &a.id).cmp(&(b.submitted, &b.id)));
+    Ok(lines)
+}
+
+/// To be asked inside the transaction that read `progress`: whoever hands the job out notes its end before it lets go of
+/// the lock, and cannot do so meanwhile.
+fn is_interrupted(progress: &Progress, locks: &Path, id: &OverlordJobId) -> bool {
+    progress.open > 0 && progress.fanned_out.is_none() && JobLock::is_free(locks, id)
+}
+
+type Whole = (JobRecord, Progress, Vec<(HostName, Mapped, HostState)>);
+
+fn whole(tables: &mut Tables<'_>, id: &OverlordJobId) -> Result<Whole, Error> {
+    let record = job(tables, id)?;
+    let progress = progress(tables, id)?;
+    let map = tables.under::<Map, _, _>(id)?;
+    if map.len() != record.hosts {
+        return Err(Error::TornMap { id: id.clone(), found: map.len(), wanted: record.hosts });
+    }
+    // Both tables are in the order of the hosts.
+    let mut states = tables.under::<States, _, _>(id)?.into_iter().peekable();
+    let state = |(host, mapped): (HostName, Mapped)| {
+        let state = states.next_if(|(name, _)| *name == host).map_or(HostState::Planned, |(_, state)| state);
+        (host, mapped, state)
+    };
+    Ok((record, progress, map.into_iter().map(state).collect()))
+}
+
+fn job(tables: &Tables<'_>, id: &OverlordJobId) -> Result<JobRecord, Error> {
+    tables.get::<Jobs>(id)?.ok_or_else(|| Error::UnknownJob { id: id.clone() })
+}
+
+fn progress(tables: &Tables<'_>, id: &OverlordJobId) -> Result<Progress, Error> {
+    tables.get::<ProgressRows>(id)?.ok_or_else(|| Error::UnknownJob { id: id.clone() })
+}
