@@ -12,7 +12,7 @@ use super::failure::{Failure, OrExit};
 use super::report::{Report, Silent};
 use super::stop::stop_signal;
 use crate::config::Home;
-use crate::minion::sim::{self, SimConfig};
+use crate::minion::sim::{self, SimConfig, SimPlugins};
 use crate::telemetry;
 
 /// Simulate N minions in one process, for tests and measurements
@@ -31,6 +31,9 @@ pub(super) struct Sim {
     /// Listen here
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: String,
+    /// Serve the plugins of this folder, without grants, in place of the native `test`
+    #[arg(long, value_name = "DIR")]
+    modules: Option<PathBuf>,
 }
 
 impl Sim {
@@ -44,7 +47,9 @@ impl Sim {
             let address = listener.local_addr().or_exit(Exit::Internal)?;
             let stop = stop_signal()?;
             let config = SimConfig { minions: self.minions, home: Home::at(&self.dir) };
-            let fleet = sim::prepare(&config, address).or_exit(Exit::Configuration)?;
+            let mut fleet = sim::prepare(&config, address).or_exit(Exit::Configuration)?;
+            let cache = self.dir.join("cache");
+            fleet.plugins = self.modules.map(|folder| SimPlugins { folder, cache });
             let mut out = io::stdout().lock();
             let _ = writeln!(
                 out,

@@ -1,119 +1,62 @@
 //! A real minion's backend: the plugin registry for calls, the durable jobs for `async.` ones.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     backend::{Backend, CallOrder, JobOrder, LogPart, Refusal},
-    sinks::CallLog,
-    view::{MethodView, ModuleView, Stamp},
+    modules::{Modules, PluginMethod},
+    view::{ModuleView, Stamp},
 };
 use crate::{
-    access::{Grant, Grants},
     ids::{MethodName, MinionJobId, ModuleName},
     jobs::{self, Jobs, Submission, SubmitError},
-    plugin::{CallContext, Clock, Limits, Method, Module, Plugin, Registry, check_arguments},
     wire::{Fault, JobStatus, RemoteError, Value},
 };
 
 /// Modules and jobs of this machine.
 pub(super) struct Live {
-    pub(super) registry: Registry,
+    pub(super) modules: Modules,
     pub(super) jobs: Jobs,
-    pub(super) grants: Grants,
-    pub(super) settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
-    pub(super) limits: Limits,
-}
-
-/// A method of one version of a plugin, which stays loaded for as long as this does.
-pub(super) struct LiveTarget {
-    plugin: Plugin,
-    name: MethodName,
-    method: Method,
-    short: ModuleName,
-    full: ModuleName,
-    stamp: Stamp,
-}
-
-impl Live {
-    fn grant(&self, target: &LiveTarget) -> Grant {
-        self.grants.for_module(&target.short, &target.full)
-    }
-
-    fn settings(&self, target: &LiveTarget) -> BTreeMap<String, String> {
-        let of = |name| self.settings.get(name).cloned().unwrap_or_default();
-        let mut settings = of(&target.short);
-        settings.extend(of(&target.full));
-        settings
-    }
 }
 
 impl Backend for Live {
-    type Target = LiveTarget;
+    type Target = PluginMethod;
 
     fn modules(&self) -> Vec<Arc<ModuleView>> {
-        self.registry.catalog().modules().map(|module| Arc::new(view(module))).collect()
+        self.modules.views()
     }
 
     fn module(&self, name: &ModuleName) -> Option<Arc<ModuleView>> {
-        self.registry.catalog().module(name).map(|(_, module)| Arc::new(view(module)))
+        self.modules.view(name)
     }
 
-    fn resolve(&self, name: &MethodName) -> Option<LiveTarget> {
-        let catalog = self.registry.catalog();
-        let found = catalog.resolve(name).ok()?;
-        Some(LiveTarget {
-            plugin: found.plugin.clone(),
-            name: name.clone(),
-            method: found.method.clone(),
-            short: found.module.name.clone(),
-            full: found.module.full_name.clone(),
-            stamp: Stamp { version: Some(found.module.version.clone()), digest: Some(found.module.digest) },
-        })
+    fn resolve(&self, name: &MethodName) -> Option<PluginMethod> {
+        self.modules.resolve(name)
     }
 
-    fn stamp(&self, target: &LiveTarget) -> Stamp {
-        target.stamp.clone()
+    fn stamp(&self, target: &PluginMethod) -> Stamp {
+        target.stamp()
     }
 
-    fn check(&self, target: &LiveTarget, args: &[Value]) -> Result<(), RemoteError> {
-        check_arguments(&target.method, args).map_err(|error| error.to_remote_error())
+    fn check(&self, target: &PluginMethod, args: &[Value]) -> Result<(), RemoteError> {
+        target.check(args)
     }
 
-    async fn call(&self, target: LiveTarget, args: Vec<Value>, order: CallOrder) -> Result<Value, RemoteError> {
-        let context = CallContext {
-            job_id: MinionJobId::fresh().to_string(),
-            caller: order.caller,
-            deadline: order.deadline,
-            grant: Arc::new(self.grant(&target)),
-            settings: Arc::new(self.settings(&target)),
-            limits: self.limits.clone(),
-            events: Arc::new(CallLog(target.name.clone())),
-            dry_run: false,
-            cancelled: Arc::default(),
-            clock: Clock::Ticks,
-        };
-        target.plugin.call(&target.name, &args, context).await.map_err(|error| {
-            if let Some(trace) = error.trace() {
-                tracing::warn!(method = %target.name, %error, trace, "a module broke off");
-            }
-            error.to_remote_error()
-        })
+    async fn call(&self, target: PluginMethod, args: Vec<Value>, order: CallOrder) -> Result<Value, RemoteError> {
+        self.modules.call(target, args, order).await
     }
 
-    async fn submit(&self, target: LiveTarget, args: Vec<Value>, order: JobOrder) -> Result<MinionJobId, Refusal> {
-        let Some(digest) = target.stamp.digest else {
-            return Err(Refusal::Error(RemoteError::new("Internal", "the module has no digest")));
-        };
+    async fn submit(&self, target: PluginMethod, args: Vec<Value>, order: JobOrder) -> Result<MinionJobId, Refusal> {
         let submission = Submission {
             id: order.id,
             owner: order.owner,
             overlord_job: order.overlord_job,
             method: order.method,
             args,
-            digest,
-            grant: self.grant(&target),
-            settings: self.settings(&target),
-            limits: self.limits.clone(),
+            digest: target.digest(),
+            grant: self.modules.grant(&target),
+            settings: self.modules.settings(&target),
+            limits: self.modules.limits.clone(),
             deadline: order.deadline,
         };
         self.jobs.submit(submission).await.map_err(|error| refusal(&error))
@@ -169,19 +112,4 @@ fn refusal(error: &SubmitError) -> Refusal {
     };
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     Refusal::Error(RemoteError::new(kind, format!("{error}{cause}")))
-}
-
-fn view(module: &Module) -> ModuleView {
-    let method = |(name, method): (&String, &Method)| {
-        let view = MethodView { params: method.params.clone(), result: method.result.clone(), doc: method.doc.clone() };
-        (name.clone(), view)
-    };
-    ModuleView {
-        name: module.name.clone(),
-        full_name: module.full_name.clone(),
-        version: module.version.clone(),
-        description: module.description.clone(),
-        methods: module.methods.iter().map(method).collect(),
-        uncallable: module.uncallable.clone(),
-    }
 }

@@ -23,6 +23,7 @@ mod http;
 mod introspect;
 mod job_methods;
 mod live;
+mod modules;
 mod multicall;
 #[cfg(test)]
 mod promises;

@@ -8,18 +8,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Error, MinionConfig,
-    builtin::RESERVED_MODULES,
     connection::{Choose, Door},
     dispatch::Dispatcher,
     live::Live,
+    modules::{self, Modules},
     revocations::Revocations,
     server,
-    sinks::LoadLog,
 };
 use crate::{
     access::AuditLog,
     jobs::{ForkServerCommand, Jobs, JobsConfig, Retention},
-    plugin::{Engine, Registry, RegistryConfig},
+    plugin::Registry,
     sys::durable,
     tls::{Identity, server_config},
 };
@@ -48,18 +47,20 @@ pub async fn run_with(
         Identity::load(&files.certificate, &files.key, &files.authority)?.with_revocations(&files.revoked)?;
     let audit = audit_log(&config)?;
     let acceptor = TlsAcceptor::from(server_config(&identity)?);
-    let registry = registry(&config).await?;
+    let registry = modules::open_registry(&config.folders.modules, &config.folders.cache).await?;
     let jobs = jobs(&config, fork_server, &registry).await?;
     let stopping = CancellationToken::new();
     tokio::spawn(collect_unused_code(registry.clone(), jobs.clone(), stopping.clone()));
     let calls = TaskTracker::new();
     let dispatcher = Arc::new(Dispatcher {
         backend: Live {
-            registry,
+            modules: Modules {
+                registry,
+                grants: config.grants.clone(),
+                settings: config.settings.clone(),
+                limits: config.limits.for_plugins(),
+            },
             jobs: jobs.clone(),
-            grants: config.grants.clone(),
-            settings: config.settings.clone(),
-            limits: config.limits.for_plugins(),
         },
         name: None,
         audit: Arc::new(audit),
@@ -87,12 +88,6 @@ fn audit_log(config: &MinionConfig) -> Result<AuditLog, Error> {
         AuditLog::open(path)
     };
     open().map_err(|source| Error::Audit { path: path.clone(), source })
-}
-
-async fn registry(config: &MinionConfig) -> Result<Registry, Error> {
-    let mut plugins = RegistryConfig::new(&config.folders.modules, &config.folders.cache);
-    plugins.reserved = RESERVED_MODULES.iter().filter_map(|name| name.parse().ok()).collect();
-    Ok(Registry::open(plugins, Engine::serving()?, Arc::new(LoadLog)).await?)
 }
 
 async fn jobs(config: &MinionConfig, fork_server: ForkServerCommand, registry: &Registry) -> Result<Jobs, Error> {

@@ -108,3 +108,16 @@ async fn a_name_that_is_not_simulated_gets_no_connection() {
     stand.tls(&stand.identity(Role::Overlord), "web3").await.unwrap_err();
     stand.stop().await;
 }
+
+#[tokio::test]
+async fn a_simulated_fleet_serves_plugins_of_a_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("modules");
+    let cache = home.path().join("cache");
+    let stand = Stand::with(|fleet| fleet.plugins = Some(sim::SimPlugins { folder, cache })).await;
+    let boss = &mut stand.boss().await;
+    assert_eq!(call(boss, "system.list_modules", vec![]).await, Value::Array(vec![]));
+    let (kind, message) = error(boss, "test.ping", vec![]).await;
+    assert_eq!((kind.as_str(), message.contains("no modules are loaded")), ("NoSuchModule", true), "{message}");
+    stand.stop().await;
+}

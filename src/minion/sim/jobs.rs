@@ -9,7 +9,6 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::native::Ready;
 use crate::{
     ids::{Digest, MinionJobId},
     minion::backend::{JobOrder, Refusal},
@@ -42,7 +41,13 @@ impl MemoryJobs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn submit(&self, order: JobOrder, args: &[Value], work: Ready) -> Result<MinionJobId, Refusal> {
+    /// Accepts a job, whose result is what `work` comes to.
+    pub(super) fn submit(
+        &self,
+        order: JobOrder,
+        args: &[Value],
+        work: impl Future<Output = Result<Value, RemoteError>> + Send + 'static,
+    ) -> Result<MinionJobId, Refusal> {
         let id = order.id.unwrap_or_else(MinionJobId::fresh);
         let call = postcard::to_stdvec(&(&order.method, args)).map(|bytes| Digest::of(&bytes));
         let call = call.map_err(|error| Refusal::Error(RemoteError::new("Internal", error.to_string())))?;
@@ -58,7 +63,7 @@ impl MemoryJobs {
         kept.order.push_back(id.clone());
         kept.forget();
         tokio::spawn(async move {
-            let answer = match tokio::time::timeout(order.deadline, work.run()).await {
+            let answer = match tokio::time::timeout(order.deadline, work).await {
                 Ok(answer) => answer,
                 Err(_) => Err(RemoteError::new("TimedOut", format!("the job took longer than {:?}", order.deadline))),
             };
@@ -98,7 +103,7 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::native::Ready, *};
 
     fn order(id: &MinionJobId, owner: &str) -> JobOrder {
         JobOrder {
@@ -113,7 +118,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_job_runs_once_and_only_its_owner_sees_it() {
         let (jobs, id) = (MemoryJobs::default(), MinionJobId::fresh());
-        let sleep = || Ready::Sleep(Duration::from_secs(9));
+        let sleep = || Ready::Sleep(Duration::from_secs(9)).run();
         let args = [Value::Int(9)];
         assert_eq!(jobs.submit(order(&id, "boss"), &args, sleep()).unwrap(), id);
         assert_eq!(jobs.submit(order(&id, "boss"), &args, sleep()).unwrap(), id);
@@ -129,7 +134,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_deadline_ends_a_job() {
         let (jobs, id) = (MemoryJobs::default(), MinionJobId::fresh());
-        jobs.submit(order(&id, "boss"), &[], Ready::Sleep(Duration::from_secs(600))).unwrap();
+        jobs.submit(order(&id, "boss"), &[], Ready::Sleep(Duration::from_secs(600)).run()).unwrap();
         let Some((JobStatus::Finished, value)) = jobs.wait(&id, "boss", Duration::from_secs(300)).await else {
             panic!("not finished")
         };

@@ -2,13 +2,20 @@
 //!
 //! One listener serves them all: the name that a client asks for (SNI) chooses the simulated host and
 //! its certificate. Server, checks and bounds are those of a real minion; only what stands behind them
-//! is not: a native module `test`, and jobs that live and die with the process.
+//! is not: a native module `test` (or a folder of plugins, the same for all hosts, without grants), and
+//! jobs that live and die with the process.
 
 mod jobs;
 mod native;
 mod site;
 
-use std::{collections::HashMap, future::Future, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
@@ -23,14 +30,16 @@ use super::{
     Calls, Connections, Error,
     connection::{Choose, Door},
     dispatch::Dispatcher,
+    modules::{self, Modules},
     revocations::Revocations,
     server,
 };
 use crate::{
-    access::AuditLog,
+    access::{AuditLog, Grants},
     ca::{self, Authority, Host, Inventory, IssueRequest, Issued},
     config::{Home, Period},
     ids::HostName,
+    plugin::Limits,
     tls::{self, Role, server_config_with},
 };
 
@@ -74,6 +83,17 @@ pub struct SimFleet {
     pub connections: Connections,
     /// How long a job may take.
     pub job_time: Period,
+    /// Plugins to serve in place of the native module.
+    pub plugins: Option<SimPlugins>,
+}
+
+/// Where a simulation's plugins come from, and where their compiled code goes.
+#[derive(Debug, Clone)]
+pub struct SimPlugins {
+    /// The folder of `.wasm` files.
+    pub folder: PathBuf,
+    /// The folder for compiled code.
+    pub cache: PathBuf,
 }
 
 impl SimFleet {
@@ -83,7 +103,13 @@ impl SimFleet {
         let hosts = names.iter().cloned().zip(authority.issue_all(&requests)?).collect();
         // Every host may have connections of several overlords open.
         let connections = Connections { at_once: 1024 + 4 * names.len(), ..Connections::default() };
-        Ok(Self { hosts, calls: Calls::default(), connections, job_time: super::JobsConfig::default().timeout })
+        Ok(Self {
+            hosts,
+            calls: Calls::default(),
+            connections,
+            job_time: super::JobsConfig::default().timeout,
+            plugins: None,
+        })
     }
 
     /// All the hosts at the one address.
@@ -94,7 +120,7 @@ impl SimFleet {
 
 /// Serves a simulated fleet until `shutdown`.
 pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let SimFleet { hosts: names, calls: call_bounds, connections, job_time } = fleet;
+    let SimFleet { hosts: names, calls: call_bounds, connections, job_time, plugins } = fleet;
     let Some((_, first)) = names.first() else {
         shutdown.await;
         return Ok(());
@@ -103,10 +129,19 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
     let trust = first.identity()?;
     let stopping = CancellationToken::new();
     let calls = TaskTracker::new();
+    let plugins = match plugins {
+        None => None,
+        Some(SimPlugins { folder, cache }) => Some(Arc::new(Modules {
+            registry: modules::open_registry(&folder, &cache).await?,
+            grants: Grants::default(),
+            settings: BTreeMap::new(),
+            limits: Limits::default(),
+        })),
+    };
     let mut hosts = HashMap::with_capacity(names.len());
     for (name, issued) in &names {
         let site = Dispatcher {
-            backend: Site::default(),
+            backend: Site::new(plugins.clone()),
             name: Some(name.clone()),
             audit: Arc::new(AuditLog::none()),
             revoked: Revocations::fixed(&trust),

@@ -1,4 +1,4 @@
-//! One simulated host: the native module, and jobs of its own.
+//! One simulated host: its modules, and jobs of its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,48 +10,85 @@ use crate::{
     ids::{MethodName, MinionJobId, ModuleName},
     minion::{
         backend::{Backend, CallOrder, JobOrder, LogPart, Refusal},
+        modules::{Modules, PluginMethod},
         view::{ModuleView, Stamp},
     },
     wire::{JobStatus, RemoteError, Value},
 };
 
-#[derive(Debug, Default)]
 pub(super) struct Site {
     jobs: MemoryJobs,
+    /// Real modules, the same for all hosts, in place of the native one.
+    plugins: Option<Arc<Modules>>,
+}
+
+/// A method of either kind.
+pub(super) enum SiteMethod {
+    Native(Native),
+    Plugin(Box<PluginMethod>),
+}
+
+impl Site {
+    pub(super) fn new(plugins: Option<Arc<Modules>>) -> Self {
+        Self { jobs: MemoryJobs::default(), plugins }
+    }
+
+    fn native(&self) -> Option<&'static Arc<ModuleView>> {
+        MODULE.as_ref().filter(|_| self.plugins.is_none())
+    }
 }
 
 impl Backend for Site {
-    type Target = Native;
+    type Target = SiteMethod;
 
     fn modules(&self) -> Vec<Arc<ModuleView>> {
-        MODULE.iter().cloned().collect()
-    }
-
-    fn module(&self, name: &ModuleName) -> Option<Arc<ModuleView>> {
-        MODULE.as_ref().filter(|module| module.name == *name || module.full_name == *name).cloned()
-    }
-
-    fn resolve(&self, method: &MethodName) -> Option<Native> {
-        self.module(method.module()).and_then(|_| Native::find(method.method()))
-    }
-
-    fn stamp(&self, _: &Native) -> Stamp {
-        Stamp { version: MODULE.as_ref().map(|module| module.version.clone()), digest: None }
-    }
-
-    fn check(&self, target: &Native, args: &[Value]) -> Result<(), RemoteError> {
-        target.check(args).map(drop)
-    }
-
-    async fn call(&self, target: Native, args: Vec<Value>, order: CallOrder) -> Result<Value, RemoteError> {
-        match tokio::time::timeout(order.deadline, target.check(&args)?.run()).await {
-            Ok(answer) => answer,
-            Err(_) => Err(RemoteError::new("TimedOut", format!("the call took longer than {:?}", order.deadline))),
+        match &self.plugins {
+            Some(plugins) => plugins.views(),
+            None => self.native().cloned().into_iter().collect(),
         }
     }
 
-    async fn submit(&self, target: Native, args: Vec<Value>, order: JobOrder) -> Result<MinionJobId, Refusal> {
-        let work = target.check(&args).map_err(Refusal::Error)?;
+    fn module(&self, name: &ModuleName) -> Option<Arc<ModuleView>> {
+        match &self.plugins {
+            Some(plugins) => plugins.view(name),
+            None => self.native().filter(|module| module.name == *name || module.full_name == *name).cloned(),
+        }
+    }
+
+    fn resolve(&self, method: &MethodName) -> Option<SiteMethod> {
+        match &self.plugins {
+            Some(plugins) => plugins.resolve(method).map(|method| SiteMethod::Plugin(Box::new(method))),
+            None => self.module(method.module()).and_then(|_| Native::find(method.method())).map(SiteMethod::Native),
+        }
+    }
+
+    fn stamp(&self, target: &SiteMethod) -> Stamp {
+        match target {
+            SiteMethod::Plugin(method) => method.stamp(),
+            SiteMethod::Native(_) => {
+                Stamp { version: self.native().map(|module| module.version.clone()), digest: None }
+            }
+        }
+    }
+
+    fn check(&self, target: &SiteMethod, args: &[Value]) -> Result<(), RemoteError> {
+        match target {
+            SiteMethod::Plugin(method) => method.check(args),
+            SiteMethod::Native(method) => method.check(args).map(drop),
+        }
+    }
+
+    async fn call(&self, target: SiteMethod, args: Vec<Value>, order: CallOrder) -> Result<Value, RemoteError> {
+        let deadline = order.deadline;
+        let work = work(self.plugins.clone(), target, args, order);
+        tokio::time::timeout(deadline, work)
+            .await
+            .unwrap_or_else(|_| Err(RemoteError::new("TimedOut", format!("the call took longer than {deadline:?}"))))
+    }
+
+    async fn submit(&self, target: SiteMethod, args: Vec<Value>, order: JobOrder) -> Result<MinionJobId, Refusal> {
+        let call = CallOrder { caller: order.owner.clone(), deadline: order.deadline };
+        let work = work(self.plugins.clone(), target, args.clone(), call);
         self.jobs.submit(order, &args, work)
     }
 
@@ -82,5 +119,18 @@ impl Backend for Site {
 
     async fn open_ids(&self, owner: &str) -> Vec<(MinionJobId, JobStatus)> {
         self.jobs.open_ids(owner)
+    }
+}
+
+async fn work(
+    plugins: Option<Arc<Modules>>,
+    target: SiteMethod,
+    args: Vec<Value>,
+    order: CallOrder,
+) -> Result<Value, RemoteError> {
+    match (target, plugins) {
+        (SiteMethod::Plugin(method), Some(plugins)) => plugins.call(*method, args, order).await,
+        (SiteMethod::Plugin(_), None) => Err(RemoteError::new("Internal", "a plugin's method without plugins")),
+        (SiteMethod::Native(method), _) => method.check(&args)?.run().await,
     }
 }

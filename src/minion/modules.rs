@@ -1,0 +1,135 @@
+//! The plugin registry as a minion uses it: introspection, lookup, and calls with what the operator
+//! grants and sets.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use super::{
+    backend::CallOrder,
+    builtin::RESERVED_MODULES,
+    sinks::{CallLog, LoadLog},
+    view::{MethodView, ModuleView, Stamp},
+};
+use crate::{
+    access::{Grant, Grants},
+    ids::{Digest, MethodName, MinionJobId, ModuleName},
+    plugin::{
+        self, CallContext, Clock, Engine, Limits, Method, Module, Plugin, Registry, RegistryConfig, check_arguments,
+    },
+    wire::{RemoteError, Value},
+};
+
+/// The modules of a minion.
+pub(super) struct Modules {
+    pub(super) registry: Registry,
+    pub(super) grants: Grants,
+    pub(super) settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
+    pub(super) limits: Limits,
+}
+
+/// A method of one version of a plugin, which stays loaded for as long as this does.
+pub(super) struct PluginMethod {
+    plugin: Plugin,
+    name: MethodName,
+    method: Method,
+    short: ModuleName,
+    full: ModuleName,
+    version: String,
+    digest: Digest,
+}
+
+/// Opens the folder of plugins, in which nothing may take the place of a built-in method.
+pub(super) async fn open_registry(folder: &Path, cache: &Path) -> Result<Registry, plugin::Error> {
+    let mut config = RegistryConfig::new(folder, cache);
+    config.reserved = RESERVED_MODULES.iter().filter_map(|name| name.parse().ok()).collect();
+    Registry::open(config, Engine::serving()?, Arc::new(LoadLog)).await
+}
+
+impl PluginMethod {
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { version: Some(self.version.clone()), digest: Some(self.digest) }
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub(super) fn check(&self, args: &[Value]) -> Result<(), RemoteError> {
+        check_arguments(&self.method, args).map_err(|error| error.to_remote_error())
+    }
+}
+
+impl Modules {
+    pub(super) fn views(&self) -> Vec<Arc<ModuleView>> {
+        self.registry.catalog().modules().map(|module| Arc::new(view(module))).collect()
+    }
+
+    pub(super) fn view(&self, name: &ModuleName) -> Option<Arc<ModuleView>> {
+        self.registry.catalog().module(name).map(|(_, module)| Arc::new(view(module)))
+    }
+
+    pub(super) fn resolve(&self, name: &MethodName) -> Option<PluginMethod> {
+        let catalog = self.registry.catalog();
+        let found = catalog.resolve(name).ok()?;
+        Some(PluginMethod {
+            plugin: found.plugin.clone(),
+            name: name.clone(),
+            method: found.method.clone(),
+            short: found.module.name.clone(),
+            full: found.module.full_name.clone(),
+            version: found.module.version.clone(),
+            digest: found.module.digest,
+        })
+    }
+
+    pub(super) fn grant(&self, method: &PluginMethod) -> Grant {
+        self.grants.for_module(&method.short, &method.full)
+    }
+
+    pub(super) fn settings(&self, method: &PluginMethod) -> BTreeMap<String, String> {
+        let of = |name| self.settings.get(name).cloned().unwrap_or_default();
+        let mut settings = of(&method.short);
+        settings.extend(of(&method.full));
+        settings
+    }
+
+    pub(super) async fn call(
+        &self,
+        method: PluginMethod,
+        args: Vec<Value>,
+        order: CallOrder,
+    ) -> Result<Value, RemoteError> {
+        let context = CallContext {
+            job_id: MinionJobId::fresh().to_string(),
+            caller: order.caller,
+            deadline: order.deadline,
+            grant: Arc::new(self.grant(&method)),
+            settings: Arc::new(self.settings(&method)),
+            limits: self.limits.clone(),
+            events: Arc::new(CallLog(method.name.clone())),
+            dry_run: false,
+            cancelled: Arc::default(),
+            clock: Clock::Ticks,
+        };
+        method.plugin.call(&method.name, &args, context).await.map_err(|error| {
+            if let Some(trace) = error.trace() {
+                tracing::warn!(method = %method.name, %error, trace, "a module broke off");
+            }
+            error.to_remote_error()
+        })
+    }
+}
+
+fn view(module: &Module) -> ModuleView {
+    let method = |(name, method): (&String, &Method)| {
+        let view = MethodView { params: method.params.clone(), result: method.result.clone(), doc: method.doc.clone() };
+        (name.clone(), view)
+    };
+    ModuleView {
+        name: module.name.clone(),
+        full_name: module.full_name.clone(),
+        version: module.version.clone(),
+        description: module.description.clone(),
+        methods: module.methods.iter().map(method).collect(),
+        uncallable: module.uncallable.clone(),
+    }
+}
