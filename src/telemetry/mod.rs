@@ -3,6 +3,8 @@
 //! Everything below `cli` logs through `tracing` and prints nothing. Daemons write to standard error
 //! as text for people, or as JSON lines for collectors; commands stay silent but for warnings.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// How log lines are written.
@@ -20,7 +22,8 @@ pub enum Format {
 /// syntax of `tracing_subscriber::EnvFilter`). A second call changes nothing.
 pub fn start(format: Format, level: &str) {
     let filter = EnvFilter::try_from_env("FUNC_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     // An error means that a subscriber is in place already: a test's, or an earlier call's.
     let _ = match format {
         Format::Text => lines.with_target(false).try_init(),

@@ -62,24 +62,23 @@ fn block(value: &Value, indent: usize, out: &mut String) {
         let _ = writeln!(out, "{pad}{line}");
         return;
     }
+    if let Some(table) = as_table(value) {
+        for line in table.lines() {
+            let _ = writeln!(out, "{pad}{line}");
+        }
+        return;
+    }
     match value {
         Value::String(text) => {
             for line in text.lines() {
                 let _ = writeln!(out, "{pad}{}", visible(line));
             }
         }
-        Value::Array(items) => match as_table(items) {
-            Some(table) => {
-                for line in table.lines() {
-                    let _ = writeln!(out, "{pad}{line}");
-                }
+        Value::Array(items) => {
+            for item in items {
+                labelled("-", item, indent, out);
             }
-            None => {
-                for item in items {
-                    labelled("-", item, indent, out);
-                }
-            }
-        },
+        }
         Value::Struct(members) => {
             for (key, member) in members {
                 labelled(&format!("{}:", visible(key)), member, indent, out);
@@ -100,25 +99,39 @@ fn labelled(label: &str, value: &Value, indent: usize, out: &mut String) {
     }
 }
 
-/// A table, if there are at least two structs with the same keys whose members fit in cells.
-fn as_table(items: &[Value]) -> Option<String> {
-    let rows: Vec<&BTreeMap<String, Value>> = items
-        .iter()
-        .map(|item| match item {
-            Value::Struct(members) => Some(members),
+/// A table, if there are at least two structs with the same keys whose members fit in cells: in a list,
+/// or in a struct whose keys then make the first column.
+fn as_table(value: &Value) -> Option<String> {
+    let items: Vec<(Option<&str>, &Value)> = match value {
+        Value::Array(items) => items.iter().map(|item| (None, item)).collect(),
+        Value::Struct(members) => members.iter().map(|(key, member)| (Some(key.as_str()), member)).collect(),
+        _ => return None,
+    };
+    let rows: Vec<(Option<&str>, &BTreeMap<String, Value>)> = items
+        .into_iter()
+        .map(|(key, item)| match item {
+            Value::Struct(members) => Some((key, members)),
             _ => None,
         })
         .collect::<Option<_>>()?;
-    let header: Vec<&str> = rows.first()?.keys().map(String::as_str).collect();
-    let same_keys = rows.iter().all(|row| row.keys().map(String::as_str).eq(header.iter().copied()));
-    if rows.len() < 2 || header.is_empty() || !same_keys {
+    let (first_key, first) = rows.first()?;
+    let same_keys = rows.iter().all(|(_, row)| row.keys().eq(first.keys()));
+    if rows.len() < 2 || first.is_empty() || !same_keys {
         return None;
     }
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| row.values().map(inline).collect::<Option<_>>()).collect::<Option<_>>()?;
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|(key, row)| key.map(|key| Some(visible(key))).into_iter().chain(row.values().map(inline)).collect())
+        .collect::<Option<_>>()?;
+    let keyed = usize::from(first_key.is_some());
+    let names: Vec<String> = first.keys().map(|name| visible(name)).collect();
+    let header: Vec<&str> = std::iter::repeat_n("", keyed).chain(names.iter().map(String::as_str)).collect();
     let is_number = |value: &Value| matches!(value, Value::Int(_) | Value::Double(_) | Value::Nil);
-    let numbers: Vec<usize> = (0..header.len())
-        .filter(|column| rows.iter().all(|row| row.values().nth(*column).is_some_and(is_number)))
+    let numbers: Vec<usize> = first
+        .keys()
+        .enumerate()
+        .filter(|(_, name)| rows.iter().all(|(_, row)| row.get(*name).is_some_and(is_number)))
+        .map(|(column, _)| column + keyed)
         .collect();
     Some(table(&header, &cells, &numbers))
 }
@@ -143,6 +156,13 @@ mod tests {
         let row = |path: &str, used: i64| Value::structure([("path", Value::from(path)), ("used", Value::from(used))]);
         let text = value(&Value::Array(vec![row("/", 5), row("/home", 1000)]), 2);
         assert_eq!(text, "  PATH   USED\n  /         5\n  /home  1000");
+    }
+
+    #[test]
+    fn a_struct_of_like_structs_becomes_a_table_of_its_keys() {
+        let disk = |used: i64| Value::structure([("used", Value::from(used)), ("kind", Value::from("ext4"))]);
+        let text = value(&Value::structure([("/", disk(5)), ("/home", disk(10))]), 0);
+        assert_eq!(text, "       KIND  USED\n/      ext4     5\n/home  ext4    10");
     }
 
     #[test]
