@@ -1,0 +1,82 @@
+//! What the README tells people to type is typed here.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use func::fleet::Outcome;
+
+use crate::harness::{Answer, Fleet, until};
+
+/// The first `sh` block below a heading.
+fn block(heading: &str) -> String {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let below = readme.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no heading `{heading}`")).1;
+    let (_, block) = below.split_once("```sh\n").unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+/// A shell in which `func` is this build's.
+fn shell(fleet: &Fleet, script: &str) -> Command {
+    let programs = Path::new(env!("CARGO_BIN_EXE_func")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("sh");
+    command.args(["-e", "-c", script]).env("PATH", path).env("FUNC_HOME", fleet.home());
+    command.env("FUNC", env!("CARGO_MANIFEST_DIR")).current_dir(fleet.folder()).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn the_daily_commands_work_as_they_are_written() {
+    let fleet = Fleet::with(["web1", "db1"], &fs::read_to_string("plugins/grants.toml").unwrap());
+    let mut tried = 0;
+    for line in block("Every day").lines().filter(|line| line.starts_with("func ")) {
+        let jobs = fleet.func(["job", "list", "--json"]).expect(0).json();
+        let newest = jobs[0]["id"].as_str().unwrap_or("none");
+        let line = line.replace("sleep 30", "sleep 0").replace(" ID", &format!(" '{newest}'"));
+        let answer = Answer::from(shell(&fleet, &line).output().unwrap());
+        let detached = line.contains("--no-wait");
+        let fine = answer.code == if detached { 7 } else { 0 };
+        // The status of a job that was just detached may be that it runs still.
+        let fine = fine || (line.starts_with("func job status") && answer.code == 7);
+        assert!(fine, "`{line}` ended with {}:\n{}\n{}", answer.code, answer.out, answer.err);
+        tried += 1;
+    }
+    assert!(tried > 8, "only {tried} commands were found");
+}
+
+#[test]
+fn the_module_of_the_readme_is_built_dropped_in_and_called() {
+    let mut fleet = Fleet::empty();
+    let folder = fleet.add_with("web1", "", &[]).modules();
+    let script = block("Write a module");
+    // Dependencies are compiled once for all tests; where they lie makes no difference to the commands.
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/target");
+    let built = Answer::from(shell(&fleet, &script).env("CARGO_TARGET_DIR", shared).output().unwrap());
+    assert_eq!(built.code, 0, "{}\n{}", built.out, built.err);
+    fs::copy(fleet.folder().join("hello/target/modules/hello.wasm"), folder.join("hello.wasm")).unwrap();
+    let answer = || fleet.ask("web1", "hello.greet", vec!["you".into()]);
+    until("the new module", || (answer() == Outcome::Ok("Hello, you!".into())).then_some(()));
+    let doc = fleet.func(["doc", "hello.greet"]).expect(0);
+    assert!(doc.out.contains("Greets somebody.") && doc.out.contains("whom to greet"), "{}", doc.out);
+}
+
+#[test]
+fn the_exit_codes_of_the_readme_are_those_of_the_program() {
+    let readme = fs::read_to_string("README.md").unwrap();
+    for code in [0, 1, 2, 3, 4, 5, 6, 7, 70] {
+        assert!(readme.contains(&format!("\n| {code} | ")), "{code}");
+    }
+    let mut fleet = Fleet::start(["web1"]);
+    fleet.func(["call", "web1", "test.add", "1", "2"]).expect(0);
+    fleet.func(["call", "web1", "test.explode"]).expect(1);
+    fleet.func(["call", "web1", "test.add", "one", "2"]).expect(2);
+    fleet.func(["job", "status", "no-such-job-1"]).expect(3);
+    fleet.func(["call", "nobody", "test.ping"]).expect(5);
+    fleet.func(["call", "web1", "test.sleep", "1", "--async", "--no-wait"]).expect(7);
+    fleet.minion("web1").stop();
+    fleet.func(["ping"]).expect(6);
+    fs::remove_file(fleet.home().join("identity/cert.pem")).unwrap();
+    let answer = fleet.func(["ping"]).expect(4);
+    assert!(answer.err.contains("cert.pem") && answer.err.contains("hint: "), "{}", answer.err);
+}
