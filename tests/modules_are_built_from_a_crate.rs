@@ -14,35 +14,14 @@ use tempfile::TempDir;
 
 use crate::harness::shipped_modules;
 
-const WIT: &str = "/// Tells fortunes.
-package acme:fortune@1.2.0;
+/// What teaches people to write a module. Its code blocks are the crate that is built here.
+const GUIDE: &str = include_str!("../plugins/README.md");
 
-/// Tells fortunes.
-interface fortune {
-  /// Tells one.
-  ///
-  /// - `luck`: how good it shall be.
-  tell: func(luck: u32) -> string;
+/// The first code block of a language in the guide.
+fn block(language: &str) -> &'static str {
+    let (_, rest) = GUIDE.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0
 }
-
-world module {
-  include minion:host/module@0.1.0;
-  export fortune;
-}
-";
-
-const CODE: &str = "use exports::acme::fortune::fortune::Guest;
-
-func_sdk::module!(Fortune);
-
-struct Fortune;
-
-impl Guest for Fortune {
-    fn tell(luck: u32) -> String {
-        format!(\"{luck} sunny days\")
-    }
-}
-";
 
 /// A crate far from this checkout, as an author elsewhere has it.
 struct Crate(TempDir);
@@ -54,12 +33,8 @@ impl Crate {
         shipped_modules();
         let folder = Self(tempfile::tempdir().unwrap());
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");
-        let manifest = format!(
-            "[package]\nname = \"{name}\"\nversion = \"1.2.0\"\nedition = \"2024\"\ndescription = \"Tells fortunes\"\n\
-             license = \"MIT\"\n[lib]\ncrate-type = [\"cdylib\"]\n[dependencies]\nfunc-sdk = {{ path = \"{}\" }}\n\
-             [profile.release]\nopt-level = \"s\"\nlto = \"fat\"\ncodegen-units = 1\npanic = \"abort\"\n",
-            plugins.join("sdk").display()
-        );
+        let sdk = plugins.join("sdk").display().to_string();
+        let manifest = block("toml").replace("../func/plugins/sdk", &sdk).replace("fortune", name);
         folder.write("Cargo.toml", &manifest);
         folder
             .write(".cargo/config.toml", &format!("[build]\ntarget-dir = \"{}\"\n", plugins.join("target").display()));
@@ -90,38 +65,41 @@ impl Crate {
 
 #[test]
 fn what_cargo_toml_and_the_wit_say_travels_along() {
-    let fortune = Crate::new("fortune", WIT, CODE);
+    let fortune = Crate::new("fortune", block("wit"), block("rust"));
     let built = fortune.build().unwrap();
-    assert_eq!((built.name.as_str(), built.version.as_str()), ("fortune", "1.2.0"));
+    assert_eq!((built.name.as_str(), built.version.as_str()), ("fortune", "0.1.0"));
     assert_eq!(built.path, fortune.path("out").join("fortune.wasm"));
     let bytes = fs::read(&built.path).unwrap();
     let metadata = Metadata::read(&bytes);
     assert_eq!(metadata.name.as_deref(), Some("fortune"));
-    assert_eq!(metadata.version.as_deref(), Some("1.2.0"));
+    assert_eq!(metadata.version.as_deref(), Some("0.1.0"));
     assert_eq!(metadata.description.as_deref(), Some("Tells fortunes"));
     let plugin = Plugin::compile(&Engine::serving().unwrap(), &bytes).unwrap();
     let method = &plugin.modules()[0].methods["tell"];
-    assert_eq!((method.doc.as_str(), method.params[0].doc.as_str()), ("Tells one.", "how good it shall be."));
+    assert!(method.doc.starts_with("Tells the fortune of a host."), "{}", method.doc);
+    assert_eq!(method.params[0].doc, "how good it shall be, from 0 to 10.");
 }
 
 #[test]
 fn the_compilers_errors_are_shown_whole() {
-    let error = Crate::new("faulty", WIT, &CODE.replace("luck: u32", "luck: String")).build().unwrap_err();
+    let error =
+        Crate::new("faulty", block("wit"), &block("rust").replace("luck: u32", "luck: String")).build().unwrap_err();
     let Error::Compile { output, .. } = &error else { panic!("{error}") };
-    for part in ["error[E0053]", "--> src/lib.rs:8:", "expected `u32`, found `String`"] {
+    for part in ["error[E0053]", "--> src/lib.rs:9:", "expected `u32`, found `String`"] {
         assert!(output.contains(part), "{part} is not in {output}");
     }
 }
 
 #[test]
 fn an_error_in_the_wit_names_file_and_line() {
-    let error = Crate::new("misspelt", &WIT.replace("tell: func", "tell: fun"), CODE).build().unwrap_err();
-    assert!(error.to_string().contains("fortune.wit:9"), "{error}");
+    let error =
+        Crate::new("misspelt", &block("wit").replace("tell: func", "tell: fun"), block("rust")).build().unwrap_err();
+    assert!(error.to_string().contains("fortune.wit:13"), "{error}");
 }
 
 #[test]
 fn a_crate_that_makes_no_module_is_told_what_it_lacks() {
-    let fortune = Crate::new("no-module", WIT, CODE);
+    let fortune = Crate::new("no-module", block("wit"), block("rust"));
     let manifest = fs::read_to_string(fortune.path("Cargo.toml")).unwrap();
     fortune.write("Cargo.toml", &manifest.replace("cdylib", "rlib"));
     let error = fortune.build().unwrap_err();
@@ -137,7 +115,7 @@ fn a_folder_that_is_missing_is_named() {
 
 #[test]
 fn a_failed_build_leaves_the_old_component_alone() {
-    let fortune = Crate::new("failing", WIT, CODE);
+    let fortune = Crate::new("failing", block("wit"), block("rust"));
     let built = fortune.build().unwrap();
     fortune.write("src/lib.rs", "this is no Rust");
     fortune.build().unwrap_err();
@@ -153,7 +131,7 @@ fn only_a_change_is_built_again() {
             self.0.lock().unwrap().push(step.clone());
         }
     }
-    let fortune = Crate::new("changing", WIT, CODE);
+    let fortune = Crate::new("changing", block("wit"), block("rust"));
     let builds = || {
         let steps = Steps::default();
         let mut built = build_if_changed(&fortune.request(), &[], &steps).unwrap();
@@ -163,7 +141,7 @@ fn only_a_change_is_built_again() {
     let (first, compiled) = builds();
     assert!(compiled);
     assert_eq!(builds(), (first, false));
-    fortune.write("src/lib.rs", &CODE.replace("sunny", "rainy"));
+    fortune.write("src/lib.rs", &block("rust").replace("sunny", "rainy"));
     let (second, compiled) = builds();
     assert!(compiled && second != first);
 }

@@ -64,15 +64,11 @@ impl Toolchain {
                 Err(error) => tried.push(error.to_string()),
             }
         }
-        progress.step(&Step::AddTarget);
-        match said(clean_command("rustup").args(["target", "add", TARGET])) {
-            Ok(_) => {
-                let fit = installed().iter().find_map(|sysroot| Self::at(sysroot).ok());
-                match fit {
-                    Some(toolchain) => return Ok(toolchain),
-                    None => tried.push("rustup added the target, but not where it was looked for".to_owned()),
-                }
-            }
+        match said(clean_command("rustup").arg("--version")) {
+            Ok(_) => match add_target(progress) {
+                Ok(toolchain) => return Ok(toolchain),
+                Err(error) => tried.push(error.to_string()),
+            },
             Err(error) => tried.push(error.to_string()),
         }
         let base = installed().into_iter().next();
@@ -109,6 +105,17 @@ impl Toolchain {
     pub(super) fn prepare(&self, command: &mut Command) {
         command.env("RUSTC", self.sysroot.join("bin/rustc")).env("LD_LIBRARY_PATH", self.sysroot.join("lib"));
     }
+}
+
+/// Completes the Rust in use by rustup.
+fn add_target(progress: &dyn Progress) -> Result<Toolchain, Error> {
+    progress.step(&Step::AddTarget);
+    said(clean_command("rustup").args(["target", "add", TARGET]))?;
+    let fit = installed().iter().find_map(|sysroot| Toolchain::at(sysroot).ok());
+    fit.ok_or_else(|| Error::Failed {
+        command: format!("rustup target add {TARGET}"),
+        output: "the target is not where it was looked for".to_owned(),
+    })
 }
 
 /// The sysroots of the Rust in use and of the toolchains that rustup knows.
