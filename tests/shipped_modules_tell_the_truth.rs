@@ -82,7 +82,7 @@ async fn test_echoes_data_of_any_shape() {
     let inner =
         BTreeMap::from([("k".to_owned(), Value::Array(vec![Value::Nil, Value::Bool(true), Value::Double(1.5)]))]);
     let value = Value::Array(vec![Value::Int(1), Value::String("é".to_owned()), Value::Struct(inner)]);
-    let answer = call_heard("test.echo", &[value.clone()], Arc::default()).await.unwrap();
+    let answer = call_heard("test.echo", std::slice::from_ref(&value), Arc::default()).await.unwrap();
     assert_eq!(answer, value);
 }
 
@@ -126,7 +126,7 @@ async fn disk_usage_is_told_for_the_root_and_not_for_proc() {
     assert!(!mounts.contains_key("/proc"), "{mounts:?}");
     let (point, told) = mounts.iter().next().unwrap();
     let space = nix::sys::statvfs::statvfs(point.as_str()).unwrap();
-    let total = u64::from(space.blocks()) * u64::from(space.fragment_size());
+    let total = space.blocks() * space.fragment_size();
     assert_eq!(told["total"].as_u64(), Some(total));
     let of_path = call("disk.usage", &[Value::String("/usr".to_owned())]).await;
     assert_eq!(of_path.as_object().unwrap().len(), 1);
