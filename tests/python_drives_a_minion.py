@@ -12,10 +12,12 @@ import xmlrpc.client
 url, ca, cert, key, stranger_cert, stranger_key = sys.argv[1:]
 
 
-def proxy(chain):
+def proxy(chain, version=None):
     context = ssl.create_default_context(cafile=ca)
     # What Python 3.13 does by default.
     context.verify_flags |= ssl.VERIFY_X509_STRICT
+    if version:
+        context.maximum_version = version
     if chain:
         context.load_cert_chain(*chain)
     return xmlrpc.client.ServerProxy(url, context=context, allow_none=True, use_builtin_types=True)
@@ -94,6 +96,9 @@ assert "step 3 of 3" in out, (out, err)
 log, offset, ended = server.jobs.log(job, 0)
 assert b"step 1 of 3" in log and offset > 0 and ended, (log, offset, ended)
 assert server.jobs.job_status("1700000000-minion") == [2, 0]
+
+# An older TLS.
+assert proxy((cert, key), ssl.TLSVersion.TLSv1_2).test.ping() == 1
 
 # Who may not call.
 try:

@@ -25,6 +25,9 @@ use crate::wire::{Answer, Fault, encode_answer};
 /// How much of a refused request is swallowed.
 const SWALLOWED: u64 = 256 << 20;
 
+/// The most room that is made for a body before any of it is there.
+const PREPARED: usize = 64 << 10;
+
 /// Bounds on one request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
@@ -77,7 +80,9 @@ impl<B: Backend> Service<B> {
     }
 
     async fn read(&self, mut body: Incoming) -> Result<Vec<u8>, (StatusCode, String)> {
-        let mut bytes = Vec::with_capacity(usize::try_from(body.size_hint().lower()).unwrap_or(0));
+        // What the client says of the length is not believed before it sends that much.
+        let promised = usize::try_from(body.size_hint().lower()).unwrap_or(0);
+        let mut bytes = Vec::with_capacity(promised.min(PREPARED));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "the request did not arrive whole".to_owned()))?;
             if let Ok(data) = frame.into_data() {

@@ -77,3 +77,15 @@ impl Peer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(der: Vec<u8>) {
+            proptest::prop_assert!(Peer::from_certificate(&der).is_err());
+        }
+    }
+}
