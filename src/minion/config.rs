@@ -121,7 +121,7 @@ impl Default for Calls {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Connections {
-    /// How many are open at once; further ones wait to be accepted.
+    /// How many callers are connected at once; further ones wait, no longer than a handshake may take.
     pub at_once: usize,
     /// For the TLS handshake.
     pub handshake_timeout: Period,

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +18,7 @@ use super::{
     caller::Caller,
     dispatch::Dispatcher,
     http::{Bounds, Service},
+    lobby::Lobby,
 };
 use crate::tls::Peer;
 
@@ -37,6 +41,9 @@ pub(super) struct Door<B> {
     choose: Choose<B>,
     times: Times,
     bounds: Bounds,
+    lobby: Arc<Lobby>,
+    /// For connections that have passed the handshake.
+    places: Arc<Semaphore>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -54,22 +61,16 @@ impl<B: Backend> Door<B> {
             idle: connections.idle_timeout.duration(),
         };
         let bounds = Bounds { largest: calls.largest_request.bytes(), body_time: connections.body_timeout.duration() };
-        Self { acceptor, choose, times, bounds, stopping }
+        let lobby = Lobby::new(connections.at_once);
+        let places = Arc::new(Semaphore::new(connections.at_once.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { acceptor, choose, times, bounds, lobby, places, stopping }
     }
 
     /// Serves a connection until it ends. Nothing that a client does is an error of ours.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
         // Answers are small and wait for nothing that follows.
         let _ = stream.set_nodelay(true);
-        let handshake = tokio::time::timeout(self.times.handshake, self.acceptor.accept(stream));
-        let stream = tokio::select! {
-            handshake = handshake => match handshake {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return tracing::info!(%from, %error, "a connection was refused"),
-                Err(_) => return tracing::info!(%from, "a connection was dropped: no TLS handshake in time"),
-            },
-            () = self.stopping.cancelled() => return,
-        };
+        let Some((stream, _place)) = self.receive(stream, from).await else { return };
         let Some((caller, dispatcher)) = self.introduce(&stream, from) else { return };
         let activity = Activity::new();
         let stream = Watched::new(stream, activity.clone());
@@ -103,6 +104,31 @@ impl<B: Backend> Door<B> {
                 let _ = connection.await;
             }
         }
+    }
+
+    /// The handshake, and then a place among those who may call, all of it within the time for a handshake.
+    async fn receive(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) -> Option<(TlsStream<TcpStream>, OwnedSemaphorePermit)> {
+        let guest = self.lobby.enter();
+        let received = async {
+            let stream = self.acceptor.accept(stream).await?;
+            let place = Arc::clone(&self.places).acquire_owned().await.map_err(std::io::Error::other)?;
+            Ok::<_, std::io::Error>((stream, place))
+        };
+        let why = tokio::select! {
+            received = tokio::time::timeout(self.times.handshake, received) => match received {
+                Ok(Ok(received)) => return Some(received),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no TLS handshake in time, or no place".to_owned(),
+            },
+            () = guest.put_out() => "too many connections without a handshake".to_owned(),
+            () = self.stopping.cancelled() => return None,
+        };
+        tracing::info!(%from, why, "a connection was refused");
+        None
     }
 
     fn introduce(&self, stream: &TlsStream<TcpStream>, from: SocketAddr) -> Option<(Caller, Arc<Dispatcher<B>>)> {

@@ -23,6 +23,7 @@ mod http;
 mod introspect;
 mod job_methods;
 mod live;
+mod lobby;
 mod modules;
 mod multicall;
 #[cfg(test)]

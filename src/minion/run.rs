@@ -76,7 +76,7 @@ pub async fn run_with(
     let choose: Choose<Live> = Arc::new(move |_| Some(Arc::clone(&dispatcher)));
     let door = Door::new(acceptor, choose, &config.connections, &config.calls, stopping);
     let patience = config.calls.timeout.duration();
-    server::serve(listener, door, config.connections.at_once, &calls, patience, shutdown).await;
+    server::serve(listener, door, &calls, patience, shutdown).await;
     jobs.shutdown().await;
     Ok(())
 }

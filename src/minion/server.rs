@@ -6,7 +6,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
 use super::{backend::Backend, connection::Door};
@@ -19,7 +19,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn serve<B: Backend>(
     listener: TcpListener,
     door: Door<B>,
-    connections_max: usize,
     calls: &TaskTracker,
     patience: Duration,
     shutdown: impl Future<Output = ()>,
@@ -30,19 +29,12 @@ pub(super) async fn serve<B: Backend>(
     }
     let stopping = door.stopping.clone();
     let door = Arc::new(door);
-    let places = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let accept = async {
         loop {
-            // A place first: who finds none waits in the kernel's queue.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, from)) => {
-                    let door = Arc::clone(&door);
-                    connections.spawn(async move {
-                        door.serve(stream, from).await;
-                        drop(place);
-                    });
+                    connections.spawn(Arc::clone(&door).serve(stream, from));
                     while connections.try_join_next().is_some() {}
                 }
                 Err(error) => {
@@ -53,7 +45,7 @@ pub(super) async fn serve<B: Backend>(
         }
     };
     tokio::select! {
-        () = accept => {}
+        never = accept => never,
         () = shutdown => {}
     }
     drop(listener);

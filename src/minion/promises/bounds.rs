@@ -96,3 +96,20 @@ async fn many_calls_in_one_request_share_the_time_of_one() {
     assert_eq!((&answers[0][0][1], &answers[1][0][1]), (&"TimedOut".into(), &"TimedOut".into()), "{answers}");
     stand.stop().await;
 }
+
+#[tokio::test]
+async fn who_says_nothing_takes_no_place_from_who_may_call() {
+    let stand = Stand::with(|fleet| {
+        fleet.connections.at_once = 2;
+        fleet.connections.handshake_timeout = Period::seconds(3600);
+    })
+    .await;
+    let mut mute = Vec::new();
+    for _ in 0..10 {
+        mute.push(TcpStream::connect(stand.address).await.unwrap());
+    }
+    assert_eq!(call(&mut stand.boss().await, "test.ping", vec![]).await, Value::Int(1));
+    // The first ones were put out.
+    assert_eq!(tokio::io::AsyncReadExt::read(&mut mute[0], &mut [0]).await.unwrap(), 0);
+    stand.stop().await;
+}

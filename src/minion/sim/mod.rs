@@ -161,7 +161,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
     };
     let acceptor = TlsAcceptor::from(server_config_with(&trust, hosts)?);
     let door = Door::new(acceptor, choose, &connections, &call_bounds, stopping);
-    server::serve(listener, door, connections.at_once, &calls, call_bounds.timeout.duration(), shutdown).await;
+    server::serve(listener, door, &calls, call_bounds.timeout.duration(), shutdown).await;
     Ok(())
 }
 
