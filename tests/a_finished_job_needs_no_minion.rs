@@ -3,7 +3,7 @@
 use func::config::Home;
 use func::overlord::{Overlord, OverlordConfig};
 
-use crate::harness::Fleet;
+use crate::harness::{Fleet, Minion};
 
 #[test]
 fn it_is_answered_with_every_minion_stopped_and_no_connection_is_opened() {
@@ -11,7 +11,7 @@ fn it_is_answered_with_every_minion_stopped_and_no_connection_is_opened() {
     let answer = fleet.func(["call", "*", "test.add", "20", "22", "--async", "--json"]).expect(0).json();
     assert_eq!(answer["status"], "FINISHED");
     let job = answer["id"].as_str().unwrap().to_owned();
-    fleet.minions.iter_mut().for_each(|minion| minion.stop());
+    fleet.minions.iter_mut().for_each(Minion::stop);
 
     let status = fleet.func(["job", "status", &job, "--json"]).expect(0).json();
     assert_eq!(status["status"], "FINISHED");

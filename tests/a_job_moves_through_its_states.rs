@@ -15,7 +15,7 @@ use func::fleet::Outcome;
 use func::wire::Value;
 use serde_json::Value as Json;
 
-use crate::harness::{Fleet, Gate, guest, until};
+use crate::harness::{Fleet, Gate, Minion, guest, until};
 
 /// The overlord's word for the job, from its store alone.
 fn stored(fleet: &Fleet, job: &str) -> String {
@@ -47,7 +47,7 @@ fn every_step_of_the_table_is_seen() {
     }
 
     // 1: nobody has heard of it.
-    fleet.minions.iter().for_each(|minion| minion.freeze());
+    fleet.minions.iter().for_each(Minion::freeze);
     let call = ["call", "m1;m2", "rogue.pass_gate", "--async", "--no-wait", "--forks", "1"];
     let job = fleet.func(call).expect(7).out;
     let status = fleet.stored(&job);

@@ -87,7 +87,7 @@ async fn measure(simulation: &Simulation, count: usize) -> [Samples; 4] {
             let failed = outcomes.iter().find(|(_, outcome)| !outcome.is_ok());
             assert!(failed.is_none() && outcomes.len() == count, "{failed:?}");
         }
-        assert_eq!(fleet.connections_opened() as usize, count, "the second call reused every connection");
+        assert_eq!(fleet.connections_opened(), count as u64, "the second call reused every connection");
     }
     samples
 }

@@ -74,7 +74,7 @@ impl Client {
         let name = ServerName::try_from(self.name.clone()).map_err(io::Error::other)?;
         let session = ClientConnection::new(Arc::clone(&self.tls), name).map_err(io::Error::other)?;
         let socket = TcpStream::connect(self.address)?;
-        socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+        socket.set_read_timeout(Some(Duration::from_mins(1)))?;
         let mut stream = StreamOwned::new(session, socket);
         for part in parts {
             stream.write_all(part)?;
