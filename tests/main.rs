@@ -18,6 +18,7 @@ mod bad_requests_get_clear_answers;
 mod client;
 mod command_line;
 mod commands_share_a_store;
+mod every_type_travels;
 mod harness;
 mod jobs;
 mod jobs_outlive_what_breaks;

@@ -12,6 +12,7 @@ use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{check, engine::Engine, error::Error, load::Plugin, metadata::Metadata};
@@ -99,12 +100,49 @@ impl Cache {
         Ok(removed)
     }
 
-    /// Removes what a killed process left half-written.
+    /// Removes what a killed process left half-written. What is young may be another process's work.
     fn sweep(&self) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            if CompiledName::of(&entry.path()).is_err() && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let old = entry.metadata().is_ok_and(|meta| {
+                meta.is_file() && meta.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED))
+            });
+            if old && CompiledName::of(&entry.path()).is_err() {
                 let _ = fs::remove_file(entry.path());
             }
+        }
+    }
+}
+
+/// No compilation takes this long.
+const ABANDONED: Duration = Duration::from_hours(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_abandoned_is_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let compiled = format!("{}-0123.cwasm", Digest::of(b""));
+        let long_ago = std::time::SystemTime::now() - 2 * ABANDONED;
+        for (name, old) in [(compiled.as_str(), true), (".young.tmp", false), (".old.tmp", true)] {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            if old {
+                file.set_modified(long_ago).unwrap();
+            }
+        }
+        Cache::open(folder.path()).unwrap();
+        assert!(folder.path().join(&compiled).exists() && folder.path().join(".young.tmp").exists());
+        assert!(!folder.path().join(".old.tmp").exists());
+        assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_compiled_file_says_which_component_it_is() {
+        let name = format!("{}-0123.cwasm", Digest::of(b"x"));
+        assert_eq!(CompiledName::of(Path::new(&name)).unwrap().digest, Digest::of(b"x"));
+        for name in ["", "x.cwasm", "12-34.cwasm", &name.replace(".cwasm", ""), &name.to_uppercase()] {
+            assert!(matches!(CompiledName::of(Path::new(name)), Err(Error::CompiledName { .. })), "{name}");
         }
     }
 }
