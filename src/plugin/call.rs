@@ -209,6 +209,9 @@ impl Broken {
             Self::Start(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
                 return CallError::Busy { why: error.to_string() };
             }
+            Self::Start(error) if error.downcast_ref::<Trap>().is_none() && !state.usage.refused() => {
+                return CallError::Start { why: format!("{error:#}") };
+            }
             Self::Start(error) | Self::Call(error) => error,
         };
         let trap = error.downcast_ref::<Trap>();
