@@ -10,7 +10,8 @@
 //! DIR/data/witness        the last commit, as seen from outside sled, and whether the store was closed cleanly
 //! DIR/data/sled/          small values
 //! DIR/data/big/           values over 16 kB, one file each: sled does not give their space back
-//! DIR/broken-DATE/        a `data` folder that could not be trusted, set aside whole
+//! DIR/broken-DATE/        a `data` folder that could not be trusted, set aside whole; `db.as-found` in it is sled's file
+//!                         before sled opened it, if somebody had changed it since it was last closed
 //! ```
 //!
 //! sled recovers from damage by silently forgetting rows (a file cut short or overwritten opens as an empty store, with

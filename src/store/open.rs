@@ -71,7 +71,13 @@ fn open_checked(data: &Path) -> Result<(Parts, usize), Error> {
         return Err(broken("sled's file `db` is missing"));
     }
     let stamp = witness::stamp(&db_path);
+    let (mut witness, seen) = Witness::open(&data.join("witness"))?;
     lock::wait_until_free(&db_path, PATIENCE)?;
+    let as_found = data.join("db.as-found");
+    if seen.closed.is_some() && seen.closed != stamp {
+        // Somebody changed the file since it was closed, and sled writes over what it does not understand.
+        fs::copy(&db_path, &as_found).map_err(Error::io("copy", &db_path))?;
+    }
     // No flushing thread: every commit flushes, and a second writer would only cost time.
     let config = sled::Config::new().path(&sled_path).flush_every_ms(None).cache_capacity(64 << 20);
     let db = config.open().map_err(|error| classify(data, &error))?;
@@ -79,7 +85,6 @@ fn open_checked(data: &Path) -> Result<(Parts, usize), Error> {
         Some(bytes) => Some(postcard::from_bytes(&bytes).map_err(|_| broken("its head row cannot be read"))?),
         None => None,
     };
-    let (mut witness, seen) = Witness::open(&data.join("witness"))?;
     let head = match (id_outside, inside) {
         (Some(id), Some(head)) if head.id == id => head,
         (Some(_), Some(_)) => return Err(broken("sled's folder belongs to another store")),
@@ -105,6 +110,7 @@ fn open_checked(data: &Path) -> Result<(Parts, usize), Error> {
         // A killed process may have left rows that were never synced; the witness must not get ahead of them.
         file.sync_data().map_err(Error::io("sync", &db_path))?;
     }
+    drop(fs::remove_file(&as_found));
     let big = Folder::open(&data.join("big"))?;
     let index = |name: &str| db.contains_key(big_key(name)).map_err(|error| classify(data, &error));
     let collected = big.collect(index)?;

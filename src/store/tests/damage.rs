@@ -77,6 +77,17 @@ fn garbage_all_over_is_noticed() {
 }
 
 #[test]
+fn a_changed_file_is_kept_as_it_was_found() {
+    let dir = filled();
+    fs::write(db(dir.path()), b"not a database").unwrap();
+    let aside = rows(dir.path()).1.set_aside.unwrap().path;
+    assert!(fs::read(aside.join("db.as-found")).unwrap() == b"not a database");
+    fs::File::options().append(true).open(db(dir.path())).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+    assert_eq!(rows(dir.path()), (0, Opening::default()));
+    assert!(!dir.path().join("data/db.as-found").exists(), "a sound store was only touched");
+}
+
+#[test]
 fn a_missing_file_is_not_taken_for_a_new_store() {
     let why = set_aside_after(|dir| fs::remove_file(db(dir)).unwrap());
     assert!(why.contains("missing"), "{why}");
