@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and nothing outside uses it"
 )]
 
+mod a_damaged_store_is_told_of;
 mod a_finished_job_needs_no_minion;
 mod a_job_moves_through_its_states;
 mod a_large_fleet_is_called_and_counted;

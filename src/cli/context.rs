@@ -1,5 +1,6 @@
 //! What every command has at hand.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 
@@ -36,8 +37,8 @@ impl Context {
     }
 
     /// Prints a warning on standard error: nothing failed, but something is likely not as it was meant.
-    pub(super) fn warn(text: impl AsRef<str>) {
-        let _ = writeln!(anstream::stderr(), "warning: {}", text.as_ref());
+    pub(super) fn warn(text: impl Display) {
+        let _ = writeln!(anstream::stderr(), "warning: {text}");
     }
 
     /// Prints the report on standard output.

@@ -49,7 +49,7 @@ impl Doc {
         let overlord = overlord(context)?;
         let selection = overlord.select(&Selector::new(self.on))?;
         let options = CallOptions { forks: ASKED, timeout: Some(self.timeout.duration()), max_fail: None };
-        let asker = Asker { overlord, selection, options };
+        let asker = Asker { overlord: overlord.clone(), selection, options };
         Context::block_on(async {
             match asker.subject(self.what.as_deref()).await? {
                 Subject::Everything => asker.everything().await,

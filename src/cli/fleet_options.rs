@@ -1,5 +1,7 @@
 //! How a fleet is reached: the options that `call`, `ping` and `doc` share.
 
+use std::ops::Deref;
+
 use clap::Args;
 
 use super::context::Context;
@@ -38,8 +40,27 @@ impl FleetOptions {
 }
 
 /// This machine as an overlord.
-pub(super) fn overlord(context: &Context) -> Result<Overlord, Failure> {
-    Ok(Overlord::open(OverlordConfig::at(&context.home))?)
+pub(super) fn overlord(context: &Context) -> Result<Frank, Failure> {
+    Ok(Frank(Overlord::open(OverlordConfig::at(&context.home))?))
+}
+
+/// An overlord that tells at the end of the command, also of one that failed, which damaged stores it met: a job that
+/// is suddenly unknown has its reason there.
+#[derive(Debug)]
+pub(super) struct Frank(Overlord);
+
+impl Deref for Frank {
+    type Target = Overlord;
+
+    fn deref(&self) -> &Overlord {
+        &self.0
+    }
+}
+
+impl Drop for Frank {
+    fn drop(&mut self) {
+        self.0.take_set_aside().iter().for_each(Context::warn);
+    }
 }
 
 /// The target that means everybody.
