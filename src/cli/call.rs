@@ -9,6 +9,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use super::fleet_options::{FleetOptions, overlord};
+use super::handing_out::hand_out_and_wait;
 use super::job::JobReport;
 use super::outcomes::Outcomes;
 use super::progress::Progress;
@@ -17,7 +18,7 @@ use super::signature;
 use crate::config::Period;
 use crate::fleet::{Selection, Target};
 use crate::ids::MethodName;
-use crate::overlord::{FanOut, JobOptions, JobView, Overlord};
+use crate::overlord::{FanOut, JobOptions, Overlord};
 use crate::sys::detach::{Detached, Reporter, detach};
 use crate::wire::Value;
 
@@ -148,22 +149,6 @@ impl Call {
             }
         })
     }
-}
-
-/// Hands a job out and waits for its end.
-pub(super) async fn hand_out_and_wait(
-    overlord: &Overlord,
-    fan_out: FanOut,
-    progress: &Progress,
-) -> Result<JobView, Failure> {
-    let id = fan_out.id().clone();
-    fan_out.run().await?;
-    let mut done = 0;
-    let view = overlord.wait(&id, None, |_, _| {
-        done += 1;
-        progress.at(done);
-    });
-    Ok(view.await?)
 }
 
 /// A part of a target that chose nobody is likely a slip.

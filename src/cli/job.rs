@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::call::hand_out_and_wait;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fleet_options::overlord;
+use super::handing_out::hand_out_and_wait;
 use super::outcomes::{census, exit_of, write_folded};
 use super::progress::Progress;
 use super::render;

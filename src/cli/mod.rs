@@ -11,6 +11,7 @@ mod entry;
 mod exit;
 mod failure;
 mod fleet_options;
+mod handing_out;
 mod hosts;
 mod job;
 mod minion;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 
-use super::super::call::hand_out_and_wait;
 use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::failure::{Failure, OrExit};
 use super::super::fleet_options::everybody;
+use super::super::handing_out::hand_out_and_wait;
 use super::super::job::JobReport;
 use super::super::outcomes::Outcomes;
 use super::super::progress::Progress;
