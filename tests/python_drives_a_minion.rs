@@ -32,7 +32,7 @@ fn python_drives_a_minion() {
         .args([format!("{other}/cert.pem"), format!("{other}/key.pem")])
         .output()
         .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}{}\n{}", text(&output.stdout), text(&output.stderr), minion.log());
-    assert!(text(&output.stdout).starts_with("driven by Python"));
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}{}\n{}", shown(&output.stdout), shown(&output.stderr), minion.log());
+    assert!(shown(&output.stdout).starts_with("driven by Python"));
 }

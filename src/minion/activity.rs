@@ -142,7 +142,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 mod tests {
     use super::*;
 
-    const IDLE: Duration = Duration::from_secs(300);
+    const IDLE: Duration = Duration::from_mins(5);
     const HEAD: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]

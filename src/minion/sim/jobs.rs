@@ -111,7 +111,7 @@ mod tests {
             owner: owner.into(),
             overlord_job: None,
             method: "test.sleep".parse().unwrap(),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
         }
     }
 
@@ -134,8 +134,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_deadline_ends_a_job() {
         let (jobs, id) = (MemoryJobs::default(), MinionJobId::fresh());
-        jobs.submit(order(&id, "boss"), &[], Ready::Sleep(Duration::from_secs(600)).run()).unwrap();
-        let Some((JobStatus::Finished, value)) = jobs.wait(&id, "boss", Duration::from_secs(300)).await else {
+        jobs.submit(order(&id, "boss"), &[], Ready::Sleep(Duration::from_mins(10)).run()).unwrap();
+        let Some((JobStatus::Finished, value)) = jobs.wait(&id, "boss", Duration::from_mins(5)).await else {
             panic!("not finished")
         };
         assert_eq!(RemoteError::from_value(&value).unwrap().kind, "TimedOut");
