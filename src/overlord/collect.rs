@@ -45,7 +45,7 @@ struct Round {
 impl Overlord {
     /// Asks every minion that still works on a job how it is, once. A finished job is answered from the store.
     pub async fn poll(&self, id: &OverlordJobId) -> Result<JobView, Error> {
-        let work = self.ledger().work(id).await?;
+        let work = self.work(id).await?;
         if work.view.is_finished() {
             return Ok(work.view);
         }
@@ -76,7 +76,7 @@ impl Overlord {
         };
         let mut pause = Duration::ZERO;
         loop {
-            let work = self.ledger().work(id).await?;
+            let work = self.work(id).await?;
             work.view.outcomes().for_each(|(host, outcome)| tell(host, outcome));
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if work.view.is_finished() || work.view.interrupted || left == Some(Duration::ZERO) {
@@ -103,7 +103,7 @@ impl Overlord {
             Err(error) => return Err(error),
         };
         // What was doubtful before we had the lock may have been settled by whoever had it.
-        let work = self.ledger().work(id).await?;
+        let work = self.work(id).await?;
         let desk = Desk::new(self, id.clone(), work.view.record)?;
         desk.settle(work.parts.into_iter().filter(Part::is_doubtful).collect()).await;
         desk.recorder.finish().await

@@ -51,7 +51,7 @@ impl FanOut {
     pub async fn run(self) -> Result<JobView, Error> {
         let Self { overlord, id, lock } = self;
         let ledger = overlord.ledger();
-        let work = ledger.work(&id).await?;
+        let work = overlord.work(&id).await?;
         if work.view.progress.open > 0 {
             let desk = Desk::new(&overlord, id.clone(), work.view.record)?;
             let result = desk.hand_out(&overlord, work.parts).await;
@@ -93,7 +93,7 @@ impl Desk {
             if !doubt || !self.recorder.settled().await {
                 break;
             }
-            let work = overlord.ledger().work(&self.id).await?;
+            let work = overlord.work(&self.id).await?;
             let doubtful: Vec<Part> = work.parts.into_iter().filter(Part::is_doubtful).collect();
             if doubtful.is_empty() {
                 break;

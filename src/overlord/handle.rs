@@ -9,7 +9,7 @@ use std::{
 use futures_util::stream::{self, Stream, StreamExt};
 use jiff::Timestamp;
 
-use super::{Error, FanOut, JobLine, JobRecord, JobView, ledger::Ledger};
+use super::{Error, FanOut, JobLine, JobRecord, JobView, ledger::Ledger, transactions::Work};
 use crate::{
     ca::{Host, Inventory},
     config::Home,
@@ -167,7 +167,7 @@ impl Overlord {
 
     /// Goes on with a job whose fan-out was interrupted. Nothing is run twice.
     pub async fn resume(&self, id: &OverlordJobId) -> Result<FanOut, Error> {
-        self.inner.ledger.work(id).await?;
+        self.inner.ledger.view(id).await?;
         let lock = self.lock(id).await?;
         Ok(FanOut::new(self.clone(), id.clone(), lock))
     }
@@ -208,6 +208,22 @@ impl Overlord {
         }
         let fleet = Fleet::new(&identity, options)?;
         Ok(self.inner.fleet.get_or_init(|| fleet))
+    }
+
+    /// A job to be worked on, with each host where the inventory has it now: it may have moved since the job was submitted.
+    pub(super) async fn work(&self, id: &OverlordJobId) -> Result<Work, Error> {
+        let mut work = self.inner.ledger.work(id).await?;
+        if work.view.is_finished() {
+            return Ok(work);
+        }
+        // Without an inventory the map's addresses are as good as any.
+        let inventory = Inventory::load(&self.inner.config.inventory).unwrap_or_default();
+        for part in &mut work.parts {
+            if let Some(address) = inventory.address(&part.host.name) {
+                part.host.address = address.clone();
+            }
+        }
+        Ok(work)
     }
 
     pub(super) fn ledger(&self) -> &Ledger {

@@ -62,6 +62,14 @@ impl Minion {
         self.server = Some(server);
     }
 
+    /// Stops, and goes on at another address with the same jobs.
+    pub(super) async fn move_away(&mut self, authority: &Authority) {
+        let elsewhere = serve(authority, self.host.name.as_str(), behaviour(&self.book, &self.gate)).await;
+        self.stop().await;
+        self.host = elsewhere.host.clone();
+        self.server = Some(elsewhere);
+    }
+
     pub(super) fn host(&self) -> Host {
         self.host.clone()
     }

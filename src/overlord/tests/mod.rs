@@ -14,7 +14,7 @@ use minion::Minion;
 
 use super::{FanOut, HostState, JobOptions, JobView, Overlord, OverlordConfig};
 use crate::{
-    ca::{Authority, Inventory, IssueRequest},
+    ca::{Authority, Host, Inventory, IssueRequest},
     config::Home,
     fleet::Selector,
     ids::{HostName, OverlordJobId},
@@ -40,12 +40,18 @@ impl World {
     /// Starts a minion and enters it into the inventory.
     async fn minion(&self, name: &str) -> Minion {
         let minion = Minion::start(&self.authority, name).await;
-        Inventory::update(&Home::at(self.dir.path()).inventory(), |inventory| {
-            inventory.add(minion.host().name, minion.host().address);
-            Ok(())
-        })
-        .unwrap();
+        self.enter(&minion);
         minion
+    }
+
+    /// Enters a minion into the inventory, at its present address.
+    fn enter(&self, minion: &Minion) {
+        let Host { name, address } = minion.host();
+        let add = |inventory: &mut Inventory| {
+            inventory.add(name, address);
+            Ok(())
+        };
+        Inventory::update(&Home::at(self.dir.path()).inventory(), add).unwrap();
     }
 
     fn overlord(&self) -> Overlord {
