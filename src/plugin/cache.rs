@@ -12,7 +12,7 @@ use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use super::{check, engine::Engine, error::Error, load::Plugin, metadata::Metadata};
@@ -72,6 +72,10 @@ impl Cache {
         let metadata = Metadata::read(bytes);
         let path = self.path(engine, &digest);
         match Plugin::load(engine, &path, digest, &metadata) {
+            Ok(plugin) => {
+                touch(&path);
+                Ok(plugin)
+            }
             Err(Error::LoadCompiled { source, .. }) => {
                 if path.exists() {
                     tracing::warn!(file = %path.display(), %source, "compiled module does not load; compiling it again");
@@ -82,18 +86,19 @@ impl Cache {
                     .map_err(|source| Error::Cache { path: path.clone(), source })?;
                 Plugin::load(engine, &path, digest, &metadata)
             }
-            other => other,
+            Err(other) => Err(other),
         }
     }
 
-    /// Removes the code of every component that is not in `keep`: nobody serves it, and no job that
-    /// has not started names it.
-    pub fn collect(&self, keep: &BTreeSet<Digest>) -> io::Result<usize> {
+    /// Removes the code of every component that is not in `keep` (nobody serves it, and no job that has
+    /// not started names it) and that nobody has loaded for `idle`.
+    pub fn collect(&self, keep: &BTreeSet<Digest>, idle: Duration) -> io::Result<usize> {
         let mut removed = 0;
         for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if CompiledName::of(&path).is_ok_and(|name| !keep.contains(&name.digest)) {
-                fs::remove_file(&path)?;
+            let entry = entry?;
+            let unwanted = CompiledName::of(&entry.path()).is_ok_and(|name| !keep.contains(&name.digest));
+            if unwanted && untouched_for(&entry, idle) {
+                fs::remove_file(entry.path())?;
                 removed += 1;
             }
         }
@@ -103,13 +108,24 @@ impl Cache {
     /// Removes what a killed process left half-written. What is young may be another process's work.
     fn sweep(&self) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let old = entry.metadata().is_ok_and(|meta| {
-                meta.is_file() && meta.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED))
-            });
-            if old && CompiledName::of(&entry.path()).is_err() {
+            if CompiledName::of(&entry.path()).is_err() && untouched_for(&entry, ABANDONED) {
                 let _ = fs::remove_file(entry.path());
             }
         }
+    }
+}
+
+/// Whether this is a file that was neither written nor loaded by a daemon for this long.
+fn untouched_for(entry: &fs::DirEntry, time: Duration) -> bool {
+    let Ok(meta) = entry.metadata() else { return false };
+    meta.is_file() && meta.modified().is_ok_and(|touched| touched.elapsed().is_ok_and(|age| age >= time))
+}
+
+/// Notes that the code is in use. Its contents stay as they are, so it may be mapped meanwhile.
+fn touch(path: &Path) {
+    let touched = fs::File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    if let Err(error) = touched {
+        tracing::debug!(file = %path.display(), %error, "cannot note that a compiled module is in use");
     }
 }
 
@@ -124,7 +140,7 @@ mod tests {
     fn only_what_was_abandoned_is_swept_away() {
         let folder = tempfile::tempdir().unwrap();
         let compiled = format!("{}-0123.cwasm", Digest::of(b""));
-        let long_ago = std::time::SystemTime::now() - 2 * ABANDONED;
+        let long_ago = SystemTime::now() - 2 * ABANDONED;
         for (name, old) in [(compiled.as_str(), true), (".young.tmp", false), (".old.tmp", true)] {
             let file = fs::File::create(folder.path().join(name)).unwrap();
             if old {
@@ -135,6 +151,21 @@ mod tests {
         assert!(folder.path().join(&compiled).exists() && folder.path().join(".young.tmp").exists());
         assert!(!folder.path().join(".old.tmp").exists());
         assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn code_that_nobody_names_goes_once_it_is_idle() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let named = |text: &[u8]| folder.path().join(format!("{}-0123.cwasm", Digest::of(text)));
+        for text in [b"kept", b"used", b"idle"] {
+            let file = fs::File::create(named(text)).unwrap();
+            if text != b"used" {
+                file.set_modified(SystemTime::now() - 2 * ABANDONED).unwrap();
+            }
+        }
+        assert_eq!(cache.collect(&[Digest::of(b"kept")].into(), ABANDONED).unwrap(), 1);
+        assert!(named(b"kept").exists() && named(b"used").exists());
     }
 
     #[test]

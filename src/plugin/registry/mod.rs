@@ -39,6 +39,9 @@ pub struct RegistryConfig {
     pub reserved: Vec<ModuleName>,
     /// How long the folder must be quiet before it is read again.
     pub quiet: Duration,
+    /// How long compiled code that nobody names is kept after its last use, for a version that comes back
+    /// and for whoever is about to load it.
+    pub keep_code: Duration,
     /// How often the folder is read even if nothing was noticed: network file systems tell nobody.
     pub rescan: Duration,
 }
@@ -51,6 +54,7 @@ impl RegistryConfig {
             cache: cache.into(),
             reserved: Vec::new(),
             quiet: Duration::from_millis(150),
+            keep_code: Duration::from_hours(1),
             rescan: Duration::from_mins(1),
         }
     }
@@ -109,7 +113,8 @@ impl Registry {
     }
 
     /// Removes compiled code that neither the catalog nor `keep` names: the caller keeps what jobs
-    /// that have not started will want. Returns how many files went.
+    /// that have not started will want. What was used lately stays a while
+    /// ([`RegistryConfig::keep_code`]). Returns how many files went.
     pub async fn collect(&self, keep: BTreeSet<Digest>) -> usize {
         let (done, wait) = oneshot::channel();
         match self.orders.send(owner::Order::Collect { keep, done }).await {

@@ -232,8 +232,8 @@ impl Owner {
     async fn collect(&self, mut keep: BTreeSet<Digest>) -> usize {
         let plugins = self.files.values().flat_map(|file| file.serving.iter().chain(&file.waiting));
         keep.extend(plugins.map(Plugin::digest));
-        let cache = self.cache.clone();
-        match blocking(move || cache.collect(&keep)).await {
+        let (cache, idle) = (self.cache.clone(), self.config.keep_code);
+        match blocking(move || cache.collect(&keep, idle)).await {
             Some(Ok(removed)) => removed,
             Some(Err(error)) => {
                 tracing::warn!(%error, "cannot clean the cache of compiled modules");

@@ -40,6 +40,7 @@ async fn open(folder: &Path, sink: Arc<dyn LoadSink>) -> Registry {
     let mut config = RegistryConfig::new(folder.join("plugins"), folder.join("cache"));
     config.reserved = vec!["system".parse().unwrap()];
     config.quiet = Duration::from_millis(20);
+    config.keep_code = Duration::ZERO;
     Registry::open(config, engine().clone(), sink).await.unwrap()
 }
 

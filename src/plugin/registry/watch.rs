@@ -54,14 +54,11 @@ impl Watcher {
     /// Returns when the folder has changed and has then been quiet. May be dropped at any time: a
     /// change that was noticed before is returned by the next call.
     pub(super) async fn changed(&mut self) {
-        let latest = match self.pending {
-            Some(latest) => latest,
-            None => {
-                // `self` holds a sender, so that the channel never closes.
-                let _ = self.noticed.recv().await;
-                *self.pending.insert(time::Instant::now() + LONGEST_WAIT)
-            }
-        };
+        if self.pending.is_none() {
+            // `self` holds a sender, so that the channel never closes.
+            let _ = self.noticed.recv().await;
+        }
+        let latest = *self.pending.get_or_insert_with(|| time::Instant::now() + LONGEST_WAIT);
         let quiet = self.quiet;
         while time::Instant::now() < latest && time::timeout(quiet, self.noticed.recv()).await.is_ok() {}
         self.pending = None;
