@@ -119,6 +119,31 @@ async fn a_killed_fork_server_costs_no_job() {
 }
 
 #[tokio::test]
+async fn however_often_the_fork_server_is_killed_no_job_runs_twice() {
+    let place = Place::new();
+    let jobs = place.open().await;
+    let mut ids = Vec::new();
+    for round in 0..4 {
+        for number in 0..10 {
+            ids.push(jobs.submit(submission("add", &[round, number])).await.unwrap());
+        }
+        // Wherever it is: with requests in its queue, between its two forks, or idle.
+        if let Some(fork_server) = place.fork_server() {
+            let _ = nix::sys::signal::kill(fork_server, nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+    for id in ids {
+        let ended = end(&jobs, &id).await;
+        let begins = jobs.tail_output(&id, "alice").await.unwrap().unwrap().0.lines().count();
+        match ended {
+            JobState::Finished(_) => assert_eq!(begins, 1),
+            JobState::Lost { why } => assert!(begins <= 1, "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_fork_server_is_replaced_after_many_reloads_and_costs_no_job() {
     const VERSIONS: usize = 310;
     let place = Place::new();

@@ -41,6 +41,9 @@ use crate::{
 /// Where a component's compiled code lies; nothing while it is not there.
 pub type CompiledPath = Arc<dyn Fn(&Digest) -> Option<PathBuf> + Send + Sync>;
 
+/// A deadline beyond ten years is taken for ten years, so that no clock overflows.
+const DEADLINE_MAX: Duration = Duration::from_hours(10 * 365 * 24);
+
 /// How jobs are kept and run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobsConfig {
@@ -176,7 +179,7 @@ impl Jobs {
             grant: submission.grant,
             settings: submission.settings,
             limits: submission.limits,
-            deadline: submission.deadline,
+            deadline: submission.deadline.min(DEADLINE_MAX),
             accepted: self.boot.now(),
         };
         let submitted = self.ask(|reply| Message::Submit { call: Box::new(call), reply }).await;

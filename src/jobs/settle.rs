@@ -167,3 +167,93 @@ pub(super) fn bury(path: &Path, tombstone: &Tombstone) -> Result<(), JournalErro
     let bytes = Record::Tombstone(tombstone.clone()).encode()?;
     durable::write_atomic(path, &bytes, 0o600).map_err(|source| JournalError::io(path, source))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{record::Ended, samples},
+        *,
+    };
+    use crate::wire::Value;
+
+    /// What is found, and what the file says afterwards.
+    fn found(call: Call, records: &[Record]) -> (Settled, History) {
+        let folder = tempfile::tempdir().unwrap();
+        let id = samples::left_behind(folder.path(), call, records);
+        let mut found = recover(folder.path(), BootId::current()).unwrap();
+        assert_eq!(found.len(), 1);
+        let found = found.remove(0);
+        assert_eq!((&found.id, &found.call.unwrap().id), (&id, &id));
+        (found.settled, journal::read(&folder.path().join(id.as_str())).unwrap())
+    }
+
+    fn end(history: History) -> End {
+        history.ended.map(|Ended { end, .. }| end).expect("an end is recorded")
+    }
+
+    #[test]
+    fn a_birth_that_never_came_about_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = MinionJobId::fresh();
+        fs::write(folder.path().join(format!(".{id}.0123.new")), b"half a ca").unwrap();
+        fs::write(folder.path().join("notes.txt"), b"somebody's").unwrap();
+        assert!(recover(folder.path(), BootId::current()).unwrap().is_empty());
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["notes.txt"]);
+    }
+
+    #[test]
+    fn an_accepted_job_is_to_be_spawned() {
+        let (settled, history) = found(samples::call(), &[Record::HandOver(samples::moment(0))]);
+        assert!(matches!(settled, Settled::Spawn(_)), "{settled:?}");
+        assert!(history.ended.is_none());
+    }
+
+    #[test]
+    fn a_begun_job_without_a_writer_is_recorded_as_lost() {
+        let (settled, history) = found(samples::call(), &[samples::started()]);
+        assert!(matches!(settled, Settled::Ended(Remembered { status: JobStatus::Lost, .. })), "{settled:?}");
+        let End::Lost { why } = end(history) else { panic!("lost is recorded") };
+        assert!(why.starts_with("its worker (process 4711, begun "), "{why}");
+    }
+
+    #[test]
+    fn a_job_that_was_not_begun_in_time_is_recorded_as_timed_out() {
+        let (_, history) = found(Call { deadline: Duration::ZERO, ..samples::call() }, &[]);
+        assert_eq!(end(history), End::TimedOut { after: Duration::ZERO });
+    }
+
+    #[test]
+    fn an_ended_job_is_remembered_with_its_acknowledgement() {
+        let ended = samples::ended(End::Finished(Value::Int(1)));
+        let (settled, _) =
+            found(samples::call(), &[samples::started(), ended, Record::Acknowledged(samples::moment(0))]);
+        let Settled::Ended(remembered) = settled else { panic!("it has ended") };
+        assert_eq!((remembered.status, remembered.acknowledged), (JobStatus::Finished, true));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(MinionJobId::fresh().as_str());
+        fs::write(&path, b"not a journal").unwrap();
+        let found = recover(folder.path(), BootId::current()).unwrap();
+        assert!(matches!(found[..], [Found { call: None, settled: Settled::Unreadable, .. }]));
+        assert_eq!(fs::read(&path).unwrap(), b"not a journal");
+    }
+
+    #[test]
+    fn acknowledging_and_burying_are_seen_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let (boot, call) = (BootId::current(), samples::call());
+        let tombstone =
+            Tombstone { owner: call.owner.clone(), fingerprint: call.fingerprint(), purged: samples::moment(0) };
+        let id = samples::left_behind(folder.path(), call, &[samples::ended(End::Cancelled)]);
+        let path = folder.path().join(id.as_str());
+        acknowledge(&path, boot).unwrap();
+        assert!(journal::read(&path).unwrap().acknowledged);
+        bury(&path, &tombstone).unwrap();
+        let Settled::Purged(found) = settle(&path, boot, Duration::ZERO).unwrap() else { panic!("it is buried") };
+        assert_eq!(found, tombstone);
+    }
+}

@@ -96,8 +96,9 @@ fn make(engine: &Engine, plugin: &Plugin, call: &Call, left: Duration, events: &
         clock: Clock::OneShot,
         ..CallContext::bare(call.id.as_str(), &*call.owner, left)
     };
-    let answer = runtime
-        .block_on(async { tokio::time::timeout(left + GRACE, plugin.call(&call.method, &call.args, context)).await });
+    let answer = runtime.block_on(async {
+        tokio::time::timeout(left.saturating_add(GRACE), plugin.call(&call.method, &call.args, context)).await
+    });
     // Whatever still runs in the background ends with the process.
     runtime.shutdown_background();
     match answer {
