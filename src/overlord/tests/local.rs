@@ -18,7 +18,9 @@ async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
     let fan_out = world.submit(&overlord).await;
     let id = fan_out.id().clone();
     fan_out.run().await.unwrap();
-    minions.iter().for_each(|minion| minion.finish(3));
+    for minion in &minions {
+        minion.finish(3);
+    }
     let mut told = Vec::new();
     let view = overlord.wait(&id, None, |host, outcome| told.push((host.clone(), outcome.clone()))).await.unwrap();
     assert!(view.is_finished() && told.len() == 2);

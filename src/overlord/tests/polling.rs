@@ -102,7 +102,9 @@ async fn several_who_wait_for_one_job_all_hear_of_every_result_once() {
     });
     let waiters: Vec<_> = waiters.collect();
     fan_out.run().await.unwrap();
-    minions.iter().for_each(|minion| minion.finish(3));
+    for minion in &minions {
+        minion.finish(3);
+    }
     for waiter in waiters {
         assert_eq!(waiter.await.unwrap(), (true, vec!["m1".to_owned(), "m2".to_owned()]));
     }

@@ -106,7 +106,9 @@ fn foreign_files_in_our_places_are_noticed() {
         fs::create_dir(db(dir)).unwrap();
     });
     let other = filled();
-    let why = set_aside_after(|dir| drop(fs::copy(db(other.path()), db(dir)).unwrap()));
+    let why = set_aside_after(|dir| {
+        fs::copy(db(other.path()), db(dir)).unwrap();
+    });
     assert!(why.contains("another store") || why.contains("gone"), "{why}");
 }
 
