@@ -49,7 +49,9 @@ pub(super) fn of_trap(
     state: &State,
 ) -> CallError {
     let unreachable = trap == Some(Trap::UnreachableCodeReached);
-    if state.usage.refused() && (unreachable || trap.is_none() || trap == Some(Trap::AllocationTooLarge)) {
+    // A module that survived a refusal may panic later for a reason of its own, and says so.
+    let silent = unreachable && state.last_error.is_none();
+    if state.usage.refused() && (silent || trap.is_none() || trap == Some(Trap::AllocationTooLarge)) {
         return CallError::OutOfMemory { limit: state.context.limits.memory_bytes };
     }
     let fuel_spent = format!("{error:#}").contains(FUEL_SPENT);

@@ -38,7 +38,8 @@ pub(super) fn core(functions: &str) -> String {
 /// The bytes of a component that exports one interface; `lifted` holds its functions as component
 /// functions named `$name`, and each of `names` is exported.
 pub(super) fn component(interface: &str, core_functions: &str, lifted: &str, names: &[&str]) -> Vec<u8> {
-    let exports: String = names.iter().map(|name| format!("(export \"{name}\" (func ${name}))")).collect();
+    let exports: Vec<String> = names.iter().map(|name| format!("(export \"{name}\" (func ${name}))")).collect();
+    let exports = exports.concat();
     let core = core(core_functions);
     let text =
         format!("(component {core} {lifted} (instance $out {exports}) (export \"{interface}\" (instance $out)))");

@@ -82,12 +82,13 @@ const NAMED: [(&str, &str); 33] = [
 fn types() -> &'static BTreeMap<String, Type> {
     static TYPES_BY_NAME: OnceLock<BTreeMap<String, Type>> = OnceLock::new();
     TYPES_BY_NAME.get_or_init(|| {
-        let functions: String = NAMED
+        let functions: Vec<String> = NAMED
             .iter()
             .map(|(name, ty)| {
                 format!("(type $f-{name} (func (param \"it\" {ty}))) (export \"f-{name}\" (func (type $f-{name})))")
             })
             .collect();
+        let functions = functions.concat();
         let text =
             format!("(component (type $i (instance {TYPES} {functions})) (import \"t:t/t\" (instance (type $i))))");
         let bytes = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
