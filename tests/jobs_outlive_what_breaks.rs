@@ -45,7 +45,9 @@ fn a_minion_that_is_down_leaves_the_job_partial_and_its_result_arrives_later() {
     let (mut fleet, gates) = gated(["m1", "m2"]);
     let job = start(&fleet, &gates);
     fleet.minion("m2").kill();
-    gates.iter().for_each(|gate| gate.open("passed"));
+    for gate in &gates {
+        gate.open("passed");
+    }
     until("the first result", || (fleet.status(&job)["hosts"]["m1"]["state"] == "FINISHED").then_some(()));
     let status = fleet.status(&job);
     assert_eq!(status["status"], "PARTIAL", "{status}");

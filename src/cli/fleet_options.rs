@@ -40,16 +40,16 @@ impl FleetOptions {
 }
 
 /// This machine as an overlord.
-pub(super) fn overlord(context: &Context) -> Result<Frank, Failure> {
-    Ok(Frank(Overlord::open(OverlordConfig::at(&context.home))?))
+pub(super) fn overlord(context: &Context) -> Result<WarningOverlord, Failure> {
+    Ok(WarningOverlord(Overlord::open(OverlordConfig::at(&context.home))?))
 }
 
 /// An overlord that tells at the end of the command, also of one that failed, which damaged stores it met: a job that
 /// is suddenly unknown has its reason there.
 #[derive(Debug)]
-pub(super) struct Frank(Overlord);
+pub(super) struct WarningOverlord(Overlord);
 
-impl Deref for Frank {
+impl Deref for WarningOverlord {
     type Target = Overlord;
 
     fn deref(&self) -> &Overlord {
@@ -57,7 +57,7 @@ impl Deref for Frank {
     }
 }
 
-impl Drop for Frank {
+impl Drop for WarningOverlord {
     fn drop(&mut self) {
         self.0.take_set_aside().iter().for_each(Context::warn);
     }
