@@ -6,7 +6,7 @@ use super::{
     error::{JournalError, SubmitError},
     index::{Entry, Job, Phase},
     journal::{Birth, Journal},
-    message::{Message, SubmitReply},
+    message::{Done, SubmitReply},
     owner::{Owner, Queued},
     record::Call,
 };
@@ -36,7 +36,7 @@ impl Owner {
                 self.index.insert(id.clone(), Entry::Job(Job::new(&call, Phase::Birth(vec![reply]))));
                 self.births += 1;
                 let folder = self.folder.clone();
-                self.in_background(move || Message::Born { id, born: Journal::create(&folder, *call) });
+                self.in_background(move || Done::Born { id, born: Journal::create(&folder, *call) });
             }
         }
     }

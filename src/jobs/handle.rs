@@ -153,7 +153,7 @@ impl Jobs {
             index: Index::default(),
             queue: std::collections::VecDeque::new(),
             births: 0,
-            settling: 0,
+            background: 0,
             places_taken: 0,
             closing: Vec::new(),
             jumps: JumpGuard::new(boot.now()),

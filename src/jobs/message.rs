@@ -32,14 +32,23 @@ pub(super) enum Message {
     Fetched { id: MinionJobId },
     /// The minion stops.
     Shutdown { reply: oneshot::Sender<()> },
-    /// A job's file was created, or not.
-    Born { id: MinionJobId, born: Result<Birth, JournalError> },
     /// It is time to look at a job.
     Gone { id: MinionJobId },
+    /// Work on another thread is done.
+    Done(Done),
+}
+
+/// What came of a piece of work that was done on another thread.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// A job's file was created, or not.
+    Born { id: MinionJobId, born: Result<Birth, JournalError> },
     /// A job was looked at.
     Settled { id: MinionJobId, settled: Result<Settled, JournalError> },
     /// An ended job was buried, or a tombstone removed.
     Purged { id: MinionJobId, left: Result<Option<Tombstone>, JournalError> },
+    /// Something was written that nothing depends on.
+    Noted,
 }
 
 /// What the owner's task knows of a job without looking at its file.

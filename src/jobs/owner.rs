@@ -8,6 +8,7 @@ use std::{
     collections::VecDeque,
     fs::File,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -23,7 +24,7 @@ use super::{
     CompiledPath,
     index::{Entry, Index, Job, Phase},
     journal::Journal,
-    message::Message,
+    message::{Done, Message},
     record::Call,
     retention::{JumpGuard, Retention},
     settle::{Found, Settled},
@@ -55,7 +56,8 @@ pub(super) struct Owner {
     pub(super) index: Index,
     pub(super) queue: VecDeque<Queued>,
     pub(super) births: usize,
-    pub(super) settling: usize,
+    /// Pieces of work on other threads whose message has not come yet.
+    pub(super) background: usize,
     pub(super) places_taken: usize,
     pub(super) closing: Vec<oneshot::Sender<()>>,
     pub(super) jumps: JumpGuard,
@@ -94,7 +96,7 @@ impl Owner {
                 ids = next_closings(self.closings.as_ref()) => self.look_at_closed(ids),
                 _ = ticks.tick() => self.tick(),
             }
-            if !self.closing.is_empty() && self.births == 0 && self.settling == 0 {
+            if !self.closing.is_empty() && self.background == 0 {
                 break;
             }
         }
@@ -129,20 +131,28 @@ impl Owner {
             Message::DigestsInUse { reply } => drop(reply.send(self.index.digests_in_use())),
             Message::Fetched { id } => self.acknowledge(id),
             Message::Shutdown { reply } => self.closing.push(reply),
-            Message::Born { id, born } => self.born(id, born),
             Message::Gone { id } => self.look(&id, PATIENCE),
-            Message::Settled { id, settled } => self.settled(id, settled),
-            Message::Purged { id, left } => self.purged(id, left),
+            Message::Done(done) => {
+                self.background -= 1;
+                match done {
+                    Done::Born { id, born } => self.born(id, born),
+                    Done::Settled { id, settled } => self.settled(id, settled),
+                    Done::Purged { id, left } => self.purged(id, left),
+                    Done::Noted => {}
+                }
+            }
         }
     }
 
     /// Does what takes time on a thread for that, and tells this task what came of it.
-    pub(super) fn in_background(&self, work: impl FnOnce() -> Message + Send + 'static) {
+    pub(super) fn in_background(&mut self, work: impl FnOnce() -> Done + Send + 'static) {
+        self.background += 1;
         let itself = self.itself.clone();
         tokio::task::spawn_blocking(move || {
-            let message = work();
+            // A fault of ours in there must not keep the minion from stopping.
+            let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Done::Noted);
             if let Some(itself) = itself.upgrade() {
-                let _ = itself.send(message);
+                let _ = itself.send(Message::Done(done));
             }
         });
     }

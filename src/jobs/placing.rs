@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     index::{Job, Phase},
-    message::Message,
+    message::{Done, Message},
     owner::{Owner, Queued},
     record::{End, Record},
     request::Request,
@@ -71,9 +71,8 @@ impl Owner {
         if let Some(job) = self.index.job(&id) {
             job.phase = Phase::Settling;
             self.places_taken += 1;
-            self.settling += 1;
             let boot = self.boot;
-            self.in_background(move || Message::Settled { id, settled: settle::end_unbegun(journal, boot, end) });
+            self.in_background(move || Done::Settled { id, settled: settle::end_unbegun(journal, boot, end) });
         }
     }
 

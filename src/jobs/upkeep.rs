@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     error::JournalError,
     index::{Entry, Job, Phase},
-    message::Message,
+    message::Done,
     owner::{Owner, PATIENCE, Queued},
     record::Tombstone,
     retention::{Purge, plan},
@@ -43,13 +43,11 @@ impl Owner {
             return;
         }
         job.phase = Phase::Settling;
-        self.settling += 1;
         let (id, path, boot) = (id.clone(), self.path(id), self.boot);
-        self.in_background(move || Message::Settled { settled: settle::settle(&path, boot, patience), id });
+        self.in_background(move || Done::Settled { settled: settle::settle(&path, boot, patience), id });
     }
 
     pub(super) fn settled(&mut self, id: MinionJobId, settled: Result<Settled, JournalError>) {
-        self.settling -= 1;
         let Some(job) = self.index.job(&id) else { return };
         match settled {
             Ok(Settled::Held) => {
@@ -84,17 +82,18 @@ impl Owner {
             && !remembered.acknowledged
         {
             remembered.acknowledged = true;
-            tokio::task::spawn_blocking(move || {
+            self.in_background(move || {
                 if let Err(error) = settle::acknowledge(&path, boot) {
                     tracing::warn!(job = %id, error = &error as &dyn std::error::Error, "cannot note that it was fetched");
                 }
+                Done::Noted
             });
         }
     }
 
     pub(super) fn tick(&mut self) {
         let adopted = self.index.adopted();
-        if adopted.is_empty() && self.settling == 0 {
+        if adopted.is_empty() && self.background == 0 {
             // Only an earlier daemon's workers need it.
             self.closings = None;
         }
@@ -123,12 +122,12 @@ impl Owner {
                     let tombstone = Tombstone { owner: job.owner.clone(), fingerprint: job.fingerprint, purged: now };
                     self.in_background(move || {
                         let left = settle::bury(&path, &tombstone).map(|()| Some(tombstone));
-                        Message::Purged { id, left }
+                        Done::Purged { id, left }
                     });
                 }
                 (Purge::Remove, Some(Entry::Tombstone(_))) => self.in_background(move || {
                     let removed = std::fs::remove_file(&path).map(|()| None);
-                    Message::Purged { id, left: removed.map_err(|source| JournalError::io(&path, source)) }
+                    Done::Purged { id, left: removed.map_err(|source| JournalError::io(&path, source)) }
                 }),
                 _ => {}
             }
