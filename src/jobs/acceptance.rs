@@ -50,7 +50,7 @@ impl Owner {
                 for reply in replies {
                     let _ = reply.send(Ok(id.clone()));
                 }
-                self.queue.push_back(Queued { id, journal, without_code: None });
+                self.queue.push_back(Queued::new(id, journal));
                 self.pump();
             }
             Ok(Birth::Taken) => {

@@ -79,8 +79,11 @@ impl Journal {
             }
             born => born?,
         };
-        removed.map_err(at)?;
-        durable::sync_folder(folder).map_err(at)?;
+        if let Err(source) = removed.and_then(|()| durable::sync_folder(folder)) {
+            // The caller is told that there is no job, so there must be none after a restart either.
+            let _ = fs::remove_file(&path);
+            return Err(at(source));
+        }
         Ok(Birth::New(journal))
     }
 

@@ -74,6 +74,15 @@ pub(super) struct Queued {
     pub(super) journal: Journal,
     /// Since when its code is missing.
     pub(super) without_code: Option<Instant>,
+    /// It is not to be handed over before this.
+    pub(super) not_before: Option<Instant>,
+}
+
+impl Queued {
+    /// A job that can be handed over at once.
+    pub(super) fn new(id: MinionJobId, journal: Journal) -> Self {
+        Self { id, journal, without_code: None, not_before: None }
+    }
 }
 
 impl Owner {
@@ -110,12 +119,12 @@ impl Owner {
         let entry = match (settled, call) {
             (Settled::Held, Some(call)) => Entry::Job(Job::new(&call, Phase::Adopted)),
             (Settled::Ended(remembered), Some(call)) => Entry::Job(Job::new(&call, Phase::Ended(remembered))),
-            (Settled::Spawn(journal), Some(call)) => {
-                self.queue.push_back(Queued { id: id.clone(), journal, without_code: None });
+            (Settled::Spawn { journal, .. }, Some(call)) => {
+                self.queue.push_back(Queued::new(id.clone(), journal));
                 Entry::Job(Job::new(&call, Phase::Waiting))
             }
             (Settled::Purged(tombstone), _) => Entry::Tombstone(tombstone),
-            (Settled::Unreadable | Settled::Held | Settled::Ended(_) | Settled::Spawn(_), _) => {
+            (Settled::Unreadable | Settled::Held | Settled::Ended(_) | Settled::Spawn { .. }, _) => {
                 tracing::error!(job = %id, "its journal cannot be read; it is left alone, and its id stays taken");
                 Entry::Unreadable
             }

@@ -30,13 +30,16 @@ impl Owner {
                 missing.push_back(still_waiting);
             }
         }
-        // Behind the others: they must not keep them from their workers.
+        // Behind the others: they must not keep them from their workers. The next tick looks again.
         self.queue.append(&mut missing);
     }
 
     /// Returns the job when it has to wait on.
     pub(super) fn hand_over(&mut self, mut next: Queued) -> Option<Queued> {
         let job = self.index.job(&next.id)?;
+        if next.not_before.is_some_and(|time| Instant::now() < time) {
+            return Some(next);
+        }
         let Some(compiled) = (self.compiled)(&job.digest) else {
             let since = *next.without_code.get_or_insert_with(Instant::now);
             if since.elapsed() < CODE_PATIENCE {

@@ -32,8 +32,8 @@ pub(super) enum Settled {
     Held,
     /// It has ended.
     Ended(Remembered),
-    /// It is to be given to a worker.
-    Spawn(Journal),
+    /// It is to be given to a worker, as it was so many times before.
+    Spawn { journal: Journal, hand_overs: u32 },
     /// It has been purged.
     Purged(Tombstone),
     /// The file says nothing that can be understood.
@@ -75,7 +75,7 @@ pub(super) fn settle(path: &Path, boot: BootId, patience: Duration) -> Result<Se
 fn conclude(mut journal: Journal, history: &History, now: &Moment) -> Result<Settled, JournalError> {
     let end = match judge(history, Lock::Free, now) {
         Verdict::Running => return Ok(Settled::Held),
-        Verdict::Spawn => return Ok(Settled::Spawn(journal)),
+        Verdict::Spawn => return Ok(Settled::Spawn { journal, hand_overs: history.hand_overs }),
         Verdict::Ended(_) | Verdict::Purged | Verdict::Unreadable => return Ok(known(history)),
         Verdict::Lost => End::Lost { why: lost(history) },
         Verdict::Expired => {
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn an_accepted_job_is_to_be_spawned() {
         let (settled, history) = found(samples::call(), &[Record::HandOver(samples::moment(0))]);
-        assert!(matches!(settled, Settled::Spawn(_)), "{settled:?}");
+        assert!(matches!(settled, Settled::Spawn { hand_overs: 1, .. }), "{settled:?}");
         assert!(history.ended.is_none());
     }
 

@@ -15,6 +15,8 @@ use super::{
 };
 use crate::ids::MinionJobId;
 
+/// How long a job waits that two workers in a row did not begin.
+const RETRY: Duration = Duration::from_secs(2);
 /// How often old records are purged.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -55,10 +57,13 @@ impl Owner {
                 return;
             }
             Ok(Settled::Ended(remembered)) => job.end(remembered),
-            Ok(Settled::Spawn(journal)) => {
+            Ok(Settled::Spawn { journal, hand_overs }) => {
                 tracing::warn!(job = %id, "its worker never began; it is spawned again");
                 job.phase = Phase::Waiting;
-                self.queue.push_front(Queued { id, journal, without_code: None });
+                // The first time at once: a fork server may just have died. After that something is wrong, and
+                // may take a moment to pass.
+                let not_before = (hand_overs > 1).then(|| Instant::now() + RETRY);
+                self.queue.push_front(Queued { not_before, ..Queued::new(id, journal) });
             }
             Ok(Settled::Purged(tombstone)) => self.index.insert(id, Entry::Tombstone(tombstone)),
             Ok(Settled::Unreadable) => self.index.insert(id, Entry::Unreadable),
