@@ -13,6 +13,7 @@ use super::{
 use crate::ids::MinionJobId;
 
 impl Owner {
+    /// Accepts a call, or says why not. A new one is answered when its file is durable.
     pub(super) fn submit(&mut self, call: Box<Call>, reply: SubmitReply) {
         let id = call.id.clone();
         let refuse = |reply: SubmitReply, error| drop(reply.send(Err(error)));
@@ -41,6 +42,7 @@ impl Owner {
         }
     }
 
+    /// Answers everybody who asked for this job, and queues it.
     pub(super) fn born(&mut self, id: MinionJobId, born: Result<Birth, JournalError>) {
         self.births -= 1;
         let Some(job) = self.index.job(&id) else { return };

@@ -35,7 +35,7 @@ impl Owner {
     }
 
     /// Returns the job when it has to wait on.
-    pub(super) fn hand_over(&mut self, mut next: Queued) -> Option<Queued> {
+    fn hand_over(&mut self, mut next: Queued) -> Option<Queued> {
         let job = self.index.job(&next.id)?;
         if next.not_before.is_some_and(|time| Instant::now() < time) {
             return Some(next);
@@ -69,7 +69,8 @@ impl Owner {
         None
     }
 
-    pub(super) fn end_unbegun(&mut self, next: Queued, end: End) {
+    /// Records the end of a job that no worker ever had.
+    fn end_unbegun(&mut self, next: Queued, end: End) {
         let Queued { id, journal, .. } = next;
         if let Some(job) = self.index.job(&id) {
             job.phase = Phase::Settling;
@@ -79,7 +80,8 @@ impl Owner {
         }
     }
 
-    pub(super) fn tell_when_gone(&self, id: MinionJobId, pipe: OwnedFd) {
+    /// Sends a message to this task when the pipe ends.
+    fn tell_when_gone(&self, id: MinionJobId, pipe: OwnedFd) {
         let itself = self.itself.clone();
         tokio::spawn(async move {
             if let Err(error) = pipe_end(pipe).await {
@@ -91,6 +93,7 @@ impl Owner {
         });
     }
 
+    /// Notes who the worker of a job is.
     pub(super) fn note_worker(&mut self, Spawned { reply, pidfd }: Spawned) {
         match reply.worker {
             Ok(_) => {

@@ -10,8 +10,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{ids::MinionJobId, sys::clock::Moment};
 
 /// How far the wall clock may stray from BOOTTIME between two looks.
@@ -20,8 +18,7 @@ const JUMP: Duration = Duration::from_mins(1);
 const SUSPENSION: Duration = Duration::from_hours(1);
 
 /// For how long ended jobs are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
     /// An acknowledged result.
     pub acknowledged: Duration,

@@ -21,6 +21,7 @@ const RETRY: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_mins(1);
 
 impl Owner {
+    /// Looks at jobs whose files were closed by their writers.
     pub(super) fn look_at_closed(&mut self, ids: io::Result<Vec<MinionJobId>>) {
         match ids {
             // Ours have pipes.
@@ -49,6 +50,7 @@ impl Owner {
         self.in_background(move || Done::Settled { settled: settle::settle(&path, boot, patience), id });
     }
 
+    /// Takes in what a job was found to be.
     pub(super) fn settled(&mut self, id: MinionJobId, settled: Result<Settled, JournalError>) {
         let Some(job) = self.index.job(&id) else { return };
         match settled {
@@ -81,6 +83,7 @@ impl Owner {
         self.pump();
     }
 
+    /// Notes that the owner was given the result.
     pub(super) fn acknowledge(&mut self, id: MinionJobId) {
         let (path, boot) = (self.path(&id), self.boot);
         if let Some(Job { phase: Phase::Ended(remembered), .. }) = self.index.job(&id)
@@ -96,6 +99,7 @@ impl Owner {
         }
     }
 
+    /// Looks at what nobody reports.
     pub(super) fn tick(&mut self) {
         let adopted = self.index.adopted();
         if adopted.is_empty() && self.background == 0 {
@@ -112,7 +116,8 @@ impl Owner {
         }
     }
 
-    pub(super) fn sweep(&mut self) {
+    /// Purges what is old enough.
+    fn sweep(&mut self) {
         let now = self.boot.now();
         if !self.jumps.trusts(now) {
             tracing::warn!("the clock has jumped; no job is purged for an hour");
@@ -139,6 +144,7 @@ impl Owner {
         }
     }
 
+    /// Takes in what a purge left.
     pub(super) fn purged(&mut self, id: MinionJobId, left: Result<Option<Tombstone>, JournalError>) {
         match left {
             Ok(Some(tombstone)) => self.index.insert(id, Entry::Tombstone(tombstone)),
