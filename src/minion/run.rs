@@ -42,6 +42,7 @@ pub async fn run_with(
     fork_server: ForkServerCommand,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
+    server::make_room_for_files();
     let files = &config.identity;
     let identity =
         Identity::load(&files.certificate, &files.key, &files.authority)?.with_revocations(&files.revoked)?;

@@ -15,6 +15,14 @@ use crate::sys::descriptor;
 /// The pause after a failed `accept`, which mostly means that descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Makes room for connections, workers' pipes and journals: the usual 1,024 descriptors are soon used
+/// up. The jobs that wait are opened at the start, so this comes before everything else.
+pub(super) fn make_room_for_files() {
+    if let Err(error) = descriptor::raise_open_files_limit() {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
 /// Serves until `shutdown`, then lets what is under way end, for `patience` at most.
 pub(super) async fn serve<B: Backend>(
     listener: TcpListener,
@@ -23,10 +31,6 @@ pub(super) async fn serve<B: Backend>(
     patience: Duration,
     shutdown: impl Future<Output = ()>,
 ) {
-    // Connections, workers' pipes and journals: the usual 1,024 descriptors are soon used up.
-    if let Err(error) = descriptor::raise_open_files_limit() {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
     let stopping = door.stopping.clone();
     let door = Arc::new(door);
     let mut connections = JoinSet::new();

@@ -120,6 +120,7 @@ impl SimFleet {
 
 /// Serves a simulated fleet until `shutdown`.
 pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    server::make_room_for_files();
     let SimFleet { hosts: names, calls: call_bounds, connections, job_time, plugins } = fleet;
     let Some((_, first)) = names.first() else {
         shutdown.await;
