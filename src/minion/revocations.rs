@@ -50,9 +50,10 @@ async fn follow(identity: Identity, path: PathBuf, sender: watch::Sender<Arc<Rev
         if now == seen || now.is_none() {
             continue;
         }
-        seen = now;
         match identity.clone().with_revocations(&path) {
             Ok(fresh) => {
+                // Only now: what could not be read for a passing reason is read again.
+                seen = now;
                 tracing::info!(revoked = fresh.revoked().len(), "read the revocation list again");
                 sender.send_replace(Arc::clone(fresh.revoked()));
             }
