@@ -95,6 +95,13 @@ impl<S> Watched<S> {
     pub(super) fn new(stream: S, activity: Activity) -> Self {
         Self { stream, activity }
     }
+
+    /// An answer that is still being sent keeps its connection: the time of idleness begins anew.
+    fn wrote(&self, written: &Poll<std::io::Result<usize>>) {
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.activity.enter(Some(Phase::Idle), Phase::Idle);
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
@@ -114,7 +121,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -122,7 +131,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         parts: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.wrote(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -159,6 +170,21 @@ mod tests {
         tokio::io::AsyncReadExt::read_u8(&mut stream).await.unwrap();
         assert_eq!(activity.overdue(IDLE, HEAD).await, Overdue::Head);
         assert!(began.elapsed() < HEAD * 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_answer_is_still_being_sent_is_not_idle() {
+        let (activity, began) = (Activity::new(), Instant::now());
+        let mut stream = Watched::new(std::io::Cursor::new(Vec::new()), activity.clone());
+        let send = async {
+            for _ in 0..5 {
+                tokio::time::sleep(IDLE / 2).await;
+                tokio::io::AsyncWriteExt::write_all(&mut stream, b"a part").await.unwrap();
+            }
+        };
+        let ((), overdue) = tokio::join!(send, activity.overdue(IDLE, HEAD));
+        assert_eq!(overdue, Overdue::Idle);
+        assert!(began.elapsed() >= IDLE * 3);
     }
 
     #[tokio::test(start_paused = true)]
