@@ -22,8 +22,9 @@ fn it_is_answered_with_every_minion_stopped_and_no_connection_is_opened() {
     assert!(waited.out.contains("m[1-2]\n  42\n"), "{}", waited.out);
 
     let overlord = Overlord::open(OverlordConfig::at(&Home::at(fleet.home()))).unwrap();
+    // What `func job status` does: a job that is not finished would be asked about.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let view = runtime.block_on(overlord.status(&job.parse().unwrap())).unwrap();
+    let view = runtime.block_on(overlord.poll(&job.parse().unwrap())).unwrap();
     assert!(view.is_finished());
     assert_eq!(overlord.connections_opened(), 0);
 }

@@ -1,6 +1,6 @@
 //! The command line says what it did, and what to do next when it could not.
 
-use crate::harness::Fleet;
+use crate::harness::{Answer, Fleet, shipped_modules};
 
 #[test]
 fn an_authority_is_made_once_and_never_replaced() {
@@ -43,4 +43,25 @@ fn a_target_without_hosts_has_an_exit_code_of_its_own() {
     let fleet = Fleet::empty();
     let answer = fleet.func(["hosts", "web*"]).expect(5);
     assert!(answer.err.contains("func ca issue"), "{}", answer.err);
+}
+
+#[test]
+fn funcd_is_func_minion() {
+    let shown = |program: &str, arguments: &[&str]| {
+        Answer::from(std::process::Command::new(program).args(arguments).output().unwrap()).expect(0).out
+    };
+    let config = shown(env!("CARGO_BIN_EXE_funcd"), &["--print-config"]);
+    assert!(config.contains("listen = \"0.0.0.0:51234\""));
+    assert_eq!(config, shown(env!("CARGO_BIN_EXE_func"), &["minion", "--print-config"]));
+}
+
+#[test]
+fn funcd_serves_calls_and_jobs() {
+    let mut fleet = Fleet::empty();
+    let test = &shipped_modules().modules.iter().find(|built| built.name == "test").unwrap().path;
+    fleet.add_as(env!("CARGO_BIN_EXE_funcd"), &[], "m1", "", &[test]);
+    let answer = fleet.func(["call", "m1", "test.add", "40", "2", "--json"]).expect(0).json();
+    assert_eq!(answer["hosts"]["m1"]["value"], 42);
+    let job = fleet.func(["call", "m1", "test.add", "40", "2", "--async", "--json"]).expect(0).json();
+    assert_eq!(job["hosts"]["m1"]["result"]["value"], 42);
 }

@@ -36,4 +36,5 @@ mod rogue_modules_do_no_harm;
 mod modules_are_built_from_a_crate;
 mod shipped_modules_tell_the_truth;
 mod the_demo_shows_what_it_says;
+mod the_interface_is_documented;
 mod the_readme_is_true;

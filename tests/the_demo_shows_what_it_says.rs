@@ -34,6 +34,8 @@ fn the_story_is_told_to_its_end() {
     ]
     .map(position);
     assert!(order.is_sorted(), "{order:?} in:\n{}", answer.out);
+    let slow = |line: &&str| line.contains("PARTIAL") && line.contains("db1 RUNNING") && line.contains("web1 FINISHED");
+    assert!(answer.out.lines().any(|line| slow(&line)), "db1 is not the slow one in:\n{}", answer.out);
 }
 
 #[test]

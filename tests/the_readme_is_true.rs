@@ -32,7 +32,7 @@ fn the_daily_commands_work_as_they_are_written() {
     let mut tried = 0;
     for line in block("Every day").lines().filter(|line| line.starts_with("func ")) {
         let jobs = fleet.func(["job", "list", "--json"]).expect(0).json();
-        let newest = jobs[0]["id"].as_str().unwrap_or("none");
+        let newest = jobs.as_array().unwrap().last().map_or("none", |job| job["id"].as_str().unwrap());
         let line = line.replace("sleep 30", "sleep 0").replace(" ID", &format!(" '{newest}'"));
         let answer = Answer::from(shell(&fleet, &line).output().unwrap());
         let detached = line.contains("--no-wait");

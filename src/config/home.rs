@@ -22,13 +22,17 @@ impl Home {
 
     /// The home of this user, from the environment.
     pub fn of_this_user() -> Self {
-        let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self::of(nix::unistd::geteuid().is_root(), |name| env::var_os(name).map(PathBuf::from))
+    }
+
+    /// The home of root, or of somebody else, in an environment. A variable without a value counts as unset.
+    fn of(root: bool, variable: impl Fn(&str) -> Option<PathBuf>) -> Self {
+        let variable = |name| variable(name).filter(|value| !value.as_os_str().is_empty());
         if let Some(folder) = variable("FUNC_HOME") {
             return Self::at(folder);
         }
-        let user_home = variable("HOME");
-        match user_home {
-            Some(home) if !nix::unistd::geteuid().is_root() => Self {
+        match variable("HOME") {
+            Some(home) if !root => Self {
                 state: variable("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")).join("func"),
                 config: variable("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")).join("func"),
             },
@@ -80,6 +84,23 @@ impl Home {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(root: bool, variables: &[(&str, &str)]) -> Home {
+        Home::of(root, |name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
+    }
+
+    #[test]
+    fn root_and_others_have_their_usual_places() {
+        let root = of(true, &[("HOME", "/root"), ("FUNC_HOME", "")]);
+        assert_eq!((root.state(), root.config()), (Path::new("/var/lib/func"), Path::new("/etc/func")));
+        let user = of(false, &[("HOME", "/home/u")]);
+        let places = (Path::new("/home/u/.local/state/func"), Path::new("/home/u/.config/func"));
+        assert_eq!((user.state(), user.config()), places);
+        let moved = of(false, &[("HOME", "/home/u"), ("XDG_STATE_HOME", "/s"), ("XDG_CONFIG_HOME", "/c")]);
+        assert_eq!((moved.state(), moved.config()), (Path::new("/s/func"), Path::new("/c/func")));
+        assert_eq!(of(true, &[("FUNC_HOME", "/srv/f")]), Home::at("/srv/f"));
+        assert_eq!(of(false, &[]).state(), Path::new("/var/lib/func"), "somebody without a home");
+    }
 
     #[test]
     fn one_folder_holds_everything_when_it_is_named() {

@@ -89,6 +89,18 @@ impl Fleet {
 
     /// Adds a minion with these module files.
     pub fn add_with(&mut self, name: &str, extra: &str, modules: &[&Path]) -> &mut Minion {
+        self.add_as(env!("CARGO_BIN_EXE_func"), &["minion"], name, extra, modules)
+    }
+
+    /// The same, run by this program with these arguments.
+    pub fn add_as(
+        &mut self,
+        program: &'static str,
+        arguments: &'static [&'static str],
+        name: &str,
+        extra: &str,
+        modules: &[&Path],
+    ) -> &mut Minion {
         let home = self.folder.path().join(name);
         fs::create_dir_all(home.join("modules")).unwrap();
         for module in modules {
@@ -96,7 +108,7 @@ impl Fleet {
         }
         let out = home.join("identity");
         self.func(["ca", "issue", name, "--role", "minion", "--out", out.to_str().unwrap()]).expect(0);
-        let minion = Minion::start(name, &home, &compiled_cache(), extra);
+        let minion = Minion::start_as((program, arguments), name, &home, &compiled_cache(), extra);
         // Only now is the port known.
         self.func(["hosts", "set", name, &minion.address.to_string()]).expect(0);
         self.minions.push(minion);

@@ -20,6 +20,8 @@ pub struct Minion {
     pub home: PathBuf,
     /// Where it listens; the same after a restart.
     pub address: SocketAddr,
+    /// What it is run by.
+    program: (&'static str, &'static [&'static str]),
     process: Option<Child>,
     log: Arc<Mutex<String>>,
 }
@@ -27,11 +29,22 @@ pub struct Minion {
 impl Minion {
     /// Starts a minion whose identity lies in `home` already. `extra` is appended to its `minion.toml`.
     pub fn start(name: &str, home: &Path, cache: &Path, extra: &str) -> Self {
+        Self::start_as((env!("CARGO_BIN_EXE_func"), &["minion"]), name, home, cache, extra)
+    }
+
+    /// The same, run by this program with these arguments.
+    pub fn start_as(
+        program: (&'static str, &'static [&'static str]),
+        name: &str,
+        home: &Path,
+        cache: &Path,
+        extra: &str,
+    ) -> Self {
         fs::create_dir_all(home.join("modules")).unwrap();
         let placeholder: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let log = Arc::default();
         let mut minion =
-            Self { name: name.to_owned(), home: home.to_owned(), address: placeholder, process: None, log };
+            Self { name: name.to_owned(), home: home.to_owned(), address: placeholder, program, process: None, log };
         let config = format!("listen = \"127.0.0.1:0\"\n[folders]\ncache = \"{}\"\n{extra}", cache.display());
         fs::write(home.join("minion.toml"), config).unwrap();
         minion.launch();
@@ -44,8 +57,8 @@ impl Minion {
     /// Starts it again after [`kill`](Self::kill) or [`stop`](Self::stop).
     pub fn launch(&mut self) {
         assert!(self.process.is_none(), "{} runs already", self.name);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_func"))
-            .arg("minion")
+        let mut child = Command::new(self.program.0)
+            .args(self.program.1)
             .env("FUNC_HOME", &self.home)
             .env("FUNC_LOG", "debug")
             .stdin(Stdio::null())

@@ -45,8 +45,8 @@ pub(in crate::cli) fn tell(mut fleet: DemoFleet, shipped: &Shipped) -> Result<()
     title("3. The minions are stopped; the finished job is answered from the overlord's store");
     fleet.stop()?;
     let opened = overlord.connections_opened();
-    prompt(&format!("func job status {id}"));
-    let view = Context::block_on(async { Ok(overlord.status(&id).await?) })?;
+    prompt(&format!("func job status '{id}'"));
+    let view = Context::block_on(async { Ok(overlord.poll(&id).await?) })?;
     show(&JobReport(view))?;
     println!("({} connections were opened for this answer)", overlord.connections_opened() - opened);
 
