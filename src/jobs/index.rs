@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     ids::{Digest, MethodName, MinionJobId, OverlordJobId},
-    sys::{clock::Moment, pidfd::PidFd},
+    sys::{
+        clock::{BootId, Moment},
+        pidfd::PidFd,
+    },
     wire::JobStatus,
 };
 
@@ -197,10 +200,38 @@ impl Index {
         })
     }
 
+    /// Whether the age of anything that can be forgotten depends on the wall clock.
+    pub(super) fn reaches_into_another_boot(&self, boot: BootId) -> bool {
+        self.remains().any(|(_, remains)| {
+            let (Remains::Ended { at, .. } | Remains::Tombstone { at }) = remains;
+            at.boot != boot
+        })
+    }
+
     fn jobs(&self) -> impl Iterator<Item = (&MinionJobId, &Job)> {
         self.0.iter().filter_map(|(id, entry)| match entry {
             Entry::Job(job) => Some((id, job)),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::samples, *};
+
+    #[test]
+    fn records_of_another_boot_are_noticed() {
+        let here = samples::moment(0);
+        let elsewhere: BootId = postcard::from_bytes(&[7; 16]).unwrap();
+        let buried_in = |boot| {
+            let mut index = Index::default();
+            let purged = Moment { boot, ..here };
+            let tombstone = Tombstone { owner: String::new(), fingerprint: Digest::of(b""), purged };
+            index.insert(MinionJobId::fresh(), Entry::Tombstone(tombstone));
+            index.reaches_into_another_boot(here.boot)
+        };
+        assert!(!buried_in(here.boot));
+        assert!(buried_in(elsewhere));
     }
 }

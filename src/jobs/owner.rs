@@ -91,6 +91,9 @@ impl Owner {
         for Found { id, call, settled } in found {
             self.take_over(id, call, settled);
         }
+        if self.index.reaches_into_another_boot(self.boot) {
+            self.jumps.suspend();
+        }
         self.places_taken = self.index.places_taken();
         self.pump();
         let mut ticks = interval(TICK);

@@ -5,8 +5,10 @@
 //! oldest first. What is left is a tombstone, which keeps the id from being run again for longer than
 //! an overlord goes on resuming. A job that has not ended is never touched.
 //!
-//! Ages are measured by BOOTTIME within one boot. Over a reboot only the wall clock knows, and when that
-//! has jumped, nothing is purged for an hour: time for somebody, or NTP, to put it right.
+//! Ages are measured by BOOTTIME within one boot. Over a reboot only the wall clock knows, and it may be
+//! years off (an empty battery, a machine that was moved). So nothing is purged in the first hour with
+//! records of another boot, nor in an hour after the wall clock has jumped: time for somebody, or NTP,
+//! to put it right.
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::{ids::MinionJobId, sys::clock::Moment};
 
 /// How far the wall clock may stray from BOOTTIME between two looks.
 const JUMP: Duration = Duration::from_mins(1);
-/// How long nothing is purged after a jump.
+/// How long nothing is purged after a jump, or at first with records of another boot.
 const SUSPENSION: Duration = Duration::from_hours(1);
 
 /// For how long ended jobs are kept.
@@ -107,6 +109,11 @@ impl JumpGuard {
         Self { last: now, suspended_at: None }
     }
 
+    /// Trusts nothing for a while: there are ages that only the wall clock can tell.
+    pub(super) fn suspend(&mut self) {
+        self.suspended_at = Some(self.last.since_boot);
+    }
+
     /// Whether ages can be trusted at this moment; to be asked at every look.
     pub(super) fn trusts(&mut self, now: Moment) -> bool {
         let by_boot = now.since_boot.saturating_sub(self.last.since_boot);
@@ -114,6 +121,7 @@ impl JumpGuard {
         let stray = by_wall - jiff::SignedDuration::try_from(by_boot).unwrap_or(jiff::SignedDuration::MAX);
         self.last = now;
         if stray.unsigned_abs() > JUMP {
+            tracing::warn!(%stray, "the clock has jumped; no job is purged for an hour");
             self.suspended_at = Some(now.since_boot);
         }
         if let Some(at) = self.suspended_at
@@ -194,14 +202,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_jump_of_the_wall_clock_suspends_purging_for_an_hour() {
-        let start = samples::moment(0);
-        let at = |boot: u64, wall: i64| Moment {
+    /// A moment of the same boot, so much later by the two clocks.
+    fn later(start: Moment, boot: u64, wall: i64) -> Moment {
+        Moment {
             since_boot: start.since_boot + Duration::from_secs(boot),
             wall: start.wall.checked_add(jiff::SignedDuration::from_secs(wall)).unwrap(),
             ..start
-        };
+        }
+    }
+
+    #[test]
+    fn with_records_of_another_boot_nothing_is_purged_for_an_hour() {
+        let start = samples::moment(0);
+        let mut guard = JumpGuard::new(start);
+        guard.suspend();
+        assert!(!guard.trusts(start));
+        assert!(!guard.trusts(later(start, 3599, 3599)));
+        assert!(guard.trusts(later(start, 3600, 3600)));
+    }
+
+    #[test]
+    fn a_jump_of_the_wall_clock_suspends_purging_for_an_hour() {
+        let start = samples::moment(0);
+        let at = |boot, wall| later(start, boot, wall);
         let mut guard = JumpGuard::new(start);
         assert!(guard.trusts(at(60, 61)));
         assert!(!guard.trusts(at(120, 1_000_000)));

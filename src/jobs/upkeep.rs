@@ -120,7 +120,6 @@ impl Owner {
     fn sweep(&mut self) {
         let now = self.boot.now();
         if !self.jumps.trusts(now) {
-            tracing::warn!("the clock has jumped; no job is purged for an hour");
             return;
         }
         for (id, purge) in plan(&self.retention, &now, self.index.remains()) {
