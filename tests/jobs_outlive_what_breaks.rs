@@ -1,5 +1,8 @@
 //! Daemons, workers and connections die; what became of a job is known all the same.
 
+use std::fs;
+
+use func::{fleet::Outcome, wire::Value};
 use nix::sys::signal::{Signal, kill};
 
 use crate::harness::{Fleet, Gate, guest, until};
@@ -67,6 +70,29 @@ fn a_killed_worker_is_reported_lost_and_not_running_for_ever() {
     kill(worker, Signal::SIGKILL).unwrap();
     let waited = fleet.func(["job", "wait", &job, "--json"]).expect(1).json();
     assert_eq!(waited["hosts"]["m1"]["result"]["outcome"], "lost", "{waited}");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_for_a_while_loses_no_job() {
+    let (mut fleet, gates) = gated(["m1"]);
+    let job = start(&fleet, &gates);
+    let id = minion_job(&fleet, &job, "m1");
+    fleet.kill_background();
+    gates[0].open("still here");
+    until("the job's end on the minion", || match fleet.ask("m1", "jobs.open_ids", vec![]) {
+        Outcome::Ok(Value::Struct(jobs)) => (jobs.get(&id) == Some(&1.into())).then_some(()),
+        other => panic!("{other:?}"),
+    });
+    let journal = fleet.minion("m1").home.join("jobs").join(&id);
+    let (away, blocked) = (journal.with_extension("away"), journal.with_extension("blocked"));
+    fs::rename(&journal, &away).unwrap();
+    fs::create_dir(&journal).unwrap();
+    let status = fleet.status(&job);
+    assert_eq!(status["status"], "PARTIAL", "a failure of the minion's own became the job's end: {status}");
+    fs::rename(&journal, &blocked).unwrap();
+    fs::rename(&away, &journal).unwrap();
+    let waited = fleet.func(["job", "wait", &job, "--json"]).expect(0).json();
+    assert_eq!(waited["hosts"]["m1"]["result"]["value"], "still here");
 }
 
 #[test]

@@ -34,6 +34,12 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// The job's file is there and says nothing that can be understood, so neither is its owner known.
+    #[error("the record of the job `{id}` cannot be understood")]
+    Unreadable {
+        /// The job.
+        id: MinionJobId,
+    },
     /// The owner's task has ended, so nothing can be asked of it.
     #[error("the jobs have been shut down")]
     ShutDown,

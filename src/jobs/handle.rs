@@ -241,19 +241,20 @@ impl Jobs {
 
     async fn find(&self, id: &MinionJobId, owner: &str) -> Result<Option<Known>, Error> {
         let (id, owner) = (id.clone(), owner.to_owned());
-        self.ask(|reply| Message::Find { id, owner, reply }).await
+        self.ask(|reply| Message::Find { id, owner, reply }).await?
     }
 
     async fn report(&self, id: &MinionJobId, known: Known) -> Result<Option<JobReport>, Error> {
         let state = match known.end {
             Some(_) => JobState::Running,
-            None => match self.read(id).await?.and_then(|history| history.ended) {
-                Some(ended) => {
+            None => match self.read(id).await? {
+                Some(History { ended: Some(ended), .. }) => {
                     let _ = self.messages.send(Message::Fetched { id: id.clone() });
                     ended.end.into()
                 }
                 // Purged between the question and the answer.
-                None => return Ok(None),
+                None | Some(History { tombstone: Some(_), .. }) => return Ok(None),
+                Some(_) => return Err(Error::Unreadable { id: id.clone() }),
             },
         };
         Ok(Some(JobReport {

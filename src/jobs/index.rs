@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 
 use super::{
+    error::Error,
     message::{Known, SubmitReply},
     record::{Call, Tombstone, fingerprint},
     report::Listing,
@@ -147,11 +148,16 @@ impl Index {
         self.0.remove(id)
     }
 
-    /// A job of this owner.
-    pub(super) fn find(&mut self, id: &MinionJobId, owner: &str) -> Option<Known> {
-        let job = self.job(id).filter(|job| job.owner == owner)?;
-        // A job that is not durable yet does not exist yet.
-        if matches!(job.phase, Phase::Birth(_)) { None } else { Some(job.known()) }
+    /// A job of this owner. One that cannot be read may be anybody's, so nobody hears that there is none.
+    pub(super) fn find(&mut self, id: &MinionJobId, owner: &str) -> Result<Option<Known>, Error> {
+        match self.0.get_mut(id) {
+            // A job that is not durable yet does not exist yet.
+            Some(Entry::Job(job)) if job.owner == owner && !matches!(job.phase, Phase::Birth(_)) => {
+                Ok(Some(job.known()))
+            }
+            Some(Entry::Unreadable) => Err(Error::Unreadable { id: id.clone() }),
+            _ => Ok(None),
+        }
     }
 
     /// All jobs of this owner.

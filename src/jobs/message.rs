@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::{
-    error::{JournalError, SubmitError},
+    error::{Error, JournalError, SubmitError},
     journal::Birth,
     record::{Call, Tombstone},
     report::Listing,
@@ -23,7 +23,7 @@ pub(super) enum Message {
     /// A caller wants this done.
     Submit { call: Box<Call>, reply: SubmitReply },
     /// A caller asks for a job of its own. `None` to everybody else.
-    Find { id: MinionJobId, owner: String, reply: oneshot::Sender<Option<Known>> },
+    Find { id: MinionJobId, owner: String, reply: oneshot::Sender<Result<Option<Known>, Error>> },
     /// A caller asks for all jobs of its own.
     List { owner: String, reply: oneshot::Sender<Vec<Listing>> },
     /// Somebody wants to collect compiled code.

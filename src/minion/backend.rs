@@ -53,6 +53,10 @@ pub(super) enum Refusal {
     Fault(Fault),
 }
 
+/// What a question about a job comes to. `None`: there is no such job of this owner's. An error: it
+/// cannot be told now, which says nothing about the job.
+pub(super) type Found<T> = Result<Option<T>, RemoteError>;
+
 /// Modules and jobs of one minion.
 pub(super) trait Backend: Send + Sync + 'static {
     /// A method that was found, of the version that was found.
@@ -90,10 +94,15 @@ pub(super) trait Backend: Send + Sync + 'static {
     ) -> impl Future<Output = Result<MinionJobId, Refusal>> + Send;
 
     /// Whether `owner` has a job of this id that calls this method.
-    fn knows(&self, id: &MinionJobId, owner: &str, method: &MethodName) -> impl Future<Output = bool> + Send;
+    fn knows(
+        &self,
+        id: &MinionJobId,
+        owner: &str,
+        method: &MethodName,
+    ) -> impl Future<Output = Result<bool, RemoteError>> + Send;
 
-    /// The state of a job of `owner`'s; `None` if there is no such job.
-    fn job(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Option<(JobStatus, Value)>> + Send;
+    /// The state of a job of `owner`'s.
+    fn job(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Found<(JobStatus, Value)>> + Send;
 
     /// The same, answered when the job ends or the time is over.
     fn wait(
@@ -101,17 +110,17 @@ pub(super) trait Backend: Send + Sync + 'static {
         id: &MinionJobId,
         owner: &str,
         time: Duration,
-    ) -> impl Future<Output = Option<(JobStatus, Value)>> + Send;
+    ) -> impl Future<Output = Found<(JobStatus, Value)>> + Send;
 
     /// The ends of what counts as standard output and as standard error.
-    fn tail(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Option<(String, String)>> + Send;
+    fn tail(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Found<(String, String)>> + Send;
 
     /// How far the job says it is: of how much, how much.
-    fn progress(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Option<(u64, u64)>> + Send;
+    fn progress(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Found<(u64, u64)>> + Send;
 
     /// The log from `offset` on.
-    fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> impl Future<Output = Option<LogPart>> + Send;
+    fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> impl Future<Output = Found<LogPart>> + Send;
 
     /// Every job of `owner`'s that is kept.
-    fn open_ids(&self, owner: &str) -> impl Future<Output = Vec<(MinionJobId, JobStatus)>> + Send;
+    fn open_ids(&self, owner: &str) -> impl Future<Output = Result<Vec<(MinionJobId, JobStatus)>, RemoteError>> + Send;
 }

@@ -171,8 +171,11 @@ impl<B: Backend> Dispatcher<B> {
         }
         match self.backend.resolve(&name) {
             // Submitted again, and the module is gone since: the job is the same.
-            None if background && let Some(id) = self.known_job(caller, extras, &name).await => {
-                Done { answer: Ok(id.as_str().into()), stamp: Stamp::default(), job: Some(id) }
+            None if background && let Some(known) = self.known_job(caller, extras, &name).await.transpose() => {
+                match known {
+                    Ok(id) => Done { answer: Ok(id.as_str().into()), stamp: Stamp::default(), job: Some(id) },
+                    Err(error) => Done::value(Err(error)),
+                }
             }
             None => Done::value(Err(introspect::unknown(&self.backend, &name))),
             Some(target) if background => self.submit(caller, extras, name, target, params).await,
@@ -180,9 +183,14 @@ impl<B: Backend> Dispatcher<B> {
         }
     }
 
-    async fn known_job(&self, caller: &Caller, extras: &Extras, method: &MethodName) -> Option<MinionJobId> {
-        let id = extras.job_id.as_ref()?;
-        self.backend.knows(id, &caller.peer.name, method).await.then(|| id.clone())
+    async fn known_job(
+        &self,
+        caller: &Caller,
+        extras: &Extras,
+        method: &MethodName,
+    ) -> Result<Option<MinionJobId>, RemoteError> {
+        let Some(id) = extras.job_id.as_ref() else { return Ok(None) };
+        Ok(self.backend.knows(id, &caller.peer.name, method).await?.then(|| id.clone()))
     }
 
     /// Calls a method and waits, both within the deadline.

@@ -26,13 +26,13 @@ pub(super) async fn answer<B: Backend>(
     match builtin.name {
         "jobs.open_ids" => {
             let [] = builtin.args(params)?;
-            let jobs = backend.open_ids(owner).await;
+            let jobs = backend.open_ids(owner).await?;
             Ok(Value::structure(jobs.into_iter().map(|(id, status)| (id.to_string(), status.code().into()))))
         }
         "jobs.job_status" => {
             let [id] = builtin.args(params)?;
             match job_id(&builtin.text(0, id)?) {
-                Ok(id) => Ok(status(backend.job(&id, owner).await)),
+                Ok(id) => Ok(status(backend.job(&id, owner).await?)),
                 Err(_) => Ok(status(None)),
             }
         }
@@ -47,7 +47,7 @@ pub(super) async fn answer<B: Backend>(
                 waited = backend.wait(&id, owner, time) => waited,
                 () = dispatcher.stopping.cancelled() => backend.job(&id, owner).await,
             };
-            Ok(status(waited))
+            Ok(status(waited?))
         }
         "jobs.log" => {
             let [id, offset] = builtin.args(params)?;
@@ -58,16 +58,16 @@ pub(super) async fn answer<B: Backend>(
                 reason = "checked to be a positive number; saturates"
             )]
             let offset = builtin.number(1, &offset)? as u64;
-            let part = backend.log(&id, owner, offset).await.ok_or_else(|| unknown(&id))?;
+            let part = backend.log(&id, owner, offset).await?.ok_or_else(|| unknown(&id))?;
             Ok(Value::Array(vec![Value::Bytes(part.bytes), int(part.next), part.ended.into()]))
         }
         name => {
             let [id] = builtin.args(params)?;
             let id = job_id(&builtin.text(0, id)?)?;
             let pair = if name == "jobs.tail_output" {
-                backend.tail(&id, owner).await.map(|(out, err)| vec![out.into(), err.into()])
+                backend.tail(&id, owner).await?.map(|(out, err)| vec![out.into(), err.into()])
             } else {
-                backend.progress(&id, owner).await.map(|(current, total)| vec![int(current), int(total)])
+                backend.progress(&id, owner).await?.map(|(current, total)| vec![int(current), int(total)])
             };
             pair.map(Value::Array).ok_or_else(|| unknown(&id))
         }

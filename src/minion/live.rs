@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    backend::{Backend, CallOrder, JobOrder, LogPart, Refusal},
+    backend::{Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
     modules::{Modules, PluginMethod},
     view::{ModuleView, Stamp},
 };
@@ -62,42 +62,42 @@ impl Backend for Live {
         self.jobs.submit(submission).await.map_err(|error| refusal(&error))
     }
 
-    async fn knows(&self, id: &MinionJobId, owner: &str, method: &MethodName) -> bool {
-        noted(self.jobs.status(id, owner).await).is_some_and(|report| report.method == *method)
+    async fn knows(&self, id: &MinionJobId, owner: &str, method: &MethodName) -> Result<bool, RemoteError> {
+        Ok(told(self.jobs.status(id, owner).await)?.is_some_and(|report| report.method == *method))
     }
 
-    async fn job(&self, id: &MinionJobId, owner: &str) -> Option<(JobStatus, Value)> {
-        noted(self.jobs.status(id, owner).await).map(|report| report.state.answer())
+    async fn job(&self, id: &MinionJobId, owner: &str) -> Found<(JobStatus, Value)> {
+        Ok(told(self.jobs.status(id, owner).await)?.map(|report| report.state.answer()))
     }
 
-    async fn wait(&self, id: &MinionJobId, owner: &str, time: Duration) -> Option<(JobStatus, Value)> {
-        noted(self.jobs.wait(id, owner, time).await).map(|report| report.state.answer())
+    async fn wait(&self, id: &MinionJobId, owner: &str, time: Duration) -> Found<(JobStatus, Value)> {
+        Ok(told(self.jobs.wait(id, owner, time).await)?.map(|report| report.state.answer()))
     }
 
-    async fn tail(&self, id: &MinionJobId, owner: &str) -> Option<(String, String)> {
-        noted(self.jobs.tail_output(id, owner).await)
+    async fn tail(&self, id: &MinionJobId, owner: &str) -> Found<(String, String)> {
+        told(self.jobs.tail_output(id, owner).await)
     }
 
-    async fn progress(&self, id: &MinionJobId, owner: &str) -> Option<(u64, u64)> {
-        noted(self.jobs.progress(id, owner).await)
+    async fn progress(&self, id: &MinionJobId, owner: &str) -> Found<(u64, u64)> {
+        told(self.jobs.progress(id, owner).await)
     }
 
-    async fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> Option<LogPart> {
-        let piece = noted(self.jobs.log(id, owner, offset).await)?;
-        Some(LogPart { bytes: piece.bytes, next: piece.next, ended: piece.ended })
+    async fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> Found<LogPart> {
+        let piece = told(self.jobs.log(id, owner, offset).await)?;
+        Ok(piece.map(|piece| LogPart { bytes: piece.bytes, next: piece.next, ended: piece.ended }))
     }
 
-    async fn open_ids(&self, owner: &str) -> Vec<(MinionJobId, JobStatus)> {
-        let list = self.jobs.list(owner).await.map(Some);
-        noted(list).unwrap_or_default().into_iter().map(|job| (job.id, job.status)).collect()
+    async fn open_ids(&self, owner: &str) -> Result<Vec<(MinionJobId, JobStatus)>, RemoteError> {
+        Ok(told(self.jobs.list(owner).await)?.into_iter().map(|job| (job.id, job.status)).collect())
     }
 }
 
-/// What was found; a failure of our own is logged, and looks to the caller like nothing found.
-fn noted<T>(found: Result<Option<T>, jobs::Error>) -> Option<T> {
-    found.unwrap_or_else(|error| {
-        tracing::error!(%error, "cannot read a job");
-        None
+/// What was found. A failure of our own is logged, and the caller learns no more than that it should ask
+/// again: to answer "unknown" would end the job for its overlord.
+fn told<T>(found: Result<T, jobs::Error>) -> Result<T, RemoteError> {
+    found.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "cannot read a job");
+        RemoteError::new("Internal", "the job's record cannot be read now; ask again")
     })
 }
 

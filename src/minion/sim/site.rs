@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ids::{MethodName, MinionJobId, ModuleName},
     minion::{
-        backend::{Backend, CallOrder, JobOrder, LogPart, Refusal},
+        backend::{Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
         modules::{Modules, PluginMethod},
         view::{ModuleView, Stamp},
     },
@@ -92,33 +92,33 @@ impl Backend for Site {
         self.jobs.submit(order, &args, work)
     }
 
-    async fn knows(&self, id: &MinionJobId, owner: &str, _: &MethodName) -> bool {
-        self.job(id, owner).await.is_some()
+    async fn knows(&self, id: &MinionJobId, owner: &str, _: &MethodName) -> Result<bool, RemoteError> {
+        Ok(self.job(id, owner).await?.is_some())
     }
 
-    async fn job(&self, id: &MinionJobId, owner: &str) -> Option<(JobStatus, Value)> {
-        self.jobs.wait(id, owner, Duration::ZERO).await
+    async fn job(&self, id: &MinionJobId, owner: &str) -> Found<(JobStatus, Value)> {
+        self.wait(id, owner, Duration::ZERO).await
     }
 
-    async fn wait(&self, id: &MinionJobId, owner: &str, time: Duration) -> Option<(JobStatus, Value)> {
-        self.jobs.wait(id, owner, time).await
+    async fn wait(&self, id: &MinionJobId, owner: &str, time: Duration) -> Found<(JobStatus, Value)> {
+        Ok(self.jobs.wait(id, owner, time).await)
     }
 
-    async fn tail(&self, id: &MinionJobId, owner: &str) -> Option<(String, String)> {
-        self.job(id, owner).await.map(|_| (String::new(), String::new()))
+    async fn tail(&self, id: &MinionJobId, owner: &str) -> Found<(String, String)> {
+        Ok(self.job(id, owner).await?.map(|_| (String::new(), String::new())))
     }
 
-    async fn progress(&self, id: &MinionJobId, owner: &str) -> Option<(u64, u64)> {
-        self.job(id, owner).await.map(|_| (0, 0))
+    async fn progress(&self, id: &MinionJobId, owner: &str) -> Found<(u64, u64)> {
+        Ok(self.job(id, owner).await?.map(|_| (0, 0)))
     }
 
-    async fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> Option<LogPart> {
-        let (status, _) = self.job(id, owner).await?;
-        Some(LogPart { bytes: Vec::new(), next: offset, ended: status != JobStatus::Running })
+    async fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> Found<LogPart> {
+        let part = |(status, _)| LogPart { bytes: Vec::new(), next: offset, ended: status != JobStatus::Running };
+        Ok(self.job(id, owner).await?.map(part))
     }
 
-    async fn open_ids(&self, owner: &str) -> Vec<(MinionJobId, JobStatus)> {
-        self.jobs.open_ids(owner)
+    async fn open_ids(&self, owner: &str) -> Result<Vec<(MinionJobId, JobStatus)>, RemoteError> {
+        Ok(self.jobs.open_ids(owner))
     }
 }
 
