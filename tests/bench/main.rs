@@ -38,7 +38,7 @@ fn main() {
         calls::run();
     }
     if let Some(bare) = bare_forks {
-        workers::run(bare);
+        workers::run(&bare);
     }
     if wanted("store") {
         store::run();

@@ -24,9 +24,23 @@ const FORKS: usize = 1000;
 const JOBS: usize = 600;
 const OWNER: &str = "bench";
 
-/// Double forks a second that do nothing but end, one after the other; the pipe's end says that the
-/// grandchild is gone. Must run while this process has one thread.
-pub fn bare_double_forks() -> f64 {
+/// Double forks a second that do nothing but end, one after the other.
+pub struct BareForks {
+    /// Of this process as it started.
+    empty: f64,
+    /// With an engine for workers in it, as the fork server has one.
+    with_engine: f64,
+}
+
+/// Must run while this process has one thread.
+pub fn bare_double_forks() -> BareForks {
+    let empty = forks_a_second();
+    let _engine = Engine::forking().unwrap();
+    BareForks { empty, with_engine: forks_a_second() }
+}
+
+/// The pipe's end says that the grandchild is gone.
+fn forks_a_second() -> f64 {
     let began = Instant::now();
     for _ in 0..FORKS {
         let (read, write) = descriptor::pipe().unwrap();
@@ -35,7 +49,7 @@ pub fn bare_double_forks() -> f64 {
             Forked::Caller => {
                 drop(write);
                 let mut rest = Vec::new();
-                std::fs::File::from(read).read_to_end(&mut rest).unwrap();
+                File::from(read).read_to_end(&mut rest).unwrap();
             }
         }
     }
@@ -73,7 +87,7 @@ impl Bench {
     }
 }
 
-pub fn run(bare: f64) {
+pub fn run(bare: &BareForks) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     // A job costs a few fsyncs, which cost what the disk makes of them; on memory they cost nothing.
     let memory = Path::new("/dev/shm");
@@ -88,7 +102,7 @@ pub fn run(bare: f64) {
     }
 }
 
-async fn at(name: &str, place: &Path, bare: f64) {
+async fn at(name: &str, place: &Path, bare: &BareForks) {
     let folder = tempfile::Builder::new().prefix("func-bench-").tempdir_in(place).unwrap();
     let built = shipped_modules().modules.iter().find(|built| built.name == "test").unwrap();
     let engine = Engine::serving().unwrap();
@@ -152,17 +166,22 @@ async fn latency(bench: &Bench, place: &str, folder: &Path) {
     println!("  goal: p50 to running WASM under 2 ms.");
 }
 
-async fn throughput(bench: &Bench, place: &str, bare: f64) {
+async fn throughput(bench: &Bench, place: &str, bare: &BareForks) {
     let mut table = Table::new(
-        &format!("{JOBS} async jobs of test.ping in {place}, against {bare:.0} bare double forks a second"),
-        ["in flight", "jobs a second", "bare / jobs"],
+        &format!(
+            "{JOBS} async jobs of test.ping in {place}, against {:.0} bare double forks a second ({:.0} with an engine)",
+            bare.empty, bare.with_engine
+        ),
+        ["in flight", "jobs a second", "bare / jobs", "with an engine / jobs"],
     );
     for width in [1, 16, 48] {
         let began = Instant::now();
         let jobs = (0..JOBS).map(|_| bench.run("test.ping", vec![]));
         let done = futures_util::stream::iter(jobs).buffer_unordered(width).count().await;
         let rate = done as f64 / began.elapsed().as_secs_f64();
-        table.row([width.to_string(), format!("{rate:.0}"), format!("{:.2}×", bare / rate)]);
+        let ratios = [bare.empty, bare.with_engine].map(|bare| format!("{:.2}×", bare / rate));
+        let [empty, with_engine] = ratios;
+        table.row([width.to_string(), format!("{rate:.0}"), empty, with_engine]);
     }
     table.print();
     println!("  goal: within 2×.");
