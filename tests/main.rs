@@ -35,6 +35,7 @@ mod refuse_strangers;
 mod rogue_modules_do_no_harm;
 mod modules_are_built_from_a_crate;
 mod shipped_modules_tell_the_truth;
+mod the_command_line_is_written_down;
 mod the_demo_shows_what_it_says;
 mod the_interface_is_documented;
 mod the_readme_is_true;
