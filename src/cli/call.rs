@@ -47,7 +47,7 @@ pub(super) struct Call {
     /// How long each host may work on the job [default: what its minion allows]
     #[arg(long, value_name = "PERIOD", requires = "background")]
     job_timeout: Option<Period>,
-    /// After how long without news a host of the job is given up
+    /// How long after its submission hosts without a result are given up
     #[arg(long, value_name = "PERIOD", requires = "background", default_value = "7d")]
     give_up_after: Period,
 }

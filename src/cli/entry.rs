@@ -14,9 +14,23 @@ use super::{ca, call, demo, doc, hosts, job, minion, module, ping, sim};
 use crate::config::Home;
 use crate::jobs;
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   all well, on every host
+  1   some host failed
+  2   the command line makes no sense
+  3   a configuration or an argument cannot be used
+  4   no identity, or one that is not accepted
+  5   the target matches no host
+  6   no host could be reached
+  7   still running: the wait timed out, or the command detached from the job
+  70  a fault of Func's own
+
+State and configuration lie in FUNC_HOME, or in /var/lib/func and /etc/func for root.";
+
 /// Call typed methods on a fleet of machines, and know what became of every call.
 #[derive(Debug, Parser)]
-#[command(name = "func", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "func", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 struct Func {
     #[command(flatten)]
     shared: Shared,
