@@ -112,3 +112,37 @@ fn a_value_that_holds_itself_is_refused() {
     failure(&fleet, "rogue.loop_value", vec![]);
     serves_on(&fleet);
 }
+
+#[test]
+fn a_result_that_is_nested_too_deep_to_be_sent_ends_its_job() {
+    let fleet = fleet();
+    let error = failure(&fleet, "rogue.nest", vec![Value::Int(40)]);
+    assert!(error.kind == "ResultTooLarge" && error.message.contains("nested deeper than"), "{error}");
+    // 30 levels fit into an answer, and not into a job's status.
+    for levels in [30, 31, 40, 64, 100] {
+        let error = job(&fleet, &["rogue.nest", &levels.to_string()], 1);
+        assert_eq!(error["result"]["error"]["type"], "ResultTooLarge", "{levels}: {error}");
+    }
+    job(&fleet, &["rogue.nest", "28"], 0);
+}
+
+#[test]
+fn an_echo_that_is_nested_too_deep_ends_its_job() {
+    let mut fleet = Fleet::empty();
+    fleet.add("m1", "");
+    for (levels, kind) in [(30, "ResultTooLarge"), (40, "")] {
+        let value = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let outcome = job(&fleet, &["test.echo", &value], 1);
+        assert!(kind.is_empty() || outcome["result"]["error"]["type"] == kind, "{levels}: {outcome}");
+    }
+}
+
+/// Runs a job to its end, which must be FINISHED, and answers what became of it on the minion.
+#[track_caller]
+fn job(fleet: &Fleet, call: &[&str], code: i32) -> serde_json::Value {
+    let words = ["call", "m1"].iter().chain(call).chain(&["--async", "--json"]);
+    let ended = fleet.func(words).expect(code).json();
+    let status = fleet.status(ended["id"].as_str().unwrap());
+    assert_eq!(status["status"], "FINISHED", "{call:?}: {status}");
+    ended["hosts"]["m1"].clone()
+}

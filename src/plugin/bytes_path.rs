@@ -15,7 +15,13 @@ use wasmtime::{
     },
 };
 
-use super::{call_error::CallError, failure, host, state::State, values};
+use super::{
+    call::unsendable,
+    call_error::CallError,
+    failure, host,
+    state::State,
+    values::{self, Budget},
+};
 use crate::wire::Value;
 
 /// A call in static types, for one signature.
@@ -168,13 +174,17 @@ impl Give for (Vec<u8>,) {
     const BYTES: bool = true;
 
     fn give(self, limit: usize) -> Result<Value, CallError> {
-        within(self.0.len(), limit).map(|()| Value::Bytes(self.0))
+        within(self.0.len(), limit)?;
+        Budget::new(usize::MAX).bytes(self.0.len()).map_err(|mismatch| unsendable(&mismatch, limit))?;
+        Ok(Value::Bytes(self.0))
     }
 }
 
 impl Give for (String,) {
     fn give(self, limit: usize) -> Result<Value, CallError> {
-        within(self.0.len(), limit).map(|()| Value::String(self.0))
+        within(self.0.len(), limit)?;
+        Budget::new(usize::MAX).text(&self.0).map_err(|mismatch| unsendable(&mismatch, limit))?;
+        Ok(Value::String(self.0))
     }
 }
 

@@ -187,11 +187,17 @@ fn result(results: &[Val], method: &Method, limit: usize) -> Result<Value, CallE
     }
 }
 
-fn unsendable(mismatch: &Mismatch, limit: usize) -> CallError {
+/// Why a result cannot be sent.
+pub(super) fn unsendable(mismatch: &Mismatch, limit: usize) -> CallError {
     if Budget::spent(mismatch) {
         CallError::TooLarge { limit }
     } else {
-        CallError::Unsendable { place: mismatch.place("result"), why: mismatch.what().to_owned() }
+        let (place, why) = (mismatch.place("result"), mismatch.what().to_owned());
+        if mismatch.is_over_limit() {
+            CallError::TooLargeToSend { place, why }
+        } else {
+            CallError::Unsendable { place, why }
+        }
     }
 }
 

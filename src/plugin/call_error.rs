@@ -84,6 +84,14 @@ pub enum CallError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The result is within the limit, and more than any reader of the wire takes.
+    #[error("the result is too large to be sent: `{place}`: {why}")]
+    TooLargeToSend {
+        /// The path inside the result.
+        place: String,
+        /// Which of the wire's bounds.
+        why: String,
+    },
     /// The wire has no way to carry the result.
     #[error("the result cannot be sent: `{place}`: {why}")]
     Unsendable {
@@ -122,7 +130,7 @@ impl CallError {
             Self::TimedOut { .. } => "TimedOut",
             Self::Cancelled => "Cancelled",
             Self::OutOfMemory { .. } => "OutOfMemory",
-            Self::TooLarge { .. } => "ResultTooLarge",
+            Self::TooLarge { .. } | Self::TooLargeToSend { .. } => "ResultTooLarge",
             Self::Unsendable { .. } => "ResultUnsendable",
             Self::Busy { .. } => "Busy",
             Self::Start { .. } => "ModuleStart",

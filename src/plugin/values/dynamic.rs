@@ -11,8 +11,9 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use wasmtime::component::{Val, types::Type};
 
 use super::{
-    MAX_DEPTH, Mismatch,
-    lift::{Budget, byte, double, insert},
+    Budget, MAX_DEPTH, Mismatch,
+    budget::deeper,
+    lift::{byte, double, insert},
 };
 use crate::wire::Value;
 
@@ -94,18 +95,15 @@ fn moment(time: civil::DateTime) -> Result<Val> {
     Ok(Val::Record(fields.map(|(name, val)| (name.to_owned(), val)).into()))
 }
 
-/// Reads an arena that a component made: nothing about it is trusted.
-pub(super) fn from_arena(val: &Val, budget: &mut Budget) -> Result<Value> {
+/// Reads an arena that a component made, `depth` levels inside of the result: nothing about it is trusted.
+pub(super) fn from_arena(val: &Val, budget: &mut Budget, depth: usize) -> Result<Value> {
     let Val::Record(fields) = val else { return Err(broken("it is not a record")) };
     let [(_, Val::List(items))] = &fields[..] else { return Err(broken("it has no items")) };
-    read(items, 0, budget, 0)
+    read(items, 0, budget, depth)
 }
 
-fn read(items: &[Val], index: usize, budget: &mut Budget, depth: u32) -> Result<Value> {
-    if depth > MAX_DEPTH {
-        return Err(Mismatch::new(format!("nested deeper than {MAX_DEPTH} levels")));
-    }
-    budget.take(0)?;
+fn read(items: &[Val], index: usize, budget: &mut Budget, depth: usize) -> Result<Value> {
+    budget.value()?;
     let item = items.get(index).ok_or_else(|| broken(format!("it has no item {index}")))?;
     let Val::Variant(name, payload) = item else { return Err(broken("an item is not a variant")) };
     let child = |link: &Val| match link {
@@ -117,20 +115,23 @@ fn read(items: &[Val], index: usize, budget: &mut Budget, depth: u32) -> Result<
         ("nil", None) => Value::Nil,
         ("truth", Some(Val::Bool(truth))) => Value::Bool(*truth),
         ("int", Some(Val::S64(number))) => Value::Int(*number),
-        ("real", Some(Val::Float64(number))) => double(*number)?,
+        ("real", Some(Val::Float64(number))) => double(*number, budget)?,
         ("text", Some(Val::String(text))) => {
-            budget.take(text.len())?;
+            budget.text(text)?;
             Value::String(text.clone())
         }
         ("bytes", Some(Val::List(bytes))) => {
-            budget.take(bytes.len())?;
+            budget.bytes(bytes.len())?;
             Value::Bytes(bytes.iter().map(byte).collect::<Result<_>>()?)
         }
-        ("time", Some(Val::Record(fields))) => date(fields)?,
+        ("time", Some(Val::Record(fields))) => {
+            budget.date()?;
+            date(fields)?
+        }
         ("array", Some(Val::List(links))) => {
             let mut elements = Vec::with_capacity(links.len().min(1024));
             for (i, link) in links.iter().enumerate() {
-                elements.push(read(items, child(link)?, budget, depth + 1).map_err(|e| e.at_index(i))?);
+                elements.push(read(items, child(link)?, budget, deeper(depth)?).map_err(|e| e.at_index(i))?);
             }
             Value::Array(elements)
         }
@@ -139,7 +140,7 @@ fn read(items: &[Val], index: usize, budget: &mut Budget, depth: u32) -> Result<
             for link in links {
                 let Val::Tuple(pair) = link else { return Err(broken("a member is not a pair")) };
                 let [Val::String(key), link] = &pair[..] else { return Err(broken("a member is not a pair")) };
-                let value = read(items, child(link)?, budget, depth + 1).map_err(|e| e.in_key(key))?;
+                let value = read(items, child(link)?, budget, deeper(depth)?).map_err(|e| e.in_key(key))?;
                 insert(&mut members, key, value, budget)?;
             }
             Value::Struct(members)

@@ -4,43 +4,18 @@ use std::collections::BTreeMap;
 
 use wasmtime::component::{Val, types::Type};
 
-use super::{MAX_DEPTH, Mismatch, dynamic, is_option, wire_name};
+use super::{Budget, Mismatch, budget::deeper, dynamic, is_option, wire_name};
 use crate::{plugin::signature, wire::Value};
 
 type Result<T> = std::result::Result<T, Mismatch>;
-
-/// How many bytes a result may still take.
-pub(crate) struct Budget(usize);
-
-impl Budget {
-    pub(crate) fn new(bytes: usize) -> Self {
-        Self(bytes)
-    }
-
-    /// Takes `bytes` and a little for the value around them.
-    pub(super) fn take(&mut self, bytes: usize) -> Result<()> {
-        self.0 = self.0.checked_sub(bytes + 8).ok_or_else(|| Mismatch::new(Self::SPENT))?;
-        Ok(())
-    }
-
-    /// Whether this mismatch says that the result was too large.
-    pub(crate) fn spent(mismatch: &Mismatch) -> bool {
-        mismatch.what() == Self::SPENT
-    }
-
-    const SPENT: &str = "the result is larger than the limit";
-}
 
 /// The wire's value for `val`, or where and why the wire cannot carry it.
 pub(crate) fn lift(val: &Val, ty: &Type, budget: &mut Budget) -> Result<Value> {
     at_depth(val, ty, budget, 0)
 }
 
-fn at_depth(val: &Val, ty: &Type, budget: &mut Budget, depth: u32) -> Result<Value> {
-    if depth > MAX_DEPTH {
-        return Err(Mismatch::new(format!("nested deeper than {MAX_DEPTH} levels")));
-    }
-    budget.take(0)?;
+fn at_depth(val: &Val, ty: &Type, budget: &mut Budget, depth: usize) -> Result<Value> {
+    budget.value()?;
     Ok(match (val, ty) {
         (Val::Bool(truth), _) => Value::Bool(*truth),
         (Val::S8(number), _) => Value::Int((*number).into()),
@@ -54,18 +29,22 @@ fn at_depth(val: &Val, ty: &Type, budget: &mut Budget, depth: u32) -> Result<Val
             Ok(number) => Value::Int(number),
             Err(_) => return Err(Mismatch::new(format!("{number} does not fit the wire's 64-bit signed integer"))),
         },
-        (Val::Float32(number), _) => double(f64::from(*number))?,
-        (Val::Float64(number), _) => double(*number)?,
+        (Val::Float32(number), _) => double(f64::from(*number), budget)?,
+        (Val::Float64(number), _) => double(*number, budget)?,
         (Val::Char(c), _) => Value::String(c.to_string()),
         (Val::String(text), _) => {
-            budget.take(text.len())?;
+            budget.text(text)?;
             Value::String(text.clone())
         }
-        (Val::Flags(names), _) => Value::Array(names.iter().map(|name| Value::String(wire_name(name))).collect()),
+        (Val::Flags(names), _) => {
+            deeper(depth)?;
+            let names = names.iter().map(|name| self::name(name, budget));
+            Value::Array(names.collect::<Result<_>>()?)
+        }
         (Val::List(items), Type::List(list)) => {
             let element = list.ty();
             if matches!(element, Type::U8) {
-                budget.take(items.len())?;
+                budget.bytes(items.len())?;
                 Value::Bytes(items.iter().map(byte).collect::<Result<_>>()?)
             } else if let Some(ty) = signature::dictionary(&element) {
                 dictionary(items, &ty, budget, depth)?
@@ -75,25 +54,30 @@ fn at_depth(val: &Val, ty: &Type, budget: &mut Budget, depth: u32) -> Result<Val
         }
         (Val::FixedLengthList(items), Type::FixedLengthList(list)) => array(items, &list.ty(), budget, depth)?,
         (Val::Map(pairs), Type::Map(map)) => self::map(pairs, &map.key(), &map.value(), budget, depth)?,
-        (Val::Record(_), Type::Record(_)) if dynamic::is_dynamic(ty) => dynamic::from_arena(val, budget)?,
+        (Val::Record(_), Type::Record(_)) if dynamic::is_dynamic(ty) => dynamic::from_arena(val, budget, depth)?,
         (Val::Record(fields), Type::Record(record)) => {
             let mut members = BTreeMap::new();
             for ((name, val), field) in fields.iter().zip(record.fields()) {
-                budget.take(name.len())?;
-                let value = at_depth(val, &field.ty, budget, depth + 1).map_err(|e| e.in_field(name))?;
+                budget.key(name)?;
+                let value = at_depth(val, &field.ty, budget, deeper(depth)?).map_err(|e| e.in_field(name))?;
                 members.insert(wire_name(name), value);
             }
             Value::Struct(members)
         }
         (Val::Tuple(items), Type::Tuple(tuple)) => {
+            let depth = deeper(depth)?;
             let parts = items.iter().zip(tuple.types()).enumerate();
-            let lifted = parts.map(|(i, (val, ty))| at_depth(val, &ty, budget, depth + 1).map_err(|e| e.at_index(i)));
+            let lifted = parts.map(|(i, (val, ty))| at_depth(val, &ty, budget, depth).map_err(|e| e.at_index(i)));
             Value::Array(lifted.collect::<Result<_>>()?)
         }
-        (Val::Variant(name, None) | Val::Enum(name), _) => Value::String(wire_name(name)),
+        (Val::Variant(name, None) | Val::Enum(name), _) => {
+            budget.text(name)?;
+            Value::String(wire_name(name))
+        }
         (Val::Variant(name, Some(val)), Type::Variant(variant)) => {
             let ty = variant.cases().find(|case| case.name == name).and_then(|case| case.ty).ok_or_else(disagree)?;
-            let value = at_depth(val, &ty, budget, depth + 1).map_err(|e| e.in_field(name))?;
+            budget.key(name)?;
+            let value = at_depth(val, &ty, budget, deeper(depth)?).map_err(|e| e.in_field(name))?;
             Value::structure([(wire_name(name), value)])
         }
         (Val::Option(None), _) => Value::Nil,
@@ -102,9 +86,9 @@ fn at_depth(val: &Val, ty: &Type, budget: &mut Budget, depth: u32) -> Result<Val
             match &**val {
                 Val::Option(None) => Value::Array(Vec::new()),
                 val if is_option(&inner) => {
-                    Value::Array(vec![at_depth(val, &inner, budget, depth + 1).map_err(|e| e.at_index(0))?])
+                    Value::Array(vec![at_depth(val, &inner, budget, deeper(depth)?).map_err(|e| e.at_index(0))?])
                 }
-                val => at_depth(val, &inner, budget, depth + 1)?,
+                val => at_depth(val, &inner, budget, depth)?,
             }
         }
         (Val::Result(outcome), Type::Result(result)) => {
@@ -113,8 +97,8 @@ fn at_depth(val: &Val, ty: &Type, budget: &mut Budget, depth: u32) -> Result<Val
                 Err(val) => ("err", val, result.err()),
             };
             let value = match (val, ty) {
-                (Some(val), Some(ty)) => at_depth(val, &ty, budget, depth + 1).map_err(|e| e.in_field(name))?,
-                _ => Value::Nil,
+                (Some(val), Some(ty)) => at_depth(val, &ty, budget, deeper(depth)?).map_err(|e| e.in_field(name))?,
+                _ => nothing(budget, depth)?,
             };
             Value::structure([(name, value)])
         }
@@ -128,8 +112,23 @@ fn disagree() -> Mismatch {
     Mismatch::new("the value and its type do not agree")
 }
 
-pub(super) fn double(number: f64) -> Result<Value> {
+/// The nil inside of a `result` without a value.
+fn nothing(budget: &mut Budget, depth: usize) -> Result<Value> {
+    deeper(depth)?;
+    budget.value()?;
+    Ok(Value::Nil)
+}
+
+/// A flag that is set.
+fn name(name: &str, budget: &mut Budget) -> Result<Value> {
+    budget.value()?;
+    budget.text(name)?;
+    Ok(Value::String(wire_name(name)))
+}
+
+pub(super) fn double(number: f64, budget: &mut Budget) -> Result<Value> {
     if number.is_finite() {
+        budget.number(number)?;
         Ok(Value::Double(number))
     } else {
         Err(Mismatch::new(format!("{number} cannot travel: XML-RPC has neither NaN nor infinities")))
@@ -143,32 +142,41 @@ pub(super) fn byte(val: &Val) -> Result<u8> {
     }
 }
 
-fn array(items: &[Val], ty: &Type, budget: &mut Budget, depth: u32) -> Result<Value> {
-    let lift = |(i, val)| at_depth(val, ty, budget, depth + 1).map_err(|e| e.at_index(i));
+fn array(items: &[Val], ty: &Type, budget: &mut Budget, depth: usize) -> Result<Value> {
+    let depth = if items.is_empty() { depth } else { deeper(depth)? };
+    let lift = |(i, val)| at_depth(val, ty, budget, depth).map_err(|e: Mismatch| e.at_index(i));
     items.iter().enumerate().map(lift).collect::<Result<_>>().map(Value::Array)
 }
 
-fn dictionary(items: &[Val], ty: &Type, budget: &mut Budget, depth: u32) -> Result<Value> {
+fn dictionary(items: &[Val], ty: &Type, budget: &mut Budget, depth: usize) -> Result<Value> {
     let mut members = BTreeMap::new();
     for item in items {
         let Val::Tuple(pair) = item else { return Err(disagree()) };
         let [Val::String(key), val] = &pair[..] else { return Err(disagree()) };
-        insert(&mut members, key, at_depth(val, ty, budget, depth + 1).map_err(|e| e.in_key(key))?, budget)?;
+        insert(&mut members, key, at_depth(val, ty, budget, deeper(depth)?).map_err(|e| e.in_key(key))?, budget)?;
     }
     Ok(Value::Struct(members))
 }
 
-fn map(pairs: &[(Val, Val)], key: &Type, value: &Type, budget: &mut Budget, depth: u32) -> Result<Value> {
+fn map(pairs: &[(Val, Val)], key: &Type, value: &Type, budget: &mut Budget, depth: usize) -> Result<Value> {
     if matches!(key, Type::String) {
         let mut members = BTreeMap::new();
         for (key, val) in pairs {
             let Val::String(key) = key else { return Err(disagree()) };
-            insert(&mut members, key, at_depth(val, value, budget, depth + 1).map_err(|e| e.in_key(key))?, budget)?;
+            insert(
+                &mut members,
+                key,
+                at_depth(val, value, budget, deeper(depth)?).map_err(|e| e.in_key(key))?,
+                budget,
+            )?;
         }
         return Ok(Value::Struct(members));
     }
     let mut lift = |(k, v): &(Val, Val)| {
-        Ok(Value::Array(vec![at_depth(k, key, budget, depth + 1)?, at_depth(v, value, budget, depth + 1)?]))
+        // The pair is a value, too.
+        let depth = deeper(deeper(depth)?)?;
+        budget.value()?;
+        Ok(Value::Array(vec![at_depth(k, key, budget, depth)?, at_depth(v, value, budget, depth)?]))
     };
     let lifted = pairs.iter().enumerate().map(|(i, pair)| lift(pair).map_err(|e: Mismatch| e.at_index(i)));
     lifted.collect::<Result<_>>().map(Value::Array)
@@ -180,7 +188,7 @@ pub(super) fn insert(
     value: Value,
     budget: &mut Budget,
 ) -> Result<()> {
-    budget.take(key.len())?;
+    budget.key(key)?;
     match members.insert(key.to_owned(), value) {
         None => Ok(()),
         Some(_) => Err(Mismatch::new("the key comes twice").in_key(key)),

@@ -10,6 +10,7 @@ use std::fmt::{self, Write as _};
 pub(crate) struct Mismatch {
     path: Vec<Step>,
     what: String,
+    over_limit: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,17 @@ enum Step {
 impl Mismatch {
     /// `what` completes the sentence that begins with the path: "wanted u8, got string".
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { path: Vec::new(), what: what.into() }
+        Self { path: Vec::new(), what: what.into(), over_limit: false }
+    }
+
+    /// The value fits its type, and is more than can be sent.
+    pub(super) fn over_limit(what: impl Into<String>) -> Self {
+        Self { over_limit: true, ..Self::new(what) }
+    }
+
+    /// Whether the value is only too large.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.over_limit
     }
 
     /// The value has a kind that the type cannot be made from.

@@ -20,18 +20,20 @@
 //! Names that a module's author chose (fields, cases, flags) are written with `_` for `-`, and read
 //! either way. The keys of dictionaries are data and stay as they are.
 
+mod budget;
 pub(super) mod dynamic;
 mod lift;
 mod lower;
 mod mismatch;
 
-pub(super) use lift::{Budget, lift};
+pub(super) use budget::Budget;
+pub(super) use lift::lift;
 pub(super) use lower::lower;
 pub(super) use mismatch::Mismatch;
 
 use wasmtime::component::types::Type;
 
-/// How deep values may nest, here and in every other place that meets one.
+/// How deep arguments may nest. Results have a bound of their own, [`budget`], which is lower.
 pub(super) const MAX_DEPTH: u32 = 64;
 
 /// A name as the wire writes it.

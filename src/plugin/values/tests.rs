@@ -40,9 +40,10 @@ const TYPES: &str = r#"
     (export "item" (type $item (eq $item')))
     (type $items (list $item))
     (type $value' (record (field "items" $items))) (export "value" (type $value (eq $value')))
+    (type $values (list $value))
 "#;
 
-const NAMED: [(&str, &str); 33] = [
+const NAMED: [(&str, &str); 34] = [
     ("bool", "bool"),
     ("s8", "s8"),
     ("u8", "u8"),
@@ -75,6 +76,7 @@ const NAMED: [(&str, &str); 33] = [
     ("everything", "$everything"),
     ("many", "$many"),
     ("value", "$value"),
+    ("values", "$values"),
     ("datetime", "$datetime"),
 ];
 
@@ -356,11 +358,32 @@ fn a_dynamic_value_that_breaks_its_rules_is_refused() {
     };
     assert!(out(vec![time(i64::MAX, 0)]).contains("out of range"));
     assert!(out(vec![time(0, u32::MAX)]).contains("nanoseconds"));
-    // Sixty levels in which every item names the next one twice: 2^60 values if it were unfolded.
-    let doubled = (0..60).map(|i| array(&[i + 1, i + 1])).chain([Val::Variant("nil".to_owned(), None)]);
+    // Levels in which every item names the next one twice: 2^25 values if it were unfolded.
+    let doubled = (0..25).map(|i| array(&[i + 1, i + 1])).chain([Val::Variant("nil".to_owned(), None)]);
     assert!(out(doubled.collect()).contains("larger than the limit"));
     let deep = (0..100).map(|i| array(&[i + 1])).chain([Val::Variant("nil".to_owned(), None)]);
     assert!(out(deep.collect()).contains("deeper than"));
+}
+
+#[test]
+fn the_levels_of_a_type_and_of_a_dynamic_value_in_it_add_up() {
+    let ty = ty("values");
+    let nested = |levels: u32| {
+        let array = |link: u32| Val::Variant("array".to_owned(), Some(Box::new(Val::List(vec![Val::U32(link)]))));
+        let items = (1..=levels).map(array).chain([Val::Variant("nil".to_owned(), None)]);
+        Val::List(vec![Val::Record(vec![("items".to_owned(), Val::List(items.collect()))])])
+    };
+    assert!(lift(&nested(27), ty, &mut Budget::new(1 << 20)).is_ok());
+    let refused = lift(&nested(28), ty, &mut Budget::new(1 << 20)).unwrap_err();
+    assert!(refused.is_over_limit() && refused.what().contains("deeper than"), "{refused:?}");
+}
+
+#[test]
+fn flags_and_small_doubles_take_what_they_are_written_with() {
+    let rest = |name: &str, val: &Val, limit| lift(val, ty(name), &mut Budget::new(limit)).is_ok();
+    assert!(rest("f64", &Val::Float64(0.5), 50) && !rest("f64", &Val::Float64(5e-324), 300));
+    let flags = Val::Flags(vec!["read".to_owned(), "execute-it".to_owned()]);
+    assert!(rest("may", &flags, 100) && !rest("may", &flags, 30));
 }
 
 #[test]

@@ -76,6 +76,10 @@ impl Guest for Rogue {
         Value { items: vec![Item::Array(vec![0])] }
     }
 
+    fn nest(levels: u32) -> Value {
+        Value { items: (1..=levels).map(|next| Item::Array(vec![next])).chain([Item::Nil]).collect() }
+    }
+
     fn append_line(path: String, line: String, hold_ms: Option<u64>) -> Result<()> {
         files::append(&path, format!("{line}\n").as_bytes())?;
         hold_ms.map_or(Ok(()), job::sleep)
