@@ -8,13 +8,16 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use hyper::{Response, StatusCode, body::Incoming};
+use hyper::{
+    Response, StatusCode,
+    body::{Frame, Incoming},
+};
 use rustls::ClientConfig;
+use tokio::time::{Instant, timeout};
 
 use super::{
-    Outcome, Request,
+    Outcome, Pace, Request,
     connection::{Connection, explain},
     pool::Pool,
 };
@@ -84,20 +87,36 @@ impl Fleet {
         self.inner.opened.load(Ordering::Relaxed)
     }
 
-    /// Calls one host. It answers by the deadline, whatever the host does.
+    /// Calls one host. It answers by the deadline, whatever the host does; if the request has a [`Pace`], its answer begins
+    /// by the deadline and goes on at that pace.
     pub async fn call(&self, host: &Host, request: &Request) -> Outcome {
         let after = request.own_timeout().unwrap_or(self.inner.options.timeout);
         // The minion keeps the same deadline, and its own word on it may need a moment to get here.
         let patience = after + (after / 10).min(Duration::from_secs(1));
-        let sent = AtomicBool::new(false);
-        match tokio::time::timeout(patience, self.exchange(host, request, after, &sent)).await {
-            Ok(outcome) => outcome,
-            Err(_) if sent.load(Ordering::Relaxed) => Outcome::TimedOut { after },
-            Err(_) => Outcome::Unreachable { why: format!("no connection within {} s", after.as_secs_f32()) },
-        }
+        let (began, sent) = (Instant::now(), AtomicBool::new(false));
+        let (connection, response) = match timeout(patience, self.exchange(host, request, after, &sent)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(outcome)) => return outcome,
+            Err(_) if sent.load(Ordering::Relaxed) => return Outcome::TimedOut { after },
+            Err(_) => return Outcome::Unreachable { why: format!("no connection within {} s", after.as_secs_f32()) },
+        };
+        let left = patience.saturating_sub(began.elapsed());
+        let pace = request.own_pace().unwrap_or(Pace { piece: left, total: left });
+        let read = timeout(pace.total, self.read(host, connection, response, pace.piece)).await;
+        read.ok().flatten().unwrap_or_else(|| {
+            let took = request.own_pace().map(|_| began.elapsed());
+            Outcome::TimedOut { after: took.unwrap_or(after) }
+        })
     }
 
-    async fn exchange(&self, host: &Host, request: &Request, after: Duration, sent: &AtomicBool) -> Outcome {
+    /// Sends the request and waits for the head of the answer.
+    async fn exchange(
+        &self,
+        host: &Host,
+        request: &Request,
+        after: Duration,
+        sent: &AtomicBool,
+    ) -> Result<(Connection, Response<Incoming>), Outcome> {
         let inner = &*self.inner;
         let mut http = request.to_http(host.name.as_str(), after);
         let mut kept = inner.pool.take(host, inner.options.idle);
@@ -107,21 +126,21 @@ impl Fleet {
                 Some(connection) => connection,
                 None => match self.connect(host).await {
                     Ok(connection) => connection,
-                    Err(why) => return Outcome::Unreachable { why },
+                    Err(why) => return Err(Outcome::Unreachable { why }),
                 },
             };
             if let Err(error) = connection.check(&inner.revoked) {
-                return Outcome::Unreachable { why: error.to_string() };
+                return Err(Outcome::Unreachable { why: error.to_string() });
             }
             if let Err(error) = connection.sender.ready().await {
                 if from_pool {
                     continue;
                 }
-                return Outcome::Unreachable { why: explain(&error).0 };
+                return Err(Outcome::Unreachable { why: explain(&error).0 });
             }
             sent.store(true, Ordering::Relaxed);
             match connection.sender.try_send_request(http).await {
-                Ok(response) => return self.read(host, connection, response).await,
+                Ok(response) => return Ok((connection, response)),
                 Err(mut error) => {
                     // The request comes back only if not a byte of it was written. A kept connection may have been
                     // closed by the other side meanwhile: that alone is tried again, on a new one.
@@ -132,9 +151,9 @@ impl Fleet {
                             sent.store(false, Ordering::Relaxed);
                             http = back;
                         }
-                        _ if refused => return refused_us(&why),
-                        Some(_) => return Outcome::Unreachable { why },
-                        None => return lost(&why),
+                        _ if refused => return Err(refused_us(&why)),
+                        Some(_) => return Err(Outcome::Unreachable { why }),
+                        None => return Err(lost(&why)),
                     }
                 }
             }
@@ -148,25 +167,38 @@ impl Fleet {
         opened.map_err(|error| error.to_string())
     }
 
-    async fn read(&self, host: &Host, connection: Connection, response: Response<Incoming>) -> Outcome {
+    /// Reads an answer whose head is here; nothing if a piece of it does not come within `patience`.
+    async fn read(
+        &self,
+        host: &Host,
+        connection: Connection,
+        response: Response<Incoming>,
+        patience: Duration,
+    ) -> Option<Outcome> {
         let status = response.status();
         let limit = self.inner.options.max_answer;
-        let body = match Limited::new(response.into_body(), limit).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) => {
-                let why = match error.downcast_ref::<hyper::Error>() {
-                    Some(error) => explain(error).0,
-                    None => format!("the answer is longer than {limit} bytes"),
-                };
-                return lost(&why);
+        let mut body = Limited::new(response.into_body(), limit);
+        let mut text = Vec::new();
+        while let Some(frame) = timeout(patience, body.frame()).await.ok()? {
+            match frame.map(Frame::into_data) {
+                Ok(Ok(data)) => text.extend_from_slice(&data),
+                // Trailers say nothing that we know.
+                Ok(Err(_)) => {}
+                Err(error) => {
+                    let why = match error.downcast_ref::<hyper::Error>() {
+                        Some(error) => explain(error).0,
+                        None => format!("the answer is longer than {limit} bytes"),
+                    };
+                    return Some(lost(&why));
+                }
             }
-        };
+        }
         self.inner.pool.put(host, connection);
-        of_response(status, &body)
+        Some(of_response(status, &text))
     }
 }
 
-fn of_response(status: StatusCode, body: &Bytes) -> Outcome {
+fn of_response(status: StatusCode, body: &[u8]) -> Outcome {
     if status != StatusCode::OK {
         return Outcome::Refused { why: format!("it answered HTTP {status}") };
     }

@@ -26,7 +26,7 @@ pub(crate) mod tests;
 pub use client::{Fleet, FleetOptions};
 pub use fan_out::Width;
 pub use outcome::{Outcome, SkipReason};
-pub use request::Request;
+pub use request::{Pace, Request};
 pub use select::{KnownDown, NoHost, SelectError, Selection, Selector};
 pub use summary::Summary;
 pub use target::{InvalidTarget, Target};

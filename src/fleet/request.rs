@@ -17,7 +17,17 @@ pub struct Request {
     body: Bytes,
     headers: HeaderMap,
     timeout: Option<Duration>,
+    pace: Option<Pace>,
     told: Told,
+}
+
+/// How fast a long answer has to come, once it has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The longest pause between two pieces.
+    pub piece: Duration,
+    /// The longest time for all of it.
+    pub total: Duration,
 }
 
 /// What the minion is told of the time that it has.
@@ -33,13 +43,20 @@ impl Request {
     /// A request with the fleet's usual deadline.
     pub fn new(call: &Call) -> Self {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
-        Self { body: Bytes::from(wire::encode_call(call)), headers, timeout: None, told: Told::SameAsOurs }
+        Self { body: Bytes::from(wire::encode_call(call)), headers, timeout: None, pace: None, told: Told::SameAsOurs }
     }
 
     /// With a deadline of its own. The minion is told.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// With a deadline that is kept when the answer begins; over a thin line the rest may take longer.
+    #[must_use]
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.pace = Some(pace);
         self
     }
 
@@ -61,6 +78,11 @@ impl Request {
     /// The deadline, if it has one of its own.
     pub fn own_timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// How fast its answer has to come after it has begun; by the deadline if this is nothing.
+    pub(super) fn own_pace(&self) -> Option<Pace> {
+        self.pace
     }
 
     pub(super) fn to_http(&self, host: &str, timeout: Duration) -> hyper::Request<Full<Bytes>> {

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use super::state::Report;
 use crate::{
-    fleet::{Outcome, Request},
+    fleet::{Outcome, Pace, Request},
     ids::MinionJobId,
     wire::{Call, JobStatus, RemoteError, Value},
 };
 
-/// How long a minion has to answer a question, on top of the time that it may wait for the job.
+/// How long a minion has to begin its answer to a question, on top of the time that it may wait for the job.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How fast the answer, which may be a long result over a thin line, has to come then.
+const PACE: Pace = Pace { piece: Duration::from_secs(10), total: Duration::from_mins(30) };
 
 /// The question how a job is, to be answered when it ends or `patience` is over; at once if that is zero.
 pub(super) fn question(job: &MinionJobId, patience: Duration) -> Request {
@@ -21,7 +24,7 @@ pub(super) fn question(job: &MinionJobId, patience: Duration) -> Request {
         let seconds = i64::try_from(patience.as_secs().max(1)).unwrap_or(i64::MAX);
         Call::new("jobs.wait", vec![id, Value::Int(seconds)])
     };
-    Request::new(&call).timeout(patience + PATIENCE)
+    Request::new(&call).timeout(patience + PATIENCE).pace(PACE)
 }
 
 /// What the answer to a question means; an error is why nothing is known yet. `timeout` is what the job was given.

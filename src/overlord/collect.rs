@@ -25,6 +25,9 @@ use crate::{
 /// So many minions are asked at a time: waiting costs them and us a connection, but hardly any work.
 const WAITING: usize = 1024;
 
+/// So many are asked at a time however slow the line is: minions that hang must not keep the others from being heard.
+const WAITING_LEAST: usize = 16;
+
 /// How long a minion waits for its job before it answers "still running".
 const LONG_POLL: Duration = Duration::from_secs(20);
 
@@ -40,6 +43,8 @@ struct Round {
     answered: usize,
     /// Hosts that have ended.
     ended: usize,
+    /// Hosts whose answer did not come in time.
+    slow: usize,
 }
 
 impl Overlord {
@@ -49,7 +54,7 @@ impl Overlord {
         if work.view.is_finished() {
             return Ok(work.view);
         }
-        let round = self.ask(id, work, Duration::ZERO, &mut |_, _| {}).await?;
+        let round = self.ask(id, work, Duration::ZERO, WAITING, &mut |_, _| {}).await?;
         let mut view = self.status(id).await?;
         for (host, why) in round.unasked {
             if let Some(host) = view.hosts.get_mut(&host).filter(|host| !host.state.is_done()) {
@@ -74,7 +79,7 @@ impl Overlord {
                 on_result(host, outcome);
             }
         };
-        let mut pause = Duration::ZERO;
+        let (mut pause, mut width) = (Duration::ZERO, WAITING);
         loop {
             let work = self.work(id).await?;
             work.view.outcomes().for_each(|(host, outcome)| tell(host, outcome));
@@ -83,9 +88,10 @@ impl Overlord {
                 return Ok(work.view);
             }
             self.settle_doubtful(id, &work).await?;
-            let poll = long_poll(&work, left);
+            let poll = long_poll(&work, width, left);
             let began = Instant::now();
-            let round = self.ask(id, work, poll, &mut tell).await?;
+            let round = self.ask(id, work, poll, width, &mut tell).await?;
+            width = next_width(width, &round);
             pause = next_pause(pause, &round, began.elapsed());
             tokio::time::sleep(pause.min(left.unwrap_or(pause))).await;
         }
@@ -115,6 +121,7 @@ impl Overlord {
         id: &OverlordJobId,
         work: Work,
         poll: Duration,
+        width: usize,
         tell: &mut (impl FnMut(&HostName, &Outcome) + Send),
     ) -> Result<Round, Error> {
         let fleet = self.fleet()?.clone();
@@ -126,11 +133,12 @@ impl Overlord {
                 let answer = fleet.spawn(part.host.clone(), question(&part.job, poll));
                 async move { (part, answer.await.1) }
             })
-            .buffer_unordered(WAITING);
+            .buffer_unordered(width);
         let mut round = Round::default();
         while let Some((part, answer)) = answers.next().await {
             let was_acknowledged = matches!(part.state, HostState::Acknowledged { .. });
             let name = part.host.name;
+            round.slow += usize::from(matches!(answer, Outcome::TimedOut { .. }));
             let ended = match report(answer, record.timeout) {
                 Ok(report) => {
                     round.answered += 1;
@@ -158,12 +166,19 @@ impl Overlord {
 
 /// How long minions are asked to wait: briefly while another process still hands the job out or minions wait for their
 /// turn to be asked, and not beyond our own patience.
-fn long_poll(work: &Work, left: Option<Duration>) -> Duration {
+fn long_poll(work: &Work, width: usize, left: Option<Duration>) -> Duration {
     let unsent = work.parts.iter().any(|part| part.state == HostState::Planned);
-    let longest = if unsent || work.parts.len() > WAITING { Duration::from_secs(1) } else { LONG_POLL };
+    let longest = if unsent || work.parts.len() > width { Duration::from_secs(1) } else { LONG_POLL };
     let left = left.unwrap_or(longest).min(longest);
     // A minion waits whole seconds.
     Duration::from_secs(left.as_secs())
+}
+
+/// How many to ask at a time in the next round: fewer while answers get stuck on the way, for then they are in each
+/// other's way. Minions that cannot be reached at all say nothing about the line.
+fn next_width(width: usize, round: &Round) -> usize {
+    let next = if round.slow > 0 && round.slow * 2 > round.unasked.len() { width / 2 } else { width * 2 };
+    next.clamp(WAITING_LEAST, WAITING)
 }
 
 /// How long to leave the minions alone after a round. None is needed where something moved or the round itself was a wait;
@@ -180,6 +195,16 @@ fn next_pause(last: Duration, round: &Round, took: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fewer_minions_are_asked_at_a_time_while_their_answers_get_stuck() {
+        let unasked = |count: usize| (0..count).map(|n| (format!("m{n}").parse().unwrap(), String::new())).collect();
+        let round = |slow, failed| Round { slow, unasked: unasked(failed), ..Round::default() };
+        assert_eq!(next_width(1024, &round(900, 901)), 512);
+        assert_eq!(next_width(16, &round(3, 3)), 16);
+        assert_eq!(next_width(512, &round(0, 0)), 1024);
+        assert_eq!(next_width(1024, &round(1, 5)), 1024, "others cannot be reached, which is not for lack of room");
+    }
 
     #[test]
     fn minions_that_cannot_be_asked_are_left_alone_for_longer_and_longer() {

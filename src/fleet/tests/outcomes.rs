@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::server::{Behaviour, Reaction, Server, authority, fleet, serve, serve_at};
 use crate::{
     ca::{Authority, Host, IssueRequest},
-    fleet::{Fleet, FleetOptions, Outcome, Request},
+    fleet::{Fleet, FleetOptions, Outcome, Pace, Request},
     tls::{Identity, Role},
     wire::{Answer, Call, Fault, RemoteError, Value, header},
 };
@@ -87,6 +87,23 @@ async fn a_silent_host_costs_its_own_deadline_and_is_told_it() {
     let short = ping().timeout(Duration::from_millis(700));
     assert_eq!(fleet.call(&server.host, &short).await, Outcome::TimedOut { after: Duration::from_millis(700) });
     assert_eq!(*told.lock().unwrap(), ["60000", "700"]);
+}
+
+#[tokio::test]
+async fn a_long_answer_over_a_thin_line_arrives_if_it_may_take_its_time() {
+    let big = || Answer::Value(Value::from("x".repeat(5000)));
+    let drips = |pause: u64| -> Behaviour { Arc::new(move |_, _| Reaction::Drip(big(), Duration::from_millis(pause))) };
+    let short = || ping().timeout(Duration::from_millis(500));
+    let at = |piece, total| Pace { piece: Duration::from_millis(piece), total: Duration::from_millis(total) };
+    // Ten pieces take a second.
+    let whole = outcome_of(drips(100), &short()).await;
+    assert_eq!(whole, Outcome::TimedOut { after: Duration::from_millis(500) }, "a call's deadline is for all of it");
+    let arrived = outcome_of(drips(100), &short().pace(at(10_000, 60_000))).await;
+    assert_eq!(arrived, Outcome::Ok(Value::from("x".repeat(5000))));
+    for (pause, pace) in [(5000, at(300, 60_000)), (100, at(10_000, 300))] {
+        let outcome = outcome_of(drips(pause), &short().pace(pace)).await;
+        assert!(matches!(outcome, Outcome::TimedOut { .. }), "{outcome}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A server for tests: mutual TLS and HTTP, and a reaction to each request.
 
 use std::{
+    convert::Infallible,
     future::Future,
     net::SocketAddr,
     pin::Pin,
@@ -8,11 +9,17 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{HeaderMap, Response, StatusCode, body::Incoming, service::service_fn};
+use futures_util::stream::{self, StreamExt};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    body::{Frame, Incoming},
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -35,6 +42,8 @@ pub(crate) enum Reaction {
     HangUp,
     /// Never answers.
     Silence,
+    /// Answers a piece at a time, with a pause before each.
+    Drip(Answer, Duration),
     /// Answers once the future is ready.
     Later(Pin<Box<dyn Future<Output = Answer> + Send>>),
 }
@@ -96,11 +105,16 @@ pub(crate) async fn serve_at(authority: &Authority, name: &str, at: SocketAddr, 
     Server { host, connections, task: AbortOnDropHandle::new(task) }
 }
 
-async fn react(request: hyper::Request<Incoming>, behaviour: Behaviour) -> Result<Response<Full<Bytes>>, &'static str> {
+/// So many pieces make an answer that drips.
+pub(crate) const PIECES: usize = 10;
+
+type Body = BoxBody<Bytes, Infallible>;
+
+async fn react(request: hyper::Request<Incoming>, behaviour: Behaviour) -> Result<Response<Body>, &'static str> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| "half a request")?.to_bytes();
     let reply = |status: u16, body: Vec<u8>| {
-        let mut response = Response::new(Full::new(Bytes::from(body)));
+        let mut response = Response::new(Full::new(Bytes::from(body)).boxed());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         Ok(response)
     };
@@ -108,7 +122,18 @@ async fn react(request: hyper::Request<Incoming>, behaviour: Behaviour) -> Resul
         Reaction::Answer(answer) => reply(200, encode_answer(&answer).into_bytes()),
         Reaction::Raw(status, body) => reply(status, body),
         Reaction::HangUp => Err("hanging up"),
+        Reaction::Drip(answer, pause) => Ok(Response::new(drip(&answer, pause))),
         Reaction::Later(answer) => reply(200, encode_answer(&answer.await).into_bytes()),
         Reaction::Silence => std::future::pending().await,
     }
+}
+
+fn drip(answer: &Answer, pause: Duration) -> Body {
+    let text = encode_answer(answer).into_bytes();
+    let pieces: Vec<_> = text.chunks(text.len().div_ceil(PIECES)).map(Bytes::copy_from_slice).collect();
+    let dripping = stream::iter(pieces).then(move |piece| async move {
+        tokio::time::sleep(pause).await;
+        Ok(Frame::data(piece))
+    });
+    BodyExt::boxed(StreamBody::new(Box::pin(dripping)))
 }
