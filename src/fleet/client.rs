@@ -151,7 +151,7 @@ impl Fleet {
                             sent.store(false, Ordering::Relaxed);
                             http = back;
                         }
-                        _ if refused => return Err(refused_us(&why)),
+                        _ if refused && !from_pool => return Err(refused_us(&why)),
                         Some(_) => return Err(Outcome::Unreachable { why }),
                         None => return Err(lost(&why)),
                     }

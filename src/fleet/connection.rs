@@ -7,7 +7,7 @@ use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::{AlertDescription, ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -70,8 +70,9 @@ impl Connection {
     }
 }
 
-/// What a failed exchange says, with its causes, and whether the minion refused our certificate: in TLS 1.3 its verdict
-/// comes after our handshake is done, when the request is on its way already, but then nothing of it was read.
+/// What a failed exchange says, with its causes, and whether it is the minion's verdict on our certificate: in TLS 1.3
+/// that comes after our handshake is done, when the first request is on its way already, but then nothing of it was read.
+/// Only a new connection can fail so; whatever else is an alert may come after a request was read.
 pub(super) fn explain(error: &hyper::Error) -> (String, bool) {
     let mut text = error.to_string();
     let mut refused = false;
@@ -80,8 +81,26 @@ pub(super) fn explain(error: &hyper::Error) -> (String, bool) {
         text = format!("{text}: {error}");
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        refused |= matches!(tls, Some(rustls::Error::AlertReceived(_)));
+        refused |= matches!(tls, Some(rustls::Error::AlertReceived(alert)) if is_verdict(*alert));
         cause = error.source();
     }
     (text, refused)
+}
+
+/// What TLS says of a client's certificate, and of nothing else once our side of the handshake is done.
+fn is_verdict(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::HandshakeFailure
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::CertificateRequired
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError
+    )
 }

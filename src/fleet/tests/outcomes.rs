@@ -1,11 +1,17 @@
 //! Each way a call can end has its own name.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 use super::server::{Behaviour, Reaction, Server, authority, fleet, serve, serve_at};
 use crate::{
@@ -142,6 +148,41 @@ async fn a_minion_that_does_not_accept_us_is_never_taken_for_one_that_ran_the_ca
     let fleet = Fleet::new(&identity, FleetOptions::default()).unwrap();
     let outcome = fleet.call(&server.host, &ping()).await;
     assert!(matches!(&outcome, Outcome::Refused { why } if why.contains("our certificate")), "{outcome}");
+}
+
+/// A way to a server that garbles what the client sends from when it is told to.
+async fn garbling_way_to(server: &Server, garble: Arc<AtomicBool>) -> Host {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = Host { name: server.host.name.clone(), address: listener.local_addr().unwrap().into() };
+    let to = server.host.address.to_string();
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = TcpStream::connect(to).await.unwrap().into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+        let mut bytes = vec![0; 65536];
+        loop {
+            let count = from_client.read(&mut bytes).await.unwrap();
+            if garble.load(Ordering::SeqCst) && count > 0 {
+                bytes[count - 1] ^= 1;
+            }
+            to_server.write_all(&bytes[..count]).await.unwrap();
+        }
+    });
+    host
+}
+
+#[tokio::test]
+async fn an_alert_on_a_kept_connection_does_not_say_that_nothing_ran() {
+    let authority = authority();
+    let server = serve(&authority, "web1", echo()).await;
+    let fleet = fleet(&authority, FleetOptions::default());
+    let garble = Arc::new(AtomicBool::new(false));
+    let way = garbling_way_to(&server, Arc::clone(&garble)).await;
+    assert_eq!(fleet.call(&way, &ping()).await, seven());
+    garble.store(true, Ordering::SeqCst);
+    let outcome = fleet.call(&way, &ping()).await;
+    assert!(matches!(&outcome, Outcome::Lost { why } if why.contains("BadRecordMac")), "{outcome}");
 }
 
 #[tokio::test]
