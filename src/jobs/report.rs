@@ -75,7 +75,7 @@ impl JobState {
             Self::Lost { why } => (JobStatus::Lost, error("Lost", why)),
             Self::TimedOut { after } => {
                 let message = format!("the job did not end within its deadline of {after:?}");
-                (JobStatus::Finished, error("TimedOut", &message))
+                (JobStatus::Finished, RemoteError::timed_out(message, *after).to_value())
             }
             Self::Cancelled => (JobStatus::Finished, error("Cancelled", "the job was cancelled")),
         }

@@ -44,8 +44,9 @@ pub(super) fn report(answer: Outcome, timeout: Option<Duration>) -> Result<Repor
     }
 }
 
+/// The minion says which deadline it was: its own limit may be shorter than what was asked for.
 fn failure(error: RemoteError, timeout: Option<Duration>) -> Outcome {
-    match (error.kind.as_str(), timeout) {
+    match (error.kind.as_str(), error.deadline().or(timeout)) {
         ("Cancelled", _) => Outcome::Cancelled,
         ("TimedOut", Some(after)) => Outcome::TimedOut { after },
         _ => Outcome::Failed(error),
@@ -83,6 +84,18 @@ mod tests {
         ] {
             assert_eq!(read(code, result), Ok(expected), "{code}");
         }
+    }
+
+    #[test]
+    fn a_job_that_its_minions_own_limit_ended_timed_out_after_that_limit() {
+        let limit = Duration::from_hours(1);
+        let ended = Outcome::Ok(Value::Array(vec![1.into(), RemoteError::timed_out("x", limit).to_value()]));
+        for asked in [None, Some(Duration::from_hours(2))] {
+            assert_eq!(report(ended.clone(), asked), Ok(Report::Done(Outcome::TimedOut { after: limit })));
+        }
+        let other = Outcome::Ok(Value::Array(vec![1.into(), error("TimedOut")]));
+        let failed = Outcome::Failed(RemoteError::new("TimedOut", "x"));
+        assert_eq!(report(other, None), Ok(Report::Done(failed)), "no deadline is known");
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! Results with a meaning of their own: a method's failure and a job's status.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Value;
 
 /// The first element of the list that stands for a failed method.
 const MARK: &str = "REMOTE_ERROR";
+
+/// The kind of a failure that is a deadline, and what its trace begins with; milliseconds follow.
+const TIMED_OUT: &str = "TimedOut";
+const DEADLINE: &str = "deadline in ms: ";
 
 /// A method that failed: `["REMOTE_ERROR", type, message, traceback]`, sent as a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -23,6 +29,18 @@ impl RemoteError {
     /// An error without a trace.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
         Self { kind: kind.into(), message: message.into(), trace: String::new() }
+    }
+
+    /// A deadline that passed. Which one it was travels as the trace, for programs.
+    pub fn timed_out(message: impl Into<String>, after: Duration) -> Self {
+        let trace = format!("{DEADLINE}{}", after.as_millis());
+        Self { kind: TIMED_OUT.into(), message: message.into(), trace }
+    }
+
+    /// The deadline that passed, if [`timed_out`](Self::timed_out) made this.
+    pub fn deadline(&self) -> Option<Duration> {
+        let millis = self.trace.strip_prefix(DEADLINE).filter(|_| self.kind == TIMED_OUT)?;
+        millis.parse().ok().map(Duration::from_millis)
     }
 
     /// The list that travels.

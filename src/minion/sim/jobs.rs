@@ -65,7 +65,10 @@ impl MemoryJobs {
         tokio::spawn(async move {
             let answer = match tokio::time::timeout(order.deadline, work).await {
                 Ok(answer) => answer,
-                Err(_) => Err(RemoteError::new("TimedOut", format!("the job took longer than {:?}", order.deadline))),
+                Err(_) => {
+                    let message = format!("the job took longer than {:?}", order.deadline);
+                    Err(RemoteError::timed_out(message, order.deadline))
+                }
             };
             sender.send_replace(Some(answer.unwrap_or_else(Value::from)));
         });
