@@ -174,6 +174,48 @@ fn a_revocation_list_of_another_authority_is_refused() {
 }
 
 #[test]
+fn a_forged_revocation_list_is_refused_also_when_our_own_certificate_has_expired() {
+    let home = tempfile::tempdir().unwrap();
+    let forger = Authority::init(&home.path().join("forger"), "Func CA").unwrap();
+    let forged = forger.revoke(&[identity(&forger, "web1", Role::Minion).peer().serial.clone()]).unwrap();
+    let authority = Authority::init(&home.path().join("ours"), "Func CA").unwrap();
+    let long_ago = Some(time::OffsetDateTime::now_utc() - time::Duration::days(3));
+    let wish = IssueRequest { not_before: long_ago, days: 1, ..request("web1", Role::Minion) };
+    let expired = authority.issue(&wish).unwrap().identity().unwrap();
+    let refused = expired.clone().with_revocations(&forged);
+    assert!(matches!(refused, Err(tls::Error::ForeignRevocations { .. })), "{refused:?}");
+    let ours = authority.revoke(&[expired.peer().serial.clone()]).unwrap();
+    assert_eq!(expired.with_revocations(&ours).unwrap().revoked().len(), 1);
+}
+
+#[test]
+fn the_revocation_lists_of_several_authorities_lie_in_one_file() {
+    let home = tempfile::tempdir().unwrap();
+    let [old, new] = ["old", "new"].map(|name| Authority::init(&home.path().join(name), name).unwrap());
+    let both = format!("{}{}", old.certificate(), new.certificate());
+    let of = |authority: &Authority, name: &str, role| {
+        let issued = authority.issue(&request(name, role)).unwrap();
+        Identity::from_pem(&issued.cert_pem, &issued.key_pem, &both).unwrap()
+    };
+    let minion = of(&old, "web1", Role::Minion);
+    let revoked = [of(&old, "ann", Role::Overlord), of(&new, "bob", Role::Overlord)];
+    let lists = [&old, &new].into_iter().zip(&revoked).map(|(authority, identity)| {
+        fs::read_to_string(authority.revoke(&[identity.peer().serial.clone()]).unwrap()).unwrap()
+    });
+    let path = home.path().join("crl.pem");
+    fs::write(&path, lists.collect::<String>()).unwrap();
+    let aware = minion.clone().with_revocations(&path).unwrap();
+    assert_eq!(aware.revoked().len(), 2);
+    for overlord in &revoked {
+        shake(&minion, overlord, "web1").unwrap();
+        shake(&aware, overlord, "web1").unwrap_err();
+    }
+    shake(&aware, &of(&new, "cat", Role::Overlord), "web1").unwrap();
+    let only_old = identity(&old, "web1", Role::Minion).with_revocations(&path);
+    assert!(matches!(only_old, Err(tls::Error::ForeignRevocations { .. })), "{only_old:?}");
+}
+
+#[test]
 fn an_identity_that_does_not_fit_together_is_refused() {
     let authority = Authority::in_memory("Func CA").unwrap();
     let (one, two) = (request("a", Role::Minion), request("b", Role::Minion));

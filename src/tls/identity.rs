@@ -66,9 +66,9 @@ impl Identity {
         Ok(Self { peer, key: Arc::new(key), roots: Arc::new(roots), revoked: Arc::default() })
     }
 
-    /// With the revocation list at `path`, which our CA must have signed. No file, nothing revoked.
+    /// With the revocation lists at `path`, each of which one of our CAs must have signed. No file, nothing revoked.
     pub fn with_revocations(mut self, path: &Path) -> Result<Self, Error> {
-        self.revoked = Arc::new(RevocationList::load(path, &self.roots, &self.key.cert)?);
+        self.revoked = Arc::new(RevocationList::load(path, &self.roots)?);
         Ok(self)
     }
 
