@@ -19,7 +19,7 @@ use super::{
     log::{self, LogPiece},
     message::{Known, Message},
     owner::{Owner, path_of},
-    record::Call,
+    record::{Call, fingerprint},
     report::{JobReport, JobState, Listing},
     retention::{JumpGuard, Retention},
     settle,
@@ -184,6 +184,20 @@ impl Jobs {
         };
         let submitted = self.ask(|reply| Message::Submit { call: Box::new(call), reply }).await;
         submitted.unwrap_or(Err(SubmitError::ShuttingDown))
+    }
+
+    /// Whether such a call by such a caller is this job already, or, as an error, why it cannot become it.
+    /// Nothing is begun and nothing counts as acknowledged.
+    pub async fn knows(
+        &self,
+        id: &MinionJobId,
+        owner: &str,
+        method: &MethodName,
+        args: &[Value],
+    ) -> Result<bool, SubmitError> {
+        let (id, owner, fingerprint) = (id.clone(), owner.to_owned(), fingerprint(method, args));
+        let known = self.ask(|reply| Message::Knows { id, owner, fingerprint, reply }).await;
+        known.unwrap_or(Err(SubmitError::ShuttingDown))
     }
 
     /// What is known of a job. `None`: there is none of this id that belongs to this caller.

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 
 use super::{
-    error::Error,
+    error::{Error, SubmitError},
     message::{Known, SubmitReply},
-    record::{Call, Tombstone, fingerprint},
+    record::{Call, Tombstone},
     report::Listing,
     retention::Remains,
     settle::Remembered,
@@ -103,7 +103,7 @@ impl Job {
 
     /// Whether this is the job of such a call by such a caller.
     pub(super) fn is_for(&self, call: &Call) -> bool {
-        self.owner == call.owner && self.fingerprint == fingerprint(&call.method, &call.args)
+        self.owner == call.owner && self.fingerprint == call.fingerprint()
     }
 
     /// Notes the end and wakes whoever waits for it.
@@ -158,6 +158,28 @@ impl Index {
             Some(Entry::Unreadable) => Err(Error::Unreadable { id: id.clone() }),
             _ => Ok(None),
         }
+    }
+
+    /// Whether such a call by this owner is the job of this id; an error if the id is taken otherwise.
+    pub(super) fn knows(&self, id: &MinionJobId, owner: &str, call: Digest) -> Result<bool, SubmitError> {
+        let (whose, what, standing) = match self.0.get(id) {
+            None => return Ok(false),
+            Some(Entry::Unreadable) => return Err(SubmitError::Mismatch { id: id.clone() }),
+            Some(Entry::Tombstone(tombstone)) => (&tombstone.owner, tombstone.fingerprint, None),
+            Some(Entry::Job(job)) => {
+                let standing = match job.phase {
+                    Phase::Burying(_) => None,
+                    // Not durable yet, so to be submitted like a new one, which waits until it is.
+                    Phase::Birth(_) => Some(false),
+                    _ => Some(true),
+                };
+                (&job.owner, job.fingerprint, standing)
+            }
+        };
+        if whose != owner || what != call {
+            return Err(SubmitError::Mismatch { id: id.clone() });
+        }
+        standing.ok_or_else(|| SubmitError::Purged { id: id.clone() })
     }
 
     /// All jobs of this owner.

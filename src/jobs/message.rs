@@ -22,6 +22,8 @@ pub(super) type SubmitReply = oneshot::Sender<Result<MinionJobId, SubmitError>>;
 pub(super) enum Message {
     /// A caller wants this done.
     Submit { call: Box<Call>, reply: SubmitReply },
+    /// A caller sends a call under an id that it chose: is it that job already?
+    Knows { id: MinionJobId, owner: String, fingerprint: Digest, reply: oneshot::Sender<Result<bool, SubmitError>> },
     /// A caller asks for a job of its own. `None` to everybody else.
     Find { id: MinionJobId, owner: String, reply: oneshot::Sender<Result<Option<Known>, Error>> },
     /// A caller asks for all jobs of its own.

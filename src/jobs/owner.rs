@@ -138,6 +138,9 @@ impl Owner {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Submit { call, reply } => self.submit(call, reply),
+            Message::Knows { id, owner, fingerprint, reply } => {
+                drop(reply.send(self.index.knows(&id, &owner, fingerprint)));
+            }
             Message::Find { id, owner, reply } => drop(reply.send(self.index.find(&id, &owner))),
             Message::List { owner, reply } => drop(reply.send(self.index.list(&owner))),
             Message::DigestsInUse { reply } => drop(reply.send(self.index.digests_in_use())),

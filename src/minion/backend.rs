@@ -93,13 +93,14 @@ pub(super) trait Backend: Send + Sync + 'static {
         order: JobOrder,
     ) -> impl Future<Output = Result<MinionJobId, Refusal>> + Send;
 
-    /// Whether `owner` has a job of this id that calls this method.
+    /// Whether this call by `owner` is the job of this id already; a refusal if the id is another's.
     fn knows(
         &self,
         id: &MinionJobId,
         owner: &str,
         method: &MethodName,
-    ) -> impl Future<Output = Result<bool, RemoteError>> + Send;
+        args: &[Value],
+    ) -> impl Future<Output = Result<bool, Refusal>> + Send;
 
     /// The state of a job of `owner`'s.
     fn job(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Found<(JobStatus, Value)>> + Send;

@@ -169,28 +169,26 @@ impl<B: Backend> Dispatcher<B> {
         {
             return Done::value(introspect::of_module(&module, name.method(), params));
         }
+        if background && let Some(known) = self.known_job(caller, extras, &name, &params).await {
+            return known;
+        }
         match self.backend.resolve(&name) {
-            // Submitted again, and the module is gone since: the job is the same.
-            None if background && let Some(known) = self.known_job(caller, extras, &name).await.transpose() => {
-                match known {
-                    Ok(id) => Done { answer: Ok(id.as_str().into()), stamp: Stamp::default(), job: Some(id) },
-                    Err(error) => Done::value(Err(error)),
-                }
-            }
             None => Done::value(Err(introspect::unknown(&self.backend, &name))),
             Some(target) if background => self.submit(caller, extras, name, target, params).await,
             Some(target) => self.call(caller, extras, target, params).await,
         }
     }
 
-    async fn known_job(
-        &self,
-        caller: &Caller,
-        extras: &Extras,
-        method: &MethodName,
-    ) -> Result<Option<MinionJobId>, RemoteError> {
-        let Some(id) = extras.job_id.as_ref() else { return Ok(None) };
-        Ok(self.backend.knows(id, &caller.peer.name, method).await?.then(|| id.clone()))
+    /// The answer to a call whose job id is taken: by this very call, or by another. It comes before the
+    /// module is looked for, which may have gone or changed since: the job is the same all the same.
+    async fn known_job(&self, caller: &Caller, extras: &Extras, method: &MethodName, args: &[Value]) -> Option<Done> {
+        let id = extras.job_id.as_ref()?;
+        let stamp = Stamp::default();
+        match self.backend.knows(id, &caller.peer.name, method, args).await {
+            Ok(false) => None,
+            Ok(true) => Some(Done { answer: Ok(id.as_str().into()), stamp, job: Some(id.clone()) }),
+            Err(refusal) => Some(Done { answer: Err(refusal), stamp, job: None }),
+        }
     }
 
     /// Calls a method and waits, both within the deadline.

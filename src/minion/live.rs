@@ -62,8 +62,8 @@ impl Backend for Live {
         self.jobs.submit(submission).await.map_err(|error| refusal(&error))
     }
 
-    async fn knows(&self, id: &MinionJobId, owner: &str, method: &MethodName) -> Result<bool, RemoteError> {
-        Ok(told(self.jobs.status(id, owner).await)?.is_some_and(|report| report.method == *method))
+    async fn knows(&self, id: &MinionJobId, owner: &str, method: &MethodName, args: &[Value]) -> Result<bool, Refusal> {
+        self.jobs.knows(id, owner, method, args).await.map_err(|error| refusal(&error))
     }
 
     async fn job(&self, id: &MinionJobId, owner: &str) -> Found<(JobStatus, Value)> {

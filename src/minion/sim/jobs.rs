@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    ids::{Digest, MinionJobId},
+    ids::{Digest, MethodName, MinionJobId},
     minion::backend::{JobOrder, Refusal},
     wire::{Fault, JobStatus, RemoteError, Value},
 };
@@ -49,14 +49,10 @@ impl MemoryJobs {
         work: impl Future<Output = Result<Value, RemoteError>> + Send + 'static,
     ) -> Result<MinionJobId, Refusal> {
         let id = order.id.unwrap_or_else(MinionJobId::fresh);
-        let call = postcard::to_stdvec(&(&order.method, args)).map(|bytes| Digest::of(&bytes));
-        let call = call.map_err(|error| Refusal::Error(RemoteError::new("Internal", error.to_string())))?;
+        let call = fingerprint(&order.method, args)?;
         let mut kept = self.kept();
-        if let Some(job) = kept.jobs.get(&id) {
-            if job.owner == order.owner && job.call == call {
-                return Ok(id);
-            }
-            return Err(Refusal::Fault(Fault::refused(format!("the job id `{id}` is not free"))));
+        if kept.knows(&id, &order.owner, call)? {
+            return Ok(id);
         }
         let (sender, result) = watch::channel(None);
         kept.jobs.insert(id.clone(), Job { owner: order.owner, call, result });
@@ -75,6 +71,17 @@ impl MemoryJobs {
         Ok(id)
     }
 
+    /// Whether this call is the job of this id already.
+    pub(super) fn knows(
+        &self,
+        id: &MinionJobId,
+        owner: &str,
+        method: &MethodName,
+        args: &[Value],
+    ) -> Result<bool, Refusal> {
+        self.kept().knows(id, owner, fingerprint(method, args)?)
+    }
+
     pub(super) async fn wait(&self, id: &MinionJobId, owner: &str, time: Duration) -> Option<(JobStatus, Value)> {
         let mut result = self.kept().jobs.get(id).filter(|job| job.owner == owner)?.result.clone();
         // Whether it ended or the time did, the state is what counts.
@@ -91,7 +98,23 @@ impl MemoryJobs {
     }
 }
 
+/// What makes two calls the same.
+fn fingerprint(method: &MethodName, args: &[Value]) -> Result<Digest, Refusal> {
+    let bytes = postcard::to_stdvec(&(method, args));
+    bytes
+        .map(|bytes| Digest::of(&bytes))
+        .map_err(|error| Refusal::Error(RemoteError::new("Internal", error.to_string())))
+}
+
 impl Kept {
+    fn knows(&self, id: &MinionJobId, owner: &str, call: Digest) -> Result<bool, Refusal> {
+        match self.jobs.get(id) {
+            None => Ok(false),
+            Some(job) if job.owner == owner && job.call == call => Ok(true),
+            Some(_) => Err(Refusal::Fault(Fault::refused(format!("the job id `{id}` is not free")))),
+        }
+    }
+
     fn forget(&mut self) {
         while self.order.len() > KEPT {
             let Some(oldest) = self.order.pop_front() else { return };

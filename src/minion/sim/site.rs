@@ -92,8 +92,8 @@ impl Backend for Site {
         self.jobs.submit(order, &args, work)
     }
 
-    async fn knows(&self, id: &MinionJobId, owner: &str, _: &MethodName) -> Result<bool, RemoteError> {
-        Ok(self.job(id, owner).await?.is_some())
+    async fn knows(&self, id: &MinionJobId, owner: &str, method: &MethodName, args: &[Value]) -> Result<bool, Refusal> {
+        self.jobs.knows(id, owner, method, args)
     }
 
     async fn job(&self, id: &MinionJobId, owner: &str) -> Found<(JobStatus, Value)> {
