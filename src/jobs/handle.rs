@@ -202,7 +202,7 @@ impl Jobs {
 
     /// What is known of a job. `None`: there is none of this id that belongs to this caller.
     ///
-    /// A result that was given out counts as acknowledged.
+    /// A result that was given out counts as fetched.
     pub async fn status(&self, id: &MinionJobId, owner: &str) -> Result<Option<JobReport>, Error> {
         match self.find(id, owner).await? {
             Some(known) => self.report(id, known).await,

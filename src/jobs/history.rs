@@ -4,6 +4,7 @@ use super::{
     frame::Frames,
     record::{Call, Ended, LeftOut, LogLine, Progress, Record, Started, Tombstone},
 };
+use crate::sys::clock::Moment;
 
 /// What a journal says, summed up.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,8 +23,8 @@ pub(super) struct History {
     pub(super) progress: Option<Progress>,
     /// What became of the job.
     pub(super) ended: Option<Ended>,
-    /// Whether its owner knows.
-    pub(super) acknowledged: bool,
+    /// When its owner was given the result.
+    pub(super) fetched: Option<Moment>,
     /// Set when the job has been purged.
     pub(super) tombstone: Option<Tombstone>,
     /// Where the last whole record ends.
@@ -52,7 +53,7 @@ impl History {
             Record::Progress(progress) => self.progress = Some(progress),
             Record::LeftOut(left_out) => self.left_out = left_out,
             Record::Ended(ended) => drop(self.ended.get_or_insert(ended)),
-            Record::Acknowledged(_) => self.acknowledged = true,
+            Record::Acknowledged(at) => self.fetched = Some(at),
             Record::Tombstone(tombstone) => self.tombstone = Some(tombstone),
             Record::Foreign(_) => {}
         }
@@ -98,7 +99,7 @@ mod tests {
         assert_eq!(history.log.len(), 1);
         assert_eq!(history.progress.as_ref().unwrap().done, 5);
         assert_eq!(history.ended.as_ref().unwrap().end, End::Finished(Value::Int(3)));
-        assert!(history.acknowledged);
+        assert!(history.fetched.is_some());
     }
 
     #[test]

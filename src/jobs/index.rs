@@ -221,7 +221,7 @@ impl Index {
     pub(super) fn remains(&self) -> impl Iterator<Item = (&MinionJobId, Remains)> {
         self.0.iter().filter_map(|(id, entry)| match entry {
             Entry::Job(Job { phase: Phase::Ended(ended), .. }) => {
-                Some((id, Remains::Ended { at: ended.at, acknowledged: ended.acknowledged, bytes: ended.bytes }))
+                Some((id, Remains::Ended { at: ended.at, fetched: ended.fetched, bytes: ended.bytes }))
             }
             Entry::Tombstone(tombstone) => Some((id, Remains::Tombstone { at: tombstone.purged })),
             _ => None,

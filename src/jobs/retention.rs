@@ -1,8 +1,9 @@
 //! Which ended jobs are forgotten, and when.
 //!
-//! A result is kept until its owner has fetched it (that is the acknowledgement), though not for ever: 7
-//! days. After that it goes when it is old, or when the records of all jobs together are too large, the
-//! oldest first. What is left is a tombstone, which keeps the id from being run again for longer than
+//! A result is kept until its owner has fetched it, though not for ever: 7 days. Fetched means that an
+//! answer was given out, not that it arrived: the connection may have been cut on the way, and then the
+//! owner asks again. So a fetched result stays for a day from then on, or, when the records of all jobs
+//! together are too large, for an hour ([`FRESH`]); those that ended first go first. What is left is a tombstone, which keeps the id from being run again for longer than
 //! an overlord goes on resuming. A job that has not ended is never touched.
 //!
 //! Ages are measured by BOOTTIME within one boot. Over a reboot only the wall clock knows, and it may be
@@ -19,16 +20,19 @@ const JUMP: Duration = Duration::from_mins(1);
 /// How long nothing is purged after a jump, or at first with records of another boot.
 const SUSPENSION: Duration = Duration::from_hours(1);
 
+/// So long its owner can ask for a result again, however much room is wanted.
+const FRESH: Duration = Duration::from_hours(1);
+
 /// For how long ended jobs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// An acknowledged result.
+    /// A fetched result, from then on.
     pub acknowledged: Duration,
     /// A result that nobody fetched.
     pub unacknowledged: Duration,
     /// The mark that keeps a purged id from being used again: longer than overlords resume.
     pub tombstone: Duration,
-    /// All records together, in bytes. To stay below, acknowledged results go early.
+    /// All records together, in bytes. To stay below, fetched results go early, though not at once.
     pub total_bytes: u64,
 }
 
@@ -43,7 +47,7 @@ impl Default for Retention {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remains {
     /// It has ended.
-    Ended { at: Moment, acknowledged: bool, bytes: u64 },
+    Ended { at: Moment, fetched: Option<Moment>, bytes: u64 },
     /// It has been purged.
     Tombstone { at: Moment },
 }
@@ -71,16 +75,17 @@ pub(super) fn plan<'a>(
                     purges.push((id.clone(), Purge::Remove));
                 }
             }
-            Remains::Ended { at, acknowledged, bytes } => {
-                let age = at.until(now);
-                let allowed = if acknowledged { retention.acknowledged } else { retention.unacknowledged };
-                // Whatever is configured, a fetched result is not kept longer than one that nobody fetched.
-                if age >= allowed.min(retention.unacknowledged) {
+            Remains::Ended { at, fetched, bytes } => {
+                // Whatever is configured, what was fetched is not kept longer than what nobody fetches.
+                let allowed =
+                    fetched.map_or(retention.unacknowledged, |_| retention.acknowledged.min(retention.unacknowledged));
+                let idle = fetched.unwrap_or(at).until(now);
+                if idle >= allowed {
                     purges.push((id.clone(), Purge::Bury));
                 } else {
                     total += bytes;
-                    if acknowledged {
-                        kept.push((age, id, bytes));
+                    if fetched.is_some() && idle >= FRESH {
+                        kept.push((at.until(now), id, bytes));
                     }
                 }
             }
@@ -145,15 +150,24 @@ mod tests {
 
     fn retention() -> Retention {
         Retention {
-            acknowledged: Duration::from_secs(HOUR),
+            acknowledged: Duration::from_secs(3 * HOUR),
             unacknowledged: Duration::from_secs(24 * HOUR),
             tombstone: Duration::from_secs(48 * HOUR),
             total_bytes: 100,
         }
     }
 
-    fn ended(hours: i64, acknowledged: bool, bytes: u64) -> (MinionJobId, Remains) {
-        (MinionJobId::fresh(), Remains::Ended { at: samples::moment(NOW - hours * 3600 - 1), acknowledged, bytes })
+    /// So many hours and a little before now.
+    fn before(hours: i64) -> Moment {
+        samples::moment(NOW - hours * 3600 - 1)
+    }
+
+    fn unfetched(hours: i64, bytes: u64) -> (MinionJobId, Remains) {
+        (MinionJobId::fresh(), Remains::Ended { at: before(hours), fetched: None, bytes })
+    }
+
+    fn fetched(ended: i64, fetched: i64, bytes: u64) -> (MinionJobId, Remains) {
+        (MinionJobId::fresh(), Remains::Ended { at: before(ended), fetched: Some(before(fetched)), bytes })
     }
 
     fn purges(jobs: &[(MinionJobId, Remains)]) -> Vec<(usize, Purge)> {
@@ -163,23 +177,29 @@ mod tests {
 
     #[test]
     fn results_go_when_they_were_fetched_and_are_old_or_when_nobody_ever_fetches_them() {
-        let jobs = [ended(0, true, 1), ended(1, true, 1), ended(1, false, 1), ended(24, false, 1)];
+        let jobs = [fetched(2, 2, 1), fetched(3, 3, 1), unfetched(3, 1), unfetched(24, 1)];
         assert_eq!(purges(&jobs), [(1, Purge::Bury), (3, Purge::Bury)]);
     }
 
     #[test]
     fn when_there_is_too_much_the_oldest_fetched_results_go_first() {
-        let young = |seconds: i64, acknowledged| {
-            let at = samples::moment(NOW - seconds);
-            (MinionJobId::fresh(), Remains::Ended { at, acknowledged, bytes: 50 })
-        };
-        let jobs = [young(10, true), young(30, true), young(40, false), young(20, true)];
+        let jobs = [fetched(10, 1, 50), fetched(12, 2, 50), unfetched(13, 50), fetched(11, 1, 50)];
         assert_eq!(purges(&jobs), [(1, Purge::Bury), (3, Purge::Bury)]);
     }
 
     #[test]
+    fn what_was_just_fetched_stays_however_much_it_is() {
+        assert_eq!(purges(&[fetched(20, 0, 1000), fetched(20, 1, 1)]), [(1, Purge::Bury)]);
+    }
+
+    #[test]
+    fn a_result_that_was_fetched_late_can_be_fetched_again() {
+        assert_eq!(purges(&[fetched(23, 0, 1), fetched(30, 2, 1)]), []);
+    }
+
+    #[test]
     fn what_nobody_fetched_stays_however_much_it_is() {
-        assert_eq!(purges(&[ended(2, false, 1000), ended(3, false, 1000)]), []);
+        assert_eq!(purges(&[unfetched(2, 1000), unfetched(3, 1000)]), []);
     }
 
     #[test]
@@ -194,10 +214,11 @@ mod tests {
         fn an_unfetched_result_is_never_purged_early(
             jobs in prop::collection::vec((0..23_i64, any::<bool>(), 0..200_u64), 0..20)
         ) {
-            let jobs: Vec<_> = jobs.into_iter().map(|(hours, fetched, bytes)| ended(hours, fetched, bytes)).collect();
+            let job = |(hours, seen, bytes)| if seen { fetched(hours, hours, bytes) } else { unfetched(hours, bytes) };
+            let jobs: Vec<_> = jobs.into_iter().map(job).collect();
             for (index, _) in purges(&jobs) {
-                let fetched = matches!(jobs[index].1, Remains::Ended { acknowledged: true, .. });
-                prop_assert!(fetched);
+                let was_fetched = matches!(jobs[index].1, Remains::Ended { fetched: Some(_), .. });
+                prop_assert!(was_fetched);
             }
         }
     }

@@ -45,7 +45,7 @@ pub(super) enum Settled {
 pub(super) struct Remembered {
     pub(super) at: Moment,
     pub(super) status: JobStatus,
-    pub(super) acknowledged: bool,
+    pub(super) fetched: Option<Moment>,
     pub(super) bytes: u64,
 }
 
@@ -87,7 +87,7 @@ fn conclude(mut journal: Journal, history: &History, now: &Moment) -> Result<Set
     };
     let status = JobState::from(end.clone()).answer().0;
     journal.finish(*now, end)?;
-    Ok(Settled::Ended(Remembered { at: *now, status, acknowledged: false, bytes: journal.length() }))
+    Ok(Settled::Ended(Remembered { at: *now, status, fetched: None, bytes: journal.length() }))
 }
 
 fn lost(history: &History) -> String {
@@ -108,7 +108,7 @@ fn known(history: &History) -> Settled {
         Some(ended) => Settled::Ended(Remembered {
             at: ended.at,
             status: JobState::from(ended.end.clone()).answer().0,
-            acknowledged: history.acknowledged,
+            fetched: history.fetched,
             bytes: history.whole,
         }),
         None => Settled::Unreadable,
@@ -119,7 +119,7 @@ fn known(history: &History) -> Settled {
 pub(super) fn end_unbegun(mut journal: Journal, boot: BootId, end: End) -> Result<Settled, JournalError> {
     let (now, status) = (boot.now(), JobState::from(end.clone()).answer().0);
     journal.finish(now, end)?;
-    Ok(Settled::Ended(Remembered { at: now, status, acknowledged: false, bytes: journal.length() }))
+    Ok(Settled::Ended(Remembered { at: now, status, fetched: None, bytes: journal.length() }))
 }
 
 /// Settles everything in the folder and removes what births left behind that never came about.
@@ -229,7 +229,7 @@ mod tests {
         let (settled, _) =
             found(samples::call(), &[samples::started(), ended, Record::Acknowledged(samples::moment(0))]);
         let Settled::Ended(remembered) = settled else { panic!("it has ended") };
-        assert_eq!((remembered.status, remembered.acknowledged), (JobStatus::Finished, true));
+        assert_eq!((remembered.status, remembered.fetched.is_some()), (JobStatus::Finished, true));
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
         let id = samples::left_behind(folder.path(), call, &[samples::ended(End::Cancelled)]);
         let path = folder.path().join(id.as_str());
         acknowledge(&path, boot).unwrap();
-        assert!(journal::read(&path).unwrap().acknowledged);
+        assert!(journal::read(&path).unwrap().fetched.is_some());
         bury(&path, &tombstone).unwrap();
         let Settled::Purged(found) = settle(&path, boot, Duration::ZERO).unwrap() else { panic!("it is buried") };
         assert_eq!(found, tombstone);

@@ -87,9 +87,9 @@ impl Owner {
     pub(super) fn acknowledge(&mut self, id: MinionJobId) {
         let (path, boot) = (self.path(&id), self.boot);
         if let Some(Job { phase: Phase::Ended(remembered), .. }) = self.index.job(&id)
-            && !remembered.acknowledged
+            && remembered.fetched.is_none()
         {
-            remembered.acknowledged = true;
+            remembered.fetched = Some(boot.now());
             self.in_background(move || {
                 if let Err(error) = settle::acknowledge(&path, boot) {
                     tracing::warn!(job = %id, error = &error as &dyn std::error::Error, "cannot note that it was fetched");
