@@ -28,6 +28,7 @@ impl Owner {
             {
                 refuse(reply, SubmitError::Purged { id });
             }
+            Some(Entry::Unread { .. }) => refuse(reply, SubmitError::Unread { id }),
             Some(_) => refuse(reply, SubmitError::Mismatch { id }),
             None if !self.closing.is_empty() => refuse(reply, SubmitError::ShuttingDown),
             None if self.queue.len() + self.births >= self.queue_max => {

@@ -40,6 +40,12 @@ pub enum Error {
         /// The job.
         id: MinionJobId,
     },
+    /// The job's file cannot be read at the moment. Nothing is known of the job, not even whose it is.
+    #[error("the job `{id}` cannot be read now; ask again")]
+    Unread {
+        /// The job.
+        id: MinionJobId,
+    },
     /// The owner's task has ended, so nothing can be asked of it.
     #[error("the jobs have been shut down")]
     ShutDown,
@@ -78,6 +84,12 @@ pub enum SubmitError {
     Io {
         /// The system's reason.
         source: io::Error,
+    },
+    /// There is a job of this id whose file cannot be read at the moment.
+    #[error("busy: the job `{id}` cannot be read now; try again later")]
+    Unread {
+        /// The id.
+        id: MinionJobId,
     },
     /// The minion is stopping.
     #[error("the minion is stopping and takes no more jobs")]

@@ -29,6 +29,11 @@ pub(super) enum Entry {
     Tombstone(Tombstone),
     /// A file that says nothing that can be understood. Its id stays taken.
     Unreadable,
+    /// A file that could not be read, for want of descriptors or because of the disk. It is tried again.
+    Unread {
+        /// Whether that is being done.
+        looking: bool,
+    },
 }
 
 /// A job.
@@ -151,6 +156,8 @@ impl Index {
     /// A job of this owner. One that cannot be read may be anybody's, so nobody hears that there is none.
     pub(super) fn find(&mut self, id: &MinionJobId, owner: &str) -> Result<Option<Known>, Error> {
         match self.0.get_mut(id) {
+            // Whose it is cannot be told yet.
+            Some(Entry::Unread { .. }) => Err(Error::Unread { id: id.clone() }),
             // A job that is not durable yet does not exist yet.
             Some(Entry::Job(job)) if job.owner == owner && !matches!(job.phase, Phase::Birth(_)) => {
                 Ok(Some(job.known()))
@@ -165,6 +172,7 @@ impl Index {
         let (whose, what, standing) = match self.0.get(id) {
             None => return Ok(false),
             Some(Entry::Unreadable) => return Err(SubmitError::Mismatch { id: id.clone() }),
+            Some(Entry::Unread { .. }) => return Err(SubmitError::Unread { id: id.clone() }),
             Some(Entry::Tombstone(tombstone)) => (&tombstone.owner, tombstone.fingerprint, None),
             Some(Entry::Job(job)) => {
                 let standing = match job.phase {
@@ -180,6 +188,18 @@ impl Index {
             return Err(SubmitError::Mismatch { id: id.clone() });
         }
         standing.ok_or_else(|| SubmitError::Purged { id: id.clone() })
+    }
+
+    /// Files to be tried again, which are then being tried.
+    pub(super) fn take_unread(&mut self) -> Vec<MinionJobId> {
+        let untried = self.0.iter_mut().filter_map(|(id, entry)| match entry {
+            Entry::Unread { looking: looking @ false } => {
+                *looking = true;
+                Some(id.clone())
+            }
+            _ => None,
+        });
+        untried.collect()
     }
 
     /// All jobs of this owner.
@@ -228,12 +248,14 @@ impl Index {
         })
     }
 
-    /// Whether the age of anything that can be forgotten depends on the wall clock.
+    /// Whether the age of anything that can be forgotten depends, or may depend, on the wall clock.
     pub(super) fn reaches_into_another_boot(&self, boot: BootId) -> bool {
-        self.remains().any(|(_, remains)| {
-            let (Remains::Ended { at, .. } | Remains::Tombstone { at }) = remains;
-            at.boot != boot
-        })
+        let unread = self.0.values().any(|entry| matches!(entry, Entry::Unread { .. }));
+        unread
+            || self.remains().any(|(_, remains)| {
+                let (Remains::Ended { at, .. } | Remains::Tombstone { at }) = remains;
+                at.boot != boot
+            })
     }
 
     fn jobs(&self) -> impl Iterator<Item = (&MinionJobId, &Job)> {
@@ -247,6 +269,16 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::{super::samples, *};
+
+    #[test]
+    fn what_cannot_be_read_now_is_not_denied_and_is_tried_once_at_a_time() {
+        let (id, mut index) = (MinionJobId::fresh(), Index::default());
+        index.insert(id.clone(), Entry::Unread { looking: false });
+        assert!(matches!(index.find(&id, "anybody"), Err(Error::Unread { .. })));
+        assert_eq!(index.take_unread(), std::slice::from_ref(&id));
+        assert_eq!(index.take_unread(), []);
+        assert!(matches!(index.find(&MinionJobId::fresh(), "anybody"), Ok(None)));
+    }
 
     #[test]
     fn records_of_another_boot_are_noticed() {

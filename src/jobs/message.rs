@@ -7,7 +7,7 @@ use super::{
     journal::Birth,
     record::{Call, Tombstone},
     report::Listing,
-    settle::Settled,
+    settle::{Found, Settled},
 };
 use crate::{
     ids::{Digest, MethodName, MinionJobId, OverlordJobId},
@@ -47,6 +47,8 @@ pub(super) enum Done {
     Born { id: MinionJobId, born: Result<Birth, JournalError> },
     /// A job was looked at.
     Settled { id: MinionJobId, settled: Result<Settled, JournalError> },
+    /// A file that could not be read was tried again.
+    Tried { found: Found, error: Option<JournalError> },
     /// An ended job was buried, or a tombstone removed.
     Purged { id: MinionJobId, left: Result<Option<Tombstone>, JournalError> },
     /// Something was written that nothing depends on.

@@ -25,7 +25,6 @@ use super::{
     index::{Entry, Index, Job, Phase},
     journal::Journal,
     message::{Done, Message},
-    record::Call,
     retention::{JumpGuard, Retention},
     settle::{Found, Settled},
     spawner::{HandOver, Spawned},
@@ -88,8 +87,8 @@ impl Queued {
 impl Owner {
     /// Takes over what was found on the disk, then serves until it is shut down.
     pub(super) async fn run(mut self, found: Vec<Found>) {
-        for Found { id, call, settled } in found {
-            self.take_over(id, call, settled);
+        for found in found {
+            self.take_over(found);
         }
         if self.index.reaches_into_another_boot(self.boot) {
             self.jumps.suspend();
@@ -118,16 +117,18 @@ impl Owner {
         let _ = tokio::time::timeout(PATIENCE, self.spawner).await;
     }
 
-    fn take_over(&mut self, id: MinionJobId, call: Option<Box<Call>>, settled: Settled) {
+    /// Takes over a job that was found on the disk.
+    pub(super) fn take_over(&mut self, Found { id, call, settled }: Found) {
         let entry = match (settled, call) {
-            (Settled::Held, Some(call)) => Entry::Job(Job::new(&call, Phase::Adopted)),
-            (Settled::Ended(remembered), Some(call)) => Entry::Job(Job::new(&call, Phase::Ended(remembered))),
-            (Settled::Spawn { journal, .. }, Some(call)) => {
+            (None, _) => Entry::Unread { looking: false },
+            (Some(Settled::Held), Some(call)) => Entry::Job(Job::new(&call, Phase::Adopted)),
+            (Some(Settled::Ended(remembered)), Some(call)) => Entry::Job(Job::new(&call, Phase::Ended(remembered))),
+            (Some(Settled::Spawn { journal, .. }), Some(call)) => {
                 self.queue.push_back(Queued::new(id.clone(), journal));
                 Entry::Job(Job::new(&call, Phase::Waiting))
             }
-            (Settled::Purged(tombstone), _) => Entry::Tombstone(tombstone),
-            (Settled::Unreadable | Settled::Held | Settled::Ended(_) | Settled::Spawn { .. }, _) => {
+            (Some(Settled::Purged(tombstone)), _) => Entry::Tombstone(tombstone),
+            (Some(Settled::Unreadable | Settled::Held | Settled::Ended(_) | Settled::Spawn { .. }), _) => {
                 tracing::error!(job = %id, "its journal cannot be read; it is left alone, and its id stays taken");
                 Entry::Unreadable
             }
@@ -152,6 +153,7 @@ impl Owner {
                 match done {
                     Done::Born { id, born } => self.born(id, born),
                     Done::Settled { id, settled } => self.settled(id, settled),
+                    Done::Tried { found, error } => self.tried(found, error.as_ref()),
                     Done::Purged { id, left } => self.purged(id, left),
                     Done::Noted => {}
                 }

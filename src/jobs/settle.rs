@@ -54,7 +54,8 @@ pub(super) struct Remembered {
 pub(super) struct Found {
     pub(super) id: MinionJobId,
     pub(super) call: Option<Box<Call>>,
-    pub(super) settled: Settled,
+    /// Nothing when the file could not be read this time, which says nothing of the job.
+    pub(super) settled: Option<Settled>,
 }
 
 /// Finds out what a job is, waiting at most `patience` for its writer to be gone, and records what is to
@@ -124,7 +125,7 @@ pub(super) fn end_unbegun(mut journal: Journal, boot: BootId, end: End) -> Resul
 
 /// Settles everything in the folder and removes what births left behind that never came about.
 ///
-/// A job that cannot be read or settled is reported and left as it is.
+/// A job that cannot be read or settled now is reported and left as it is, to be looked at again.
 pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -140,18 +141,27 @@ pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
             tracing::warn!(file = %entry.path().display(), "not a job; left alone");
             continue;
         };
-        let path = entry.path();
-        let recovered =
-            settle(&path, boot, Duration::ZERO).and_then(|settled| Ok((journal::read(&path)?.call, settled)));
-        match recovered {
-            Ok((call, settled)) => found.push(Found { id, call, settled }),
-            Err(error) => {
-                tracing::error!(job = %id, error = &error as &dyn std::error::Error, "cannot recover a job; left alone");
-                found.push(Found { id, call: None, settled: Settled::Unreadable });
-            }
+        let (job, error) = find(&entry.path(), id, boot);
+        if let Some(error) = error {
+            tracing::error!(job = %job.id, error = &error as &dyn std::error::Error, "cannot look at a job; trying again");
         }
+        found.push(job);
     }
     Ok(found)
+}
+
+/// Settles one job of which nothing is known yet; with the error that kept it from being read, if any.
+pub(super) fn find(path: &Path, id: MinionJobId, boot: BootId) -> (Found, Option<JournalError>) {
+    let recovered = settle(path, boot, Duration::ZERO).and_then(|settled| Ok((journal::read(path)?.call, settled)));
+    match recovered {
+        Ok((call, settled)) => (Found { id, call, settled: Some(settled) }, None),
+        Err(error) => {
+            // One that can be read is as good as held: it will be settled like one.
+            let call = journal::read(path).ok().and_then(|history| history.call);
+            let settled = call.is_some().then_some(Settled::Held);
+            (Found { id, call, settled }, Some(error))
+        }
+    }
 }
 
 /// Records that the owner has been given the result. Losing this to a power cut only keeps it longer.
@@ -184,7 +194,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         let found = found.remove(0);
         assert_eq!((&found.id, &found.call.unwrap().id), (&id, &id));
-        (found.settled, journal::read(&folder.path().join(id.as_str())).unwrap())
+        (found.settled.unwrap(), journal::read(&folder.path().join(id.as_str())).unwrap())
     }
 
     fn end(history: History) -> End {
@@ -238,8 +248,18 @@ mod tests {
         let path = folder.path().join(MinionJobId::fresh().as_str());
         fs::write(&path, b"not a journal").unwrap();
         let found = recover(folder.path(), BootId::current()).unwrap();
-        assert!(matches!(found[..], [Found { call: None, settled: Settled::Unreadable, .. }]));
+        assert!(matches!(found[..], [Found { call: None, settled: Some(Settled::Unreadable), .. }]));
         assert_eq!(fs::read(&path).unwrap(), b"not a journal");
+    }
+
+    #[test]
+    fn what_could_not_be_read_this_time_is_neither_damaged_nor_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        // A link to itself: opening it fails with ELOOP, whoever asks.
+        let path = folder.path().join(MinionJobId::fresh().as_str());
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let found = recover(folder.path(), BootId::current()).unwrap();
+        assert!(matches!(found[..], [Found { call: None, settled: None, .. }]), "{found:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     owner::{Owner, PATIENCE, Queued},
     record::Tombstone,
     retention::{Purge, plan},
-    settle::{self, Settled},
+    settle::{self, Found, Settled},
 };
 use crate::ids::MinionJobId;
 
@@ -83,6 +83,20 @@ impl Owner {
         self.pump();
     }
 
+    /// Takes in a job whose file could not be read before, and perhaps still cannot.
+    pub(super) fn tried(&mut self, found: Found, error: Option<&JournalError>) {
+        if let Some(JournalError::Io { source, .. }) = error
+            && source.kind() == io::ErrorKind::NotFound
+        {
+            tracing::error!(job = %found.id, "its file was removed behind the minion's back");
+            self.index.remove(&found.id);
+            return;
+        }
+        self.take_over(found);
+        self.places_taken = self.index.places_taken();
+        self.pump();
+    }
+
     /// Notes that the owner was given the result.
     pub(super) fn acknowledge(&mut self, id: MinionJobId) {
         let (path, boot) = (self.path(&id), self.boot);
@@ -101,6 +115,13 @@ impl Owner {
 
     /// Looks at what nobody reports.
     pub(super) fn tick(&mut self) {
+        for id in self.index.take_unread() {
+            let (path, boot) = (self.path(&id), self.boot);
+            self.in_background(move || {
+                let (found, error) = settle::find(&path, id, boot);
+                Done::Tried { found, error }
+            });
+        }
         let adopted = self.index.adopted();
         if adopted.is_empty() && self.background == 0 {
             // Only an earlier daemon's workers need it.

@@ -105,7 +105,7 @@ fn refusal(error: &SubmitError) -> Refusal {
     let kind = match error {
         // Somebody else's id: a fault that says no more than that.
         SubmitError::Mismatch { .. } => return Refusal::Fault(Fault::refused(error.to_string())),
-        SubmitError::Busy { .. } | SubmitError::ShuttingDown => "Busy",
+        SubmitError::Busy { .. } | SubmitError::Unread { .. } | SubmitError::ShuttingDown => "Busy",
         SubmitError::Purged { .. } => "Purged",
         SubmitError::NoSpace { .. } => "NoSpace",
         _ => "Internal",
