@@ -65,3 +65,38 @@ fn funcd_serves_calls_and_jobs() {
     let job = fleet.func(["call", "m1", "test.add", "40", "2", "--async", "--json"]).expect(0).json();
     assert_eq!(job["hosts"]["m1"]["result"]["value"], 42);
 }
+
+#[test]
+fn a_named_configuration_that_is_not_there_is_no_reason_to_serve_the_defaults() {
+    let fleet = Fleet::empty();
+    let refused = fleet.func(["minion", "--config", "/no/such/minion.toml"]).expect(3);
+    assert!(refused.err.contains("/no/such/minion.toml"), "{}", refused.err);
+    fleet.func(["minion", "--check", "--config", "/no/such/minion.toml"]).expect(3);
+    let check = fleet.func(["minion", "--check"]).expect(0);
+    assert!(check.out.contains("the defaults are used"), "{}", check.out);
+}
+
+#[test]
+fn a_minion_without_an_identity_says_what_to_put_where() {
+    let fleet = Fleet::empty();
+    let home = fleet.folder().join("nobody");
+    let answer = fleet.command(["minion", "--listen", "127.0.0.1:0"]).env("FUNC_HOME", &home).output().unwrap();
+    let answer = Answer::from(answer).expect(4);
+    assert!(answer.err.contains("cert.pem") && answer.err.contains("func ca issue"), "{}", answer.err);
+}
+
+#[test]
+fn hosts_that_are_down_do_not_take_the_types_of_a_call_away() {
+    let mut fleet = Fleet::start(["web1"]);
+    for name in ["a1", "a2", "a3", "a4"] {
+        // Nobody listens there: the port was given back.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        fleet.func(["hosts", "set", name, &format!("127.0.0.1:{port}")]).expect(0);
+    }
+    let answer = fleet.func(["call", "*", "greeting.hello", "123", "--json"]).expect(1).json();
+    assert_eq!(answer["hosts"]["web1"]["value"], "Hello, 123!");
+    assert_eq!(answer["summary"]["unreachable"], 4);
+    assert!(fleet.func(["doc", "test.add"]).expect(0).out.contains("Adds two numbers"));
+    fleet.minion("web1").stop();
+    assert!(fleet.func(["call", "*", "greeting.hello", "123"]).expect(6).err.contains("no host told the types"));
+}

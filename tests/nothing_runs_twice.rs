@@ -66,7 +66,7 @@ fn a_detached_fan_out_that_is_killed_shows_as_interrupted_and_is_resumed() {
     assert_eq!(only_job(&fleet)["interrupted"], true);
     let shown = fleet.func(["job", "status", &job]).expect(7);
     assert!(
-        shown.out.contains("interrupted") && shown.out.contains(&format!("func job resume {job}")),
+        shown.out.contains("interrupted") && shown.out.contains(&format!("func job resume '{job}'")),
         "{}",
         shown.out
     );

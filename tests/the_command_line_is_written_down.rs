@@ -24,14 +24,13 @@ fn the_help_of_every_command_is_as_it_was() {
         &["sim"],
         &["demo"],
     ];
-    let mut reference = String::new();
-    for command in commands {
+    let helps = commands.map(|command| {
         let output = Command::new(env!("CARGO_BIN_EXE_func")).args(command).arg("--help").output().unwrap();
         assert!(output.status.success());
         let name = [&["func"], command].concat().join(" ");
         let help = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-        reference += &format!("$ {name} --help\n{}\n\n", lines.join("\n").trim_end());
-    }
-    insta::assert_snapshot!("command_line", reference);
+        format!("$ {name} --help\n{}\n\n", lines.join("\n").trim_end())
+    });
+    insta::assert_snapshot!("command_line", helps.concat());
 }

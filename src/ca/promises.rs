@@ -176,8 +176,8 @@ fn a_revocation_list_of_another_authority_is_refused() {
 #[test]
 fn a_forged_revocation_list_is_refused_also_when_our_own_certificate_has_expired() {
     let home = tempfile::tempdir().unwrap();
-    let forger = Authority::init(&home.path().join("forger"), "Func CA").unwrap();
-    let forged = forger.revoke(&[identity(&forger, "web1", Role::Minion).peer().serial.clone()]).unwrap();
+    let stranger = Authority::init(&home.path().join("forger"), "Func CA").unwrap();
+    let forged = stranger.revoke(&[identity(&stranger, "web1", Role::Minion).peer().serial.clone()]).unwrap();
     let authority = Authority::init(&home.path().join("ours"), "Func CA").unwrap();
     let long_ago = Some(time::OffsetDateTime::now_utc() - time::Duration::days(3));
     let wish = IssueRequest { not_before: long_ago, days: 1, ..request("web1", Role::Minion) };

@@ -65,7 +65,8 @@ impl Call {
             let view = Context::block_on(async {
                 let progress = Progress::new(context, selection.len());
                 let fan_out = self.submit(&overlord, selection).await?;
-                context.note(format!("job {}", fan_out.id()));
+                // Whoever is interrupted, on a terminal or not, knows what to ask for.
+                Context::say(format!("job {}", fan_out.id()));
                 hand_out_and_wait(&overlord, fan_out, &progress).await
             })?;
             return Ok(Box::new(JobReport(view)));

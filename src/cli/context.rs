@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
@@ -29,11 +29,9 @@ impl Context {
         result
     }
 
-    /// Prints a line of progress for people, on standard error, if somebody looks on.
-    pub(super) fn note(&self, text: impl AsRef<str>) {
-        if !self.json && io::stderr().is_terminal() {
-            let _ = writeln!(anstream::stderr(), "{}", text.as_ref());
-        }
+    /// Prints a line on standard error.
+    pub(super) fn say(text: impl std::fmt::Display) {
+        let _ = writeln!(anstream::stderr(), "{text}");
     }
 
     /// Prints a warning on standard error: nothing failed, but something is likely not as it was meant.
@@ -57,7 +55,11 @@ impl Context {
         match written.and_then(|()| out.flush()) {
             // The reader has seen enough: `func job list | head`.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(report.exit()),
-            Err(error) => Err(Failure::new(Exit::Internal, error)),
+            Err(error) => {
+                let why =
+                    format!("cannot write to standard output: {error}; this was to be written: {}", report.json());
+                Err(Failure::new(Exit::Configuration, why))
+            }
             Ok(()) => Ok(report.exit()),
         }
     }

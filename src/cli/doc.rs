@@ -1,13 +1,12 @@
 //! `func doc`: what modules and methods there are, from the modules themselves.
 
 use std::io::{self, Write};
-use std::pin::pin;
 
 use clap::Args;
-use futures_util::StreamExt as _;
 use serde_json::json;
 
 use super::arguments::{self, Described};
+use super::asking::first_answer;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
@@ -19,9 +18,6 @@ use crate::fleet::{Outcome, Selection, Selector, Target};
 use crate::ids::{HostName, MethodName, ModuleName};
 use crate::overlord::{CallOptions, Overlord};
 use crate::wire::Value;
-
-/// How many hosts are asked; the first good answer counts.
-const ASKED: usize = 3;
 
 /// Show which modules and methods there are, and what a method wants and answers
 #[derive(Debug, Args)]
@@ -48,7 +44,7 @@ impl Doc {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
         let selection = overlord.select(&Selector::new(self.on))?;
-        let options = CallOptions { forks: ASKED, timeout: Some(self.timeout.duration()), max_fail: None };
+        let options = CallOptions { forks: 1, timeout: Some(self.timeout.duration()), max_fail: None };
         let asker = Asker { overlord: overlord.clone(), selection, options };
         Context::block_on(async {
             match asker.subject(self.what.as_deref()).await? {
@@ -69,26 +65,18 @@ struct Asker {
 
 impl Asker {
     async fn ask(&self, method: &str, params: Vec<Value>) -> Result<(HostName, Value), Failure> {
-        let mut few = self.selection.clone();
-        few.hosts.truncate(ASKED);
-        few.skipped.clear();
-        let mut refusal = None;
         let method: MethodName = method.parse().or_exit(Exit::Usage)?;
-        let mut answers = pin!(self.overlord.call(few, &method, params, self.options)?);
-        while let Some((host, outcome)) = answers.next().await {
-            match outcome {
-                Outcome::Ok(value) => return Ok((host, value)),
-                other => refusal = Some((host, other)),
-            }
-        }
-        Err(match refusal {
-            Some((host, outcome @ Outcome::Unreachable { .. })) => {
-                Failure::new(Exit::NobodyReachable, format!("`{host}`: {outcome}"))
-                    .hint("see who is there with `func ping`")
-            }
+        let answer = first_answer(&self.overlord, &self.selection, &method, &params, self.options, Some).await;
+        answer.map_err(|last| match last {
+            Some((host, outcome @ Outcome::Unreachable { .. })) => Failure::new(
+                Exit::NobodyReachable,
+                format!("no host that was asked is there; the last, `{host}`: {outcome}"),
+            )
+            .hint("see who is there with `func ping`, and name one with --on HOST"),
             Some((host, outcome)) => Failure::new(Exit::SomeFailed, format!("`{host}`: {outcome}"))
                 .hint("list what there is with `func doc`"),
-            None => Failure::new(Exit::NoHost, "no host was asked"),
+            None => Failure::new(Exit::NobodyReachable, "no host answered in time")
+                .hint("see who is there with `func ping`, and name one with --on HOST"),
         })
     }
 

@@ -77,8 +77,14 @@ impl From<overlord::Error> for Failure {
                 (Exit::StillRunning, "look at it with `func job status`, or wait with `func job wait`")
             }
             E::NoHost(_) => (Exit::NoHost, "list the minions with `func hosts`"),
-            E::Down(_) | E::Inventory(_) => (Exit::Configuration, "mend that file; `func hosts` shows what it says"),
-            E::Identity(_) => (Exit::Identity, "make an identity with `func ca init`, or name its home in FUNC_HOME"),
+            E::Down(_) | E::Inventory(_) => {
+                (Exit::Configuration, "mend that file, or run this as a user who may read it")
+            }
+            E::Identity(_) => (
+                Exit::Identity,
+                "make an identity with `func ca init`; where there is an authority already, issue one with \
+                 `func ca issue NAME --role overlord --out DIR` and put its files there",
+            ),
             _ => return Self::new(Exit::Internal, error),
         };
         Self::new(exit, error).hint(hint)

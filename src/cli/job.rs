@@ -153,7 +153,7 @@ impl Report for JobReport {
         }
         writeln!(out, "{} of {} hosts done", outcomes.len(), job.hosts.len())?;
         if job.interrupted {
-            writeln!(out, "nobody is at work on it: go on with `func job resume {}`", job.id)?;
+            writeln!(out, "nobody is at work on it: go on with `func job resume '{}'`", job.id)?;
         }
         Ok(())
     }

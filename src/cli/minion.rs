@@ -52,13 +52,23 @@ impl Minion {
             let written = anstream::stdout().lock().write_all(DEFAULT_TOML.as_bytes());
             return written.map(|()| Box::new(Silent(Exit::Ok)) as Box<dyn Report>).or_exit(Exit::Internal);
         }
-        let path = self.config.unwrap_or_else(|| context.home.minion_toml());
-        let mut config = MinionConfig::load(&path, &context.home).or_exit(Exit::Configuration)?;
+        let usual = context.home.minion_toml();
+        // A file that was named must be there: the defaults listen everywhere.
+        let loaded = match &self.config {
+            Some(named) => MinionConfig::load(named, &context.home),
+            None => MinionConfig::load_or_default(&usual, &context.home),
+        };
+        let mut config = loaded.or_exit(Exit::Configuration)?;
         if let Some(listen) = self.listen {
             config.listen.0 = listen;
         }
         if self.check {
-            println!("`{}` can be used", path.display());
+            let path = self.config.unwrap_or(usual);
+            if path.exists() {
+                println!("`{}` can be used", path.display());
+            } else {
+                println!("there is no `{}`; the defaults are used", path.display());
+            }
             return Ok(Box::new(Silent(Exit::Ok)));
         }
         telemetry::start(config.log.format, &config.log.level);
@@ -79,7 +89,11 @@ async fn serve(config: MinionConfig) -> Result<(), Failure> {
         announce(address);
         shutdown.await;
     };
-    minion::run(listener, config, announced).await.or_exit(Exit::Configuration)
+    minion::run(listener, config, announced).await.map_err(|error| match error {
+        minion::Error::Identity(_) => Failure::new(Exit::Identity, error)
+            .hint("put there the files that `func ca issue NAME --role minion` wrote"),
+        error => Failure::new(Exit::Configuration, error),
+    })
 }
 
 /// Scripts wait for this line; nobody reading it is no reason to stop.

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "this is where the programs speak and end")]
 
 mod arguments;
+mod asking;
 mod ca;
 mod call;
 mod context;

@@ -23,6 +23,7 @@ use crate::{
 
 /// What an id stands for.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "almost every entry is a job")]
 pub(super) enum Entry {
     Job(Job),
     /// A job that has been purged.

@@ -240,11 +240,19 @@ impl Limits {
 }
 
 impl MinionConfig {
-    /// Reads `path`, or takes the defaults when there is no such file. Relative paths are taken from
-    /// the home's state folder.
+    /// Reads `path`. Relative paths in it are taken from the home's state folder.
     pub fn load(path: &Path, home: &Home) -> Result<Self, config::Error> {
-        let config: Self = if path.exists() { config::load(path)? } else { Self::default() };
-        Ok(config.below(home.state()))
+        config::load::<Self>(path).map(|config| config.below(home.state()))
+    }
+
+    /// The same, or the defaults when there is no such file.
+    pub fn load_or_default(path: &Path, home: &Home) -> Result<Self, config::Error> {
+        match Self::load(path, home) {
+            Err(config::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default().below(home.state()))
+            }
+            loaded => loaded,
+        }
     }
 
     fn below(mut self, state: &Path) -> Self {
@@ -302,7 +310,7 @@ mod tests {
 
     #[test]
     fn relative_paths_lie_below_the_state_folder() {
-        let config = MinionConfig::load(Path::new("/no/such/file"), &Home::at("/srv/func")).unwrap();
+        let config = MinionConfig::load_or_default(Path::new("/no/such/file"), &Home::at("/srv/func")).unwrap();
         assert_eq!(config.folders.modules, Path::new("/srv/func/modules"));
     }
 }

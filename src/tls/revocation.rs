@@ -92,7 +92,8 @@ fn sequence(inside: &[u8]) -> Vec<u8> {
         [short @ 0..0x80] => whole.push(*short),
         // At most eight bytes of length.
         _ => {
-            whole.extend(iter::once(0x80 | u8::try_from(length.len()).unwrap_or(u8::MAX)).chain(length.iter().copied()))
+            whole
+                .extend(iter::once(0x80 | u8::try_from(length.len()).unwrap_or(u8::MAX)).chain(length.iter().copied()));
         }
     }
     whole.extend_from_slice(inside);

@@ -59,13 +59,10 @@ impl MemoryJobs {
         kept.order.push_back(id.clone());
         kept.forget();
         tokio::spawn(async move {
-            let answer = match tokio::time::timeout(order.deadline, work).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    let message = format!("the job took longer than {:?}", order.deadline);
-                    Err(RemoteError::timed_out(message, order.deadline))
-                }
-            };
+            let answer = tokio::time::timeout(order.deadline, work).await.unwrap_or_else(|_| {
+                let message = format!("the job took longer than {:?}", order.deadline);
+                Err(RemoteError::timed_out(message, order.deadline))
+            });
             sender.send_replace(Some(answer.unwrap_or_else(Value::from)));
         });
         Ok(id)
