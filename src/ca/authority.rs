@@ -8,7 +8,7 @@ use std::{
 use rcgen::{CertificateParams, Issuer, KeyPair};
 use time::OffsetDateTime;
 
-use super::{Address, Entry, Error, index, profile};
+use super::{Address, Entry, Error, index, lock, profile};
 use crate::{
     ids::{HostName, Serial},
     sys::durable,
@@ -96,22 +96,25 @@ impl Issued {
 }
 
 impl Authority {
-    /// Makes a new authority in `folder`. One that is there already is never replaced.
+    /// Makes a new authority in `folder`. One that is there already is never replaced; one that broke off between its key
+    /// and its certificate, so that nothing was issued by it, gets its certificate.
     pub fn init(folder: &Path, name: &str) -> Result<Self, Error> {
         make_folder(folder)?;
-        if folder.join(CERTIFICATE).exists() {
+        let (path, key_path) = (folder.join(CERTIFICATE), folder.join(KEY));
+        let _lock = lock::hold(&path)?;
+        let begun = key_path.exists();
+        if path.exists() || (begun && folder.join(INDEX).exists()) {
             return Err(Error::Exists { path: folder.to_owned() });
         }
-        let (params, key, certificate) = generate(name)?;
-        // The key first: of two who try at once, one finds it taken.
-        let key_path = folder.join(KEY);
-        match durable::write_new(&key_path, key.serialize_pem().as_bytes(), 0o600) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Error::Exists { path: folder.to_owned() });
-            }
-            other => other.map_err(|source| Error::Write { path: key_path, source })?,
-        }
-        let path = folder.join(CERTIFICATE);
+        let key = if begun {
+            read_key(&key_path)?
+        } else {
+            let key = profile::new_key()?;
+            durable::write_new(&key_path, key.serialize_pem().as_bytes(), 0o600)
+                .map_err(|source| Error::Write { path: key_path, source })?;
+            key
+        };
+        let (params, certificate) = certify(name, &key)?;
         durable::write_new(&path, certificate.as_bytes(), 0o644).map_err(|source| Error::Write { path, source })?;
         Ok(Self {
             folder: Some(folder.to_owned()),
@@ -123,7 +126,8 @@ impl Authority {
 
     /// An authority that lives and dies with this process, for simulated fleets.
     pub fn in_memory(name: &str) -> Result<Self, Error> {
-        let (params, key, certificate) = generate(name)?;
+        let key = profile::new_key()?;
+        let (params, certificate) = certify(name, &key)?;
         Ok(Self { folder: None, ends: params.not_after, issuer: Issuer::new(params, key), certificate })
     }
 
@@ -194,11 +198,15 @@ impl Authority {
     }
 }
 
-fn generate(name: &str) -> Result<(CertificateParams, KeyPair, String), Error> {
-    let key = profile::new_key()?;
+fn certify(name: &str, key: &KeyPair) -> Result<(CertificateParams, String), Error> {
     let params = profile::authority(name)?;
-    let certificate = params.self_signed(&key).map_err(Error::Sign)?.pem();
-    Ok((params, key, certificate))
+    let certificate = params.self_signed(key).map_err(Error::Sign)?.pem();
+    Ok((params, certificate))
+}
+
+fn read_key(path: &Path) -> Result<KeyPair, Error> {
+    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    KeyPair::from_pem(&text).map_err(|error| Error::Damaged { path: path.to_owned(), why: error.to_string() })
 }
 
 pub(super) fn make_folder(folder: &Path) -> Result<(), Error> {

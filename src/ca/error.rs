@@ -70,7 +70,7 @@ pub enum Error {
     /// The inventory cannot be understood.
     #[error("cannot use the inventory")]
     Inventory(#[source] crate::config::Error),
-    /// Another process has held the inventory for too long.
+    /// Another process has held a file for too long.
     #[error("`{}` is locked by another process", path.display())]
     Locked {
         /// The file.

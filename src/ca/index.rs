@@ -1,8 +1,8 @@
 //! The list of everything that was ever issued: one JSON line a certificate, only appended to.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, lock};
 use crate::{
     ids::{Digest, HostName, Serial},
     sys::durable,
@@ -47,7 +47,7 @@ impl Entry {
     }
 }
 
-/// Appends entries in one write, durably.
+/// Appends entries in one write, durably, behind the last whole line.
 pub(super) fn append(path: &Path, entries: &[Entry]) -> Result<(), Error> {
     let mut lines = Vec::new();
     for entry in entries {
@@ -56,12 +56,31 @@ pub(super) fn append(path: &Path, entries: &[Entry]) -> Result<(), Error> {
         lines.push(b'\n');
     }
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        cut_torn_line(&mut file)?;
         file.write_all(&lines)?;
         file.sync_all()?;
         durable::sync_folder(durable::folder_of(path))
     };
+    let _lock = lock::hold(path)?;
     write().map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+/// Removes what a write that never finished left behind the last line: more behind that would be a line of nonsense.
+fn cut_torn_line(file: &mut File) -> io::Result<()> {
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last == [b'\n'] {
+        return Ok(());
+    }
+    let mut all = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut all)?;
+    let whole = all.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    file.set_len(u64::try_from(whole).unwrap_or_default())
 }
 
 /// Every entry, oldest first. A last line without its end is a write that never finished, whose

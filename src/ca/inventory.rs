@@ -6,22 +6,12 @@
 //! "web1.example" = "web1.example:51234"
 //! ```
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Error};
-use crate::{
-    config,
-    ids::HostName,
-    sys::{
-        durable,
-        lock::{self, Attempt},
-    },
-};
-
-/// How long another process may hold the file.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::{Address, Error, lock};
+use crate::{config, ids::HostName, sys::durable};
 
 /// A minion and where it listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,10 +54,7 @@ impl Inventory {
     pub fn update(path: &Path, change: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         let failed = |source| Error::Write { path: path.to_owned(), source };
         durable::create_folder(durable::folder_of(path), 0o700).map_err(failed)?;
-        let lock_file = lock::open_lock_file(&path.with_extension("lock")).map_err(failed)?;
-        if lock::exclusive_within(&lock_file, PATIENCE).map_err(failed)? == Attempt::Busy {
-            return Err(Error::Locked { path: path.to_owned() });
-        }
+        let _lock = lock::hold(path)?;
         let mut inventory = Self::load(path)?;
         change(&mut inventory)?;
         inventory.save(path)

@@ -16,6 +16,7 @@ mod authority;
 mod error;
 mod index;
 mod inventory;
+mod lock;
 mod profile;
 mod revoke;
 

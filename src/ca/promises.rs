@@ -55,13 +55,40 @@ fn an_authority_survives_being_closed_and_is_never_replaced() {
     let overlord = identity(&first, "boss", Role::Overlord);
     assert!(matches!(Authority::init(&folder, "Func CA"), Err(Error::Exists { .. })));
     fs::remove_file(folder.join("ca.pem")).unwrap();
-    assert!(matches!(Authority::init(&folder, "Func CA"), Err(Error::Exists { .. })), "the key alone counts");
+    assert!(matches!(Authority::init(&folder, "Func CA"), Err(Error::Exists { .. })), "it has issued something");
     fs::write(folder.join("ca.pem"), first.certificate()).unwrap();
     assert_eq!((mode(&folder), mode(&folder.join("ca-key.pem"))), (0o700, 0o600));
 
     let again = Authority::open(&folder).unwrap();
     let minion = identity(&again, "web1", Role::Minion);
     shake(&minion, &overlord, "web1").unwrap();
+}
+
+#[test]
+fn an_authority_that_broke_off_before_its_certificate_is_finished_with_the_same_key() {
+    let home = tempfile::tempdir().unwrap();
+    Authority::init(home.path(), "Func CA").unwrap();
+    let key = fs::read(home.path().join("ca-key.pem")).unwrap();
+    fs::remove_file(home.path().join("ca.pem")).unwrap();
+    Authority::init(home.path(), "Func CA").unwrap();
+    assert_eq!(fs::read(home.path().join("ca-key.pem")).unwrap(), key);
+    let again = Authority::open(home.path()).unwrap();
+    shake(&identity(&again, "web1", Role::Minion), &identity(&again, "boss", Role::Overlord), "web1").unwrap();
+}
+
+#[test]
+fn of_two_who_revoke_at_once_neither_is_forgotten() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::init(home.path(), "Func CA").unwrap();
+    let names = (0..8).map(|n| request(&format!("m{n}"), Role::Minion)).collect::<Vec<_>>();
+    let issued = authority.issue_all(&names).unwrap();
+    std::thread::scope(|scope| {
+        for one in &issued {
+            scope.spawn(|| Authority::open(home.path()).unwrap().revoke(std::slice::from_ref(&one.serial)).unwrap());
+        }
+    });
+    let aware = identity(&authority, "web1", Role::Minion).with_revocations(&home.path().join("crl.pem")).unwrap();
+    assert_eq!(aware.revoked().len(), 8);
 }
 
 #[test]
@@ -85,6 +112,10 @@ fn everything_issued_is_in_the_index() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, &text[..text.len() - 20]).unwrap();
     assert_eq!(authority.issued().unwrap().len(), 50);
+    // The next certificate is not written behind the rest of it.
+    authority.issue(&request("late", Role::Minion)).unwrap();
+    let entries = authority.issued().unwrap();
+    assert_eq!((entries.len(), entries[50].name.as_str()), (51, "late"));
     fs::write(&path, format!("junk\n{text}")).unwrap();
     assert!(matches!(authority.issued(), Err(Error::Damaged { .. })));
 }

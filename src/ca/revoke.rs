@@ -10,7 +10,7 @@ use x509_parser::{
     revocation_list::{CertificateRevocationList, RevokedCertificate},
 };
 
-use super::{Authority, Error, authority::make_folder};
+use super::{Authority, Error, authority::make_folder, lock};
 use crate::{ids::Serial, sys::durable, tls};
 
 /// The list is replaced whenever something is revoked; until then it does not go stale.
@@ -27,6 +27,8 @@ impl Authority {
             return Err(Error::NoSuchSerial { serial: serial.clone() });
         }
         let path = folder.join(tls::REVOCATIONS_FILE);
+        // Of two who revoke at once, the second adds to what the first has written.
+        let _lock = lock::hold(&path)?;
         let damaged = |why: &str| Error::Damaged { path: path.clone(), why: why.to_owned() };
         let mut revoked = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
