@@ -18,6 +18,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
@@ -82,6 +83,12 @@ impl Grant {
     /// Whether the program at `location` may be run; see [`CommandGrant::covers`].
     pub fn may_run(&self, location: &Path, on_path: bool, resolve: impl Fn(&Path) -> Option<PathBuf>) -> bool {
         self.run.iter().any(|grant| grant.covers(location, on_path, &resolve))
+    }
+
+    /// Whether any program of this name, wherever it is, might be run: false means that no look at the
+    /// disk could make it so.
+    pub fn might_run(&self, name: &OsStr) -> bool {
+        self.run.iter().any(|grant| grant.might_cover(name))
     }
 
     fn extend(&mut self, more: Self) {
@@ -201,6 +208,15 @@ impl CommandGrant {
         let real = resolve(&fixed.join("x")).and_then(|inside| Some(inside.parent()?.to_owned()));
         real.and_then(|real| location.strip_prefix(real).ok().map(|rest| fixed.join(rest)))
             .is_some_and(|written| self.matches(&written))
+    }
+
+    /// Whether this grant covers a program of this name anywhere. A pattern of paths may.
+    fn might_cover(&self, name: &OsStr) -> bool {
+        match (self.is_bare(), &self.glob) {
+            (true, _) => self.matches(Path::new(name)),
+            (false, None) => Path::new(&self.text).file_name() == Some(name),
+            (false, Some(_)) => true,
+        }
     }
 
     /// Whether this is a name to look up rather than a path.
@@ -351,6 +367,15 @@ mod tests {
         assert!(!covers("/bin/df", "/usr/bin/sh", true));
         assert!(covers("/usr/bin/apt-*", "/usr/bin/apt-get", false) && covers("*", "/usr/bin/df", true));
         assert!(!covers("*", "/tmp/df", false) && covers("/**", "/tmp/df", false));
+    }
+
+    #[test]
+    fn a_name_that_no_grant_is_for_needs_no_look_at_the_disk() {
+        let grant = |text: &str| Grant { run: vec![text.to_owned().try_into().unwrap()], ..Grant::default() };
+        let might = |text: &str, name: &str| grant(text).might_run(OsStr::new(name));
+        assert!(!Grant::default().might_run(OsStr::new("df")));
+        assert!(might("df", "df") && might("d*", "df") && might("/bin/df", "df") && might("/opt/*", "df"));
+        assert!(!might("df", "sh") && !might("d*", "sh") && !might("/bin/df", "sh"));
     }
 
     #[test]

@@ -69,6 +69,15 @@ impl ErrorKind {
     }
 }
 
+/// Does something that the machine may hold up, on a thread that may be held up.
+///
+/// The threads that serve everybody are few, and a path that a module chose may lie on a network that
+/// hangs. Whoever waits may stop waiting; what was made meanwhile is dropped.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(error(ErrorKind::Failed, format!("the host failed: {panic}"), None)))
+}
+
 /// Waits until somebody cancels the call.
 pub(super) async fn until_set(cancelled: &std::sync::atomic::AtomicBool) {
     while !cancelled.load(std::sync::atomic::Ordering::Relaxed) {

@@ -95,48 +95,66 @@ fn loads_code(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 
-/// Runs a program.
-pub(super) async fn run(program: &Path, spec: Spec, bounds: Bounds) -> Result<Output, Error> {
-    let started = Instant::now();
-    let mut child = start(program, &spec)?;
-    let mut group = Group::of(&child);
-    let (mut stdout, mut stderr) = (Capture::new(bounds.bytes), Capture::new(bounds.bytes));
-    let status = {
-        let (out, err, input) = (child.stdout.take(), child.stderr.take(), child.stdin.take());
-        let io = async { tokio::join!(stdout.drain(out), stderr.drain(err), feed(input, spec.stdin)) };
-        tokio::pin!(io);
-        let mut io_ended = false;
-        let over = time::sleep(bounds.time);
-        tokio::pin!(over);
-        let status = loop {
-            tokio::select! {
-                status = child.wait() => {
-                    group.let_go();
-                    break Some(status.map_err(|source| failed(&spec.program, &source))?);
+/// A program that was started. It ends, with its whole group, when this is dropped.
+pub(super) struct Running {
+    child: Child,
+    group: Group,
+    program: String,
+    stdin: Option<Vec<u8>>,
+    started: Instant,
+}
+
+impl Running {
+    /// Starts a program. This may block: for the user's home, for the folder to start in, for the
+    /// program itself.
+    pub(super) fn start(program: &Path, spec: Spec) -> Result<Self, Error> {
+        let started = Instant::now();
+        let child = start(program, &spec)?;
+        let group = Group::of(&child);
+        Ok(Self { child, group, program: spec.program, stdin: spec.stdin, started })
+    }
+
+    /// Waits for its end, or makes one.
+    pub(super) async fn until_its_end(self, bounds: Bounds) -> Result<Output, Error> {
+        let Self { mut child, mut group, program, stdin, started } = self;
+        let (mut stdout, mut stderr) = (Capture::new(bounds.bytes), Capture::new(bounds.bytes));
+        let status = {
+            let (out, err, input) = (child.stdout.take(), child.stderr.take(), child.stdin.take());
+            let io = async { tokio::join!(stdout.drain(out), stderr.drain(err), feed(input, stdin)) };
+            tokio::pin!(io);
+            let mut io_ended = false;
+            let over = time::sleep(bounds.time.saturating_sub(started.elapsed()));
+            tokio::pin!(over);
+            let status = loop {
+                tokio::select! {
+                    status = child.wait() => {
+                        group.let_go();
+                        break Some(status.map_err(|source| failed(&program, &source))?);
+                    }
+                    _ = &mut io, if !io_ended => io_ended = true,
+                    () = &mut over => break None,
+                    () = until_set(&bounds.cancelled) => {
+                        group.end(&mut child).await;
+                        return Err(error(ErrorKind::Cancelled, "the call was cancelled", None));
+                    }
                 }
-                _ = &mut io, if !io_ended => io_ended = true,
-                () = &mut over => break None,
-                () = until_set(&bounds.cancelled) => {
-                    group.end(&mut child).await;
-                    return Err(error(ErrorKind::Cancelled, "the call was cancelled", None));
-                }
+            };
+            if status.is_none() {
+                group.end(&mut child).await;
             }
+            if !io_ended {
+                let _ = time::timeout(LINGER, &mut io).await;
+            }
+            status
         };
-        if status.is_none() {
-            group.end(&mut child).await;
-        }
-        if !io_ended {
-            let _ = time::timeout(LINGER, &mut io).await;
-        }
-        status
-    };
-    Ok(Output {
-        status: status.map_or(Status::TimedOut, ended),
-        truncated: stdout.truncated() || stderr.truncated(),
-        stdout: stdout.into_bytes(),
-        stderr: stderr.into_bytes(),
-        elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-    })
+        Ok(Output {
+            status: status.map_or(Status::TimedOut, ended),
+            truncated: stdout.truncated() || stderr.truncated(),
+            stdout: stdout.into_bytes(),
+            stderr: stderr.into_bytes(),
+            elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        })
+    }
 }
 
 fn start(program: &Path, spec: &Spec) -> Result<Child, Error> {

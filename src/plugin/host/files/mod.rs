@@ -15,9 +15,9 @@ mod space;
 use std::sync::Arc;
 
 use super::{
-    Error, ErrorKind,
+    Error,
     bindings::minion::host::files::{Entry, Host, Metadata, Usage},
-    error,
+    blocking,
 };
 use crate::{
     access::Grant,
@@ -42,10 +42,7 @@ impl State {
         let context = &self.context;
         let access =
             Access { module: self.module.clone(), grant: Arc::clone(&context.grant), limits: context.limits.clone() };
-        async move {
-            let done = tokio::task::spawn_blocking(move || work(&access)).await;
-            done.unwrap_or_else(|panic| Err(error(ErrorKind::Failed, format!("the host failed: {panic}"), None)))
-        }
+        blocking(move || work(&access))
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use super::super::ErrorKind;
 use super::*;
 use crate::plugin::{fixture::context, host::bindings::minion::host::files::Kind};
 
