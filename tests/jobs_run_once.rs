@@ -89,6 +89,10 @@ async fn a_job_that_was_handed_over_but_not_begun_is_spawned_again() {
     until("the idle fork server runs", || async { idle().is_some() }).await;
     jobs.shutdown().await;
     drop(jobs);
+    // A job that merely waited would have left its lock free.
+    let probe = fs::File::open(place.file_of(&id)).unwrap();
+    assert!(matches!(probe.try_lock_shared(), Err(fs::TryLockError::WouldBlock)), "it was not handed over");
+    drop(probe);
 
     let jobs = place.reopen().await;
     assert_eq!(status(&jobs, &id).await.unwrap().state, JobState::Running, "the lock is still held");

@@ -42,7 +42,7 @@ fn an_overlord_killed_in_mid_fan_out_is_resumed() {
         .spawn()
         .unwrap();
     until("the first host's run", || (gates[0].lines() == ["ran"]).then_some(()));
-    // The second submission hangs: whether its request will be read is open.
+    // The second submission hangs: it is recorded as sent before its first byte leaves.
     until("the second host to be under way", || {
         let id = only_job(&fleet)["id"].as_str()?.to_owned();
         (fleet.stored(&id)["hosts"]["m2"]["state"] == "SENT").then_some(())
