@@ -20,7 +20,7 @@ Exit codes:
   1   some host failed
   2   the command line makes no sense
   3   a configuration or an argument cannot be used
-  4   no identity, or one that is not accepted
+  4   no identity, or one that cannot be used
   5   the target matches no host
   6   no host could be reached
   7   still running: the wait timed out, or the command detached from the job

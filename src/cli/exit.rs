@@ -14,7 +14,7 @@ pub(super) enum Exit {
     Usage = 2,
     /// A configuration file or an argument names something that cannot be used.
     Configuration = 3,
-    /// No identity, or one that is not accepted.
+    /// No identity, or one that cannot be used.
     Identity = 4,
     /// The target matches no host.
     NoHost = 5,

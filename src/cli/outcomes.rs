@@ -30,9 +30,6 @@ pub(super) fn exit_of(summary: &Summary) -> Exit {
         Exit::Ok
     } else if summary.nobody_reached() {
         Exit::NobodyReachable
-    } else if summary.refused > 0 && summary.refused + summary.skipped == summary.total() {
-        // Nobody takes a call from us.
-        Exit::Identity
     } else {
         Exit::SomeFailed
     }
