@@ -6,6 +6,7 @@ use std::{
     io::{self, Write},
     os::fd::AsFd,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use nix::{
@@ -28,10 +29,14 @@ use super::{
     look::too_large,
     reach::{self, Place, kind_of},
 };
+use crate::sys::lock::{self, Attempt};
 
 /// The permission bits of a new file.
 const NEW_FILE: u32 = 0o644;
 const NEW_FOLDER: Mode = Mode::from_bits_truncate(0o755);
+/// How long an append waits for whoever has locked the file. The lock is another program's, which may
+/// never give it back.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn write(access: &Access, path: &str, contents: &[u8], mode: Option<u32>) -> Result<(), Error> {
     let place = writable(access, path, contents, mode)?;
@@ -57,7 +62,7 @@ pub(super) fn create(access: &Access, path: &str, contents: &[u8], mode: Option<
 
 pub(super) fn append(access: &Access, path: &str, contents: &[u8]) -> Result<(), Error> {
     let place = writable(access, path, contents, None)?;
-    append_at(&place, contents).map_err(|source| failed(path, &source))
+    append_at(&place, contents, LOCK_PATIENCE.min(access.time)).map_err(|source| failed(path, &source))
 }
 
 pub(super) fn remove(access: &Access, path: &str) -> Result<(), Error> {
@@ -133,7 +138,7 @@ fn write_in_place(place: &Place, contents: &[u8]) -> io::Result<()> {
     File::from(openat(&place.folder, place.name.as_os_str(), flags, Mode::empty())?).write_all(contents)
 }
 
-fn append_at(place: &Place, contents: &[u8]) -> io::Result<()> {
+fn append_at(place: &Place, contents: &[u8], patience: Duration) -> io::Result<()> {
     let flags =
         OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let mut file =
@@ -143,7 +148,9 @@ fn append_at(place: &Place, contents: &[u8]) -> io::Result<()> {
     }
     // One write to a file opened for appending stays together by itself; the lock is for the case
     // that the machine takes it in two.
-    file.lock()?;
+    if lock::exclusive_within(&file, patience)? == Attempt::Busy {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program holds a lock on it"));
+    }
     if place.stat.is_none() {
         fchmod(&file, Mode::from_bits_truncate(NEW_FILE))?;
     }

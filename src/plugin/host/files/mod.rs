@@ -12,7 +12,7 @@ mod look;
 mod reach;
 mod space;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Error,
@@ -30,6 +30,8 @@ struct Access {
     module: ModuleName,
     grant: Arc<Grant>,
     limits: Limits,
+    /// What was left of the call's time when it asked.
+    time: Duration,
 }
 
 impl State {
@@ -40,8 +42,12 @@ impl State {
         F: FnOnce(&Access) -> Result<T, Error> + Send + 'static,
     {
         let context = &self.context;
-        let access =
-            Access { module: self.module.clone(), grant: Arc::clone(&context.grant), limits: context.limits.clone() };
+        let access = Access {
+            module: self.module.clone(),
+            grant: Arc::clone(&context.grant),
+            limits: context.limits.clone(),
+            time: self.remaining(),
+        };
         blocking(move || work(&access))
     }
 }

@@ -142,6 +142,22 @@ async fn what_is_no_regular_file_or_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_file_that_somebody_else_has_locked_is_not_waited_for_without_bound() {
+    let (_keep, folder, mut state) = granted();
+    fs::write(folder.join("log"), "a").unwrap();
+    let holder = fs::File::open(folder.join("log")).unwrap();
+    holder.lock().unwrap();
+    let append = state.append(under(&folder, "log"), b"b".into());
+    let busy = tokio::time::timeout(std::time::Duration::from_secs(20), append).await.unwrap().unwrap_err();
+    assert_eq!(busy.kind, ErrorKind::Busy, "{busy:?}");
+    assert!(busy.message.contains("another program"), "{busy:?}");
+    assert_eq!(fs::read(folder.join("log")).unwrap(), b"a");
+    drop(holder);
+    state.append(under(&folder, "log"), b"b".into()).await.unwrap();
+    assert_eq!(fs::read(folder.join("log")).unwrap(), b"ab");
+}
+
+#[tokio::test]
 async fn folders_are_made_listed_and_removed() {
     let (_keep, folder, mut state) = granted();
     state.make_dir(under(&folder, "a/b/c")).await.unwrap();
