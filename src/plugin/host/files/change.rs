@@ -34,6 +34,9 @@ use crate::sys::lock::{self, Attempt};
 /// The permission bits of a new file.
 const NEW_FILE: u32 = 0o644;
 const NEW_FOLDER: Mode = Mode::from_bits_truncate(0o755);
+/// The permission bits that a module may set. Those by which a program gets the rights of its owner or
+/// group are not among them: contents of a module's choice must not run as root for everybody.
+const SETTABLE: u32 = 0o1777;
 /// How long an append waits for whoever has locked the file. The lock is another program's, which may
 /// never give it back.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -44,7 +47,7 @@ pub(super) fn write(access: &Access, path: &str, contents: &[u8], mode: Option<u
     if is_interface(&place).map_err(wrong)? {
         return write_in_place(&place, contents).map_err(wrong);
     }
-    let mode = mode.or_else(|| place.stat.as_ref().map(|stat| stat.st_mode & 0o7777)).unwrap_or(NEW_FILE);
+    let mode = mode.or_else(|| place.stat.as_ref().map(|stat| stat.st_mode & SETTABLE)).unwrap_or(NEW_FILE);
     let draft = Draft::new(&place, contents, mode).map_err(wrong)?;
     draft.replace(&place).map_err(wrong)
 }
@@ -121,7 +124,9 @@ fn check_size_and_mode(access: &Access, path: &str, contents: &[u8], mode: Optio
         return Err(too_large(path, limit));
     }
     match mode {
-        Some(mode) if mode > 0o7777 => Err(invalid(format!("{mode:#o} are no permission bits"))),
+        Some(mode) if mode > SETTABLE => Err(invalid(format!(
+            "the mode {mode:#o} cannot be set: {SETTABLE:#o} is the most, without the set-user-id and set-group-id bits"
+        ))),
         _ => Ok(()),
     }
 }
@@ -143,7 +148,8 @@ fn append_at(place: &Place, contents: &[u8], patience: Duration) -> io::Result<(
         OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let mut file =
         File::from(openat(&place.folder, place.name.as_os_str(), flags, Mode::from_bits_truncate(NEW_FILE))?);
-    if kind_of(&fstat(&file)?) != SFlag::S_IFREG {
+    let stat = fstat(&file)?;
+    if kind_of(&stat) != SFlag::S_IFREG {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     // One write to a file opened for appending stays together by itself; the lock is for the case
@@ -153,6 +159,9 @@ fn append_at(place: &Place, contents: &[u8], patience: Duration) -> io::Result<(
     }
     if place.stat.is_none() {
         fchmod(&file, Mode::from_bits_truncate(NEW_FILE))?;
+    } else if stat.st_mode & 0o7777 & !SETTABLE != 0 {
+        // The kernel does this for everybody but root.
+        fchmod(&file, Mode::from_bits_truncate(stat.st_mode & SETTABLE))?;
     }
     file.write_all(contents)?;
     file.sync_all()?;

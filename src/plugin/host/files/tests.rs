@@ -121,6 +121,29 @@ async fn a_file_is_replaced_whole_and_keeps_its_mode_and_links() {
 }
 
 #[tokio::test]
+async fn no_module_makes_a_program_that_runs_as_its_owner() {
+    let (_keep, folder, mut state) = granted();
+    let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o7777;
+    for bits in [0o2755, 0o4755, 0o6000, 0o10644] {
+        let write = state.write(under(&folder, "new"), b"x".into(), Some(bits)).await.unwrap_err();
+        let create = state.create(under(&folder, "new"), b"x".into(), Some(bits)).await.unwrap_err();
+        assert_eq!((write.kind, create.kind), (ErrorKind::Invalid, ErrorKind::Invalid));
+        assert!(write.message.contains("0o1777"), "{write:?}");
+    }
+    assert!(!folder.join("new").exists());
+    state.create(under(&folder, "sticky"), b"x".into(), Some(0o1777)).await.unwrap();
+    assert_eq!(mode("sticky"), 0o1777);
+    for name in ["replaced", "grown"] {
+        fs::write(folder.join(name), "x").unwrap();
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o6755)).unwrap();
+        assert_eq!(mode(name), 0o6755);
+    }
+    state.write(under(&folder, "replaced"), b"y".into(), None).await.unwrap();
+    state.append(under(&folder, "grown"), b"y".into()).await.unwrap();
+    assert_eq!((mode("replaced"), mode("grown")), (0o755, 0o755));
+}
+
+#[tokio::test]
 async fn what_is_no_regular_file_or_too_large_is_refused() {
     let (_keep, folder, mut state) = granted();
     let kind = |error: Error| error.kind;
