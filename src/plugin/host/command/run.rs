@@ -74,10 +74,12 @@ pub(super) fn check(spec: &Spec) -> Result<(), Error> {
 }
 
 /// Whether a variable would turn a program that was granted into another: the loader's own, those of
-/// shells, and those by which interpreters load files.
+/// shells, those by which interpreters and libraries load files, and those that name a configuration
+/// which names programs. Of git's, all but the harmless: there are many, and more with each version.
 fn loads_code(name: &str) -> bool {
-    const PREFIXES: [&str; 5] = ["LD_", "PYTHON", "PERL5", "RUBY", "BASH_FUNC_"];
-    const NAMES: [&str; 13] = [
+    const PREFIXES: [&str; 8] = ["LD_", "PYTHON", "PERL5", "RUBY", "BASH_FUNC_", "OPENSSL_", "LUA_", "GIT_"];
+    const HARMLESS: [&str; 3] = ["GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_TERMINAL_PROMPT"];
+    const NAMES: [&str; 18] = [
         "PATH",
         "ENV",
         "BASH_ENV",
@@ -90,9 +92,15 @@ fn loads_code(name: &str) -> bool {
         "NODE_OPTIONS",
         "NODE_PATH",
         "JAVA_TOOL_OPTIONS",
+        "JDK_JAVA_OPTIONS",
+        "_JAVA_OPTIONS",
         "PERLLIB",
+        "GIO_EXTRA_MODULES",
+        "GIO_MODULE_DIR",
+        "APT_CONFIG",
     ];
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    (begins(&PREFIXES) && !begins(&HARMLESS)) || NAMES.contains(&name)
 }
 
 /// A program that was started. It ends, with its whole group, when this is dropped.
