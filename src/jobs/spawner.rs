@@ -28,7 +28,7 @@ use super::{
     journal::Journal,
     request::{Reply, Request},
 };
-use crate::sys::{pidfd::PidFd, seqpacket::SeqPacket, title, watched::Watched};
+use crate::sys::{contain, pidfd::PidFd, seqpacket::SeqPacket, title, watched::Watched};
 
 /// Versions of modules after which the fork server is replaced.
 const LOADS_MAX: usize = 300;
@@ -191,16 +191,18 @@ struct Server {
 impl Server {
     fn start(command: &ForkServerCommand) -> io::Result<Self> {
         let (here, there) = SeqPacket::pair()?;
-        let child = Command::new(&command.program)
+        let mut program = std::process::Command::new(&command.program);
+        program
             .args(&command.args)
             // Room for the titles of the fork server and of its workers.
             .arg("-".repeat(title::TITLE_MAX))
             .stdin(Stdio::from(OwnedFd::from(there)))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+            .stderr(Stdio::null());
+        // Each worker holds a handful, and what a job runs gets the limit of its worker.
+        contain::give_back_open_files(&mut program);
         Ok(Self {
-            child,
+            child: Command::from(program).spawn()?,
             socket: Watched::new(here)?,
             loads: HashSet::new(),
             silent_since: None,

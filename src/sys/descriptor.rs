@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io,
     os::fd::{AsFd, OwnedFd},
+    sync::OnceLock,
 };
 
 use nix::{
@@ -43,14 +44,30 @@ pub fn null_standard_streams() -> io::Result<()> {
     Ok(())
 }
 
+/// The soft limit of open files that this process began with, once it has been raised.
+static GIVEN_OPEN_FILES: OnceLock<u64> = OnceLock::new();
+
 /// Raises the number of files this process may open to what the system allows it, and returns it.
 ///
 /// A daemon holds one for each connection and job; the soft limit of 1,024 is kept by systems only for
-/// programs that use `select(2)`.
+/// programs that use `select(2)`. Such programs are what a daemon may start, so they get the limit that
+/// it was given itself: see [`contain`](super::contain).
 pub fn raise_open_files_limit() -> io::Result<u64> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let _ = GIVEN_OPEN_FILES.set(soft);
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
     Ok(hard)
+}
+
+/// The soft limit of open files to restore in a program that this process starts.
+pub(super) fn given_open_files() -> Option<u64> {
+    GIVEN_OPEN_FILES.get().copied()
+}
+
+/// Sets the soft limit of open files and leaves the hard one.
+pub(super) fn limit_open_files(soft: u64) -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, soft.min(hard), hard)?)
 }
 
 /// Marks every descriptor above the standard ones as closed on exec: for a program's first moments,
