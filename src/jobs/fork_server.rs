@@ -56,13 +56,14 @@ pub fn fork_server_main() -> ExitCode {
 
 /// Answers requests until the daemon is gone.
 fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()> {
-    let mut loaded = Loaded::default();
+    let mut loaded = Loaded(VecDeque::new());
     let mut socket = Some(socket);
     while let Some(daemon) = &socket {
         let Some(packet) = daemon.receive()? else { break };
         // A request that cannot be read loses its descriptors, which tells the daemon.
         let Ok(Arrived { request, journal, completion }) = Request::read(packet) else { continue };
-        let plugin = loaded.get(engine, &request.compiled);
+        let load = |path: &Path| Plugin::load_compiled(engine, path).map_err(|error| error.chain());
+        let plugin = loaded.get(&request.compiled, load);
         match double_fork() {
             Ok(Forked::Caller) => {}
             Ok(Forked::Grandchild) => {
@@ -83,30 +84,53 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
     Ok(())
 }
 
-/// The plugins loaded last, the most recent first. A compiled file never changes, so its path says all.
-#[derive(Default)]
-struct Loaded(VecDeque<(PathBuf, Plugin)>);
+/// What was loaded last, the most recently used first. A compiled file never changes, so its path says all.
+struct Loaded<T>(VecDeque<(PathBuf, T)>);
 
-impl Loaded {
-    fn get(&mut self, engine: &Engine, path: &Path) -> Result<&Plugin, String> {
-        if let Some(place) = self.0.iter().position(|(known, _)| known == path) {
-            self.0.swap(0, place);
-        } else {
-            let plugin = Plugin::load_compiled(engine, path).map_err(|error| chain(&error))?;
-            self.0.truncate(LOADED_MAX - 1);
-            self.0.push_front((path.to_owned(), plugin));
-        }
-        self.0.front().map(|(_, plugin)| plugin).ok_or_else(|| "no plugin is loaded".to_owned())
+impl<T> Loaded<T> {
+    fn get<E>(&mut self, path: &Path, load: impl FnOnce(&Path) -> Result<T, E>) -> Result<&T, E> {
+        let known = self.0.iter().position(|(known, _)| known == path).and_then(|place| self.0.remove(place));
+        let used = match known {
+            Some(used) => used,
+            None => (path.to_owned(), load(path)?),
+        };
+        self.0.truncate(LOADED_MAX - 1);
+        self.0.push_front(used);
+        Ok(&self.0[0].1)
     }
 }
 
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_used_for_longest_is_dropped_first() {
+        let mut loaded = Loaded(VecDeque::new());
+        let mut loads = 0;
+        let mut get = |number: usize| {
+            let load = |_: &Path| {
+                loads += 1;
+                Ok::<_, ()>(number)
+            };
+            assert_eq!(loaded.get(Path::new(&number.to_string()), load), Ok(&number));
+            loads
+        };
+        for number in 0..LOADED_MAX {
+            get(number);
+        }
+        // The oldest is used again, so that the second is now the one to go.
+        get(0);
+        assert_eq!(get(LOADED_MAX), LOADED_MAX + 1);
+        assert_eq!(get(0), LOADED_MAX + 1);
+        assert_eq!((2..LOADED_MAX).map(&mut get).last(), Some(LOADED_MAX + 1));
+        assert_eq!(get(1), LOADED_MAX + 2);
     }
-    text
+
+    #[test]
+    fn what_does_not_load_is_tried_again() {
+        let mut loaded = Loaded(VecDeque::new());
+        assert_eq!(loaded.get(Path::new("x"), |_| Err::<u8, _>("damaged")), Err("damaged"));
+        assert_eq!(loaded.get(Path::new("x"), |_| Ok::<_, &str>(7)), Ok(&7));
+    }
 }
