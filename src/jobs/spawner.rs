@@ -6,7 +6,7 @@
 //! the way is not lost: its lock is free then, its pipe has ended, and the owner looks at it again.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     ffi::OsString,
     io,
     os::fd::{AsFd, OwnedFd},
@@ -28,7 +28,10 @@ use super::{
     journal::Journal,
     request::{Reply, Request},
 };
-use crate::sys::{contain, pidfd::PidFd, seqpacket::SeqPacket, title, watched::Watched};
+use crate::{
+    ids::MinionJobId,
+    sys::{contain, pidfd::PidFd, seqpacket::SeqPacket, title, watched::Watched},
+};
 
 /// Versions of modules after which the fork server is replaced.
 const LOADS_MAX: usize = 300;
@@ -106,7 +109,7 @@ impl Spawner {
                 self.restart().await;
             }
             let Some(server) = &mut self.server else { continue };
-            let overdue = server.silent_since.map(|since| since + PATIENCE);
+            let overdue = server.unanswered.since.map(|since| since + PATIENCE);
             tokio::select! {
                 next = self.incoming.recv(), if self.waiting.is_none() => match next {
                     Some(next) => self.waiting = Some(next),
@@ -118,7 +121,7 @@ impl Spawner {
                 },
                 answer = server.receive() => match answer {
                     Ok(Some(answer)) => {
-                        server.silent_since = None;
+                        server.unanswered.answered(&answer.reply.id);
                         let _ = self.answers.send(answer);
                     }
                     Ok(None) => self.died("it ended"),
@@ -136,7 +139,7 @@ impl Spawner {
     /// Notes what is now the fork server's. Our copy of the journal is closed.
     fn sent(&mut self) {
         let (Some(HandOver { request, .. }), Some(server)) = (self.waiting.take(), &mut self.server) else { return };
-        server.silent_since.get_or_insert_with(Instant::now);
+        server.unanswered.asked(request.id);
         server.loads.insert(request.compiled);
         if server.loads.len() >= LOADS_MAX {
             tracing::debug!("replacing the fork server after {LOADS_MAX} module versions");
@@ -183,8 +186,7 @@ struct Server {
     socket: Watched<SeqPacket>,
     /// The compiled files that it has been asked to load.
     loads: HashSet<PathBuf>,
-    /// When it was asked something without having answered anything since.
-    silent_since: Option<Instant>,
+    unanswered: Unanswered,
     started: Instant,
 }
 
@@ -205,7 +207,7 @@ impl Server {
             child: Command::from(program).spawn()?,
             socket: Watched::new(here)?,
             loads: HashSet::new(),
-            silent_since: None,
+            unanswered: Unanswered::default(),
             started: Instant::now(),
         })
     }
@@ -219,5 +221,83 @@ impl Server {
         let Some(packet) = self.socket.read(SeqPacket::receive).await? else { return Ok(None) };
         let (reply, pidfd) = Reply::read(packet)?;
         Ok(Some(Spawned { reply, pidfd }))
+    }
+}
+
+/// What the fork server was asked and has not answered.
+///
+/// It takes one request after the other, so the answer to one shows that it has done with those before
+/// it, also when their workers died too early to answer.
+#[derive(Debug, Default)]
+struct Unanswered {
+    ids: VecDeque<MinionJobId>,
+    /// Since when nothing has moved; nothing while there is nothing to answer.
+    since: Option<Instant>,
+}
+
+impl Unanswered {
+    fn asked(&mut self, id: MinionJobId) {
+        self.ids.push_back(id);
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn answered(&mut self, id: &MinionJobId) {
+        // Two workers may answer in the other order; the later answer then says nothing new.
+        if let Some(place) = self.ids.iter().position(|asked| asked == id) {
+            self.ids.drain(..=place);
+            self.since = (!self.ids.is_empty()).then(Instant::now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::samples, *};
+    use crate::sys::descriptor;
+
+    #[test]
+    fn an_answer_stands_for_those_before_it_and_not_for_those_after_it() {
+        let ids: Vec<_> = (0..3).map(|_| MinionJobId::fresh()).collect();
+        let mut unanswered = Unanswered::default();
+        ids.iter().cloned().for_each(|id| unanswered.asked(id));
+        unanswered.answered(&ids[1]);
+        assert_eq!(unanswered.ids, [ids[2].clone()]);
+        assert!(unanswered.since.is_some());
+        unanswered.answered(&ids[0]);
+        assert!(unanswered.since.is_some());
+        unanswered.answered(&ids[2]);
+        assert!(unanswered.since.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fork_server_that_answers_one_request_and_hangs_on_the_next_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, there) = SeqPacket::pair().unwrap();
+        let child = Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
+        let socket = Watched::new(here).unwrap();
+        let (loads, unanswered, started) = (HashSet::new(), Unanswered::default(), Instant::now());
+        let server = Server { child, socket, loads, unanswered, started };
+        let (hand_overs, incoming) = mpsc::unbounded_channel();
+        let (answers, mut answered) = mpsc::unbounded_channel();
+        let command = ForkServerCommand { program: "/bin/false".into(), args: vec![] };
+        let spawner = Spawner { command, server: Some(server), incoming, waiting: None, answers, not_before: None };
+        tokio::spawn(spawner.run());
+
+        let there = Watched::new(there).unwrap();
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let call = samples::call();
+            let request = Request { id: call.id.clone(), compiled: "/cache/x.cwasm".into() };
+            let completion = descriptor::pipe().unwrap().1;
+            let journal = samples::born(folder.path(), call);
+            hand_overs.send(HandOver { request, journal, completion }).unwrap();
+            held.push(there.read(SeqPacket::receive).await.unwrap().unwrap());
+        }
+        let Request { id, .. } = Request::read(held.remove(0)).unwrap().request;
+        let reply = Reply { id, worker: Ok(7) };
+        there.write(|there| reply.send(there, None)).await.unwrap();
+        answered.recv().await.unwrap();
+        let gone = tokio::time::timeout(2 * PATIENCE, there.read(SeqPacket::receive)).await;
+        assert!(gone.expect("it is given up").unwrap().is_none());
     }
 }
