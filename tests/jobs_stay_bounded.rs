@@ -93,3 +93,18 @@ async fn a_worker_is_a_small_process_of_its_own_that_holds_nothing_of_the_daemon
     kill_at_once(worker);
     kill_at_once(worker_of(&first).unwrap());
 }
+
+#[tokio::test]
+async fn a_job_whose_deadline_passes_while_it_waits_ends_then() {
+    let place = Place::new();
+    let jobs = place.open_with(func::jobs::JobsConfig { workers_max: 1, ..place.config() }).await;
+    let holder = jobs.submit(submission("hold", &[600_000])).await.unwrap();
+    in_the_guest(&jobs, &holder).await;
+    let deadline = Duration::from_millis(50);
+    let id = jobs.submit(Submission { deadline, ..submission("add", &[1, 1]) }).await.unwrap();
+    let patient = jobs.submit(submission("add", &[1, 1])).await.unwrap();
+    assert_eq!(end(&jobs, &id).await, JobState::TimedOut { after: deadline });
+    assert!(!crate::jobs::status(&jobs, &patient).await.unwrap().state.has_ended());
+    kill_at_once(worker_of(&holder).unwrap());
+    assert_eq!(end(&jobs, &patient).await, JobState::Finished(2.into()));
+}

@@ -1,6 +1,6 @@
 //! Every job of the minion, as far as it is kept in memory: whose it is, and how far it is.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use tokio::sync::oneshot;
 
@@ -47,6 +47,8 @@ pub(super) struct Job {
     pub(super) overlord_job: Option<OverlordJobId>,
     pub(super) digest: Digest,
     pub(super) accepted: Moment,
+    /// Counted from `accepted`.
+    pub(super) deadline: Duration,
     pub(super) phase: Phase,
     /// Dropped at the job's end, which wakes whoever waits for it.
     waiters: Vec<oneshot::Sender<()>>,
@@ -102,6 +104,7 @@ impl Job {
             overlord_job: call.overlord_job.clone(),
             digest: call.digest,
             accepted: call.accepted,
+            deadline: call.deadline,
             phase,
             waiters: Vec::new(),
         }
@@ -110,6 +113,11 @@ impl Job {
     /// Whether this is the job of such a call by such a caller.
     pub(super) fn is_for(&self, call: &Call) -> bool {
         self.owner == call.owner && self.fingerprint == call.fingerprint()
+    }
+
+    /// Whether its time is over.
+    pub(super) fn is_late(&self, now: &Moment) -> bool {
+        self.accepted.until(now) >= self.deadline
     }
 
     /// Notes the end and wakes whoever waits for it.

@@ -34,6 +34,20 @@ impl Owner {
         self.queue.append(&mut missing);
     }
 
+    /// Ends those whose deadline passed while they waited.
+    pub(super) fn end_late(&mut self) {
+        let now = self.boot.now();
+        for next in std::mem::take(&mut self.queue) {
+            match self.index.job(&next.id) {
+                Some(job) if job.is_late(&now) => {
+                    let after = job.deadline;
+                    self.end_unbegun(next, End::TimedOut { after });
+                }
+                _ => self.queue.push_back(next),
+            }
+        }
+    }
+
     /// Returns the job when it has to wait on.
     fn hand_over(&mut self, mut next: Queued) -> Option<Queued> {
         let job = self.index.job(&next.id)?;

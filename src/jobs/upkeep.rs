@@ -130,6 +130,7 @@ impl Owner {
         for id in adopted {
             self.look(&id, Duration::ZERO);
         }
+        self.end_late();
         self.pump();
         if self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
             self.swept = Some(Instant::now());
