@@ -38,7 +38,7 @@ impl Owner {
                 self.index.insert(id.clone(), Entry::Job(Job::new(&call, Phase::Birth(vec![reply]))));
                 self.births += 1;
                 let folder = self.folder.clone();
-                self.in_background(move || Done::Born { id, born: Journal::create(&folder, *call) });
+                self.in_background(move || Journal::create(&folder, *call), |born| Done::Born { id, born });
             }
         }
     }

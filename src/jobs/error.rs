@@ -1,6 +1,7 @@
 //! What can go wrong with jobs.
 
 use std::{
+    any::Any,
     io,
     path::{Path, PathBuf},
 };
@@ -105,6 +106,8 @@ pub(super) enum JournalError {
     Write { source: io::Error },
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    #[error("a fault of the minion broke the work on a journal off; please report it: {message}")]
+    Panicked { message: String },
 }
 
 impl JournalError {
@@ -112,11 +115,18 @@ impl JournalError {
         Self::Io { path: path.to_owned(), source }
     }
 
+    pub(super) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        Self::Panicked { message: message.to_owned() }
+    }
+
     /// The system's reason.
     pub(super) fn into_io(self) -> io::Error {
         match self {
             Self::Io { source, .. } | Self::Write { source } => source,
             Self::Encode(error) => io::Error::new(io::ErrorKind::InvalidInput, error),
+            panicked @ Self::Panicked { .. } => io::Error::other(panicked.to_string()),
         }
     }
 }

@@ -22,6 +22,7 @@ use tokio::{
 
 use super::{
     CompiledPath,
+    error::JournalError,
     index::{Entry, Index, Job, Phase},
     journal::Journal,
     message::{Done, Message},
@@ -161,15 +162,20 @@ impl Owner {
         }
     }
 
-    /// Does what takes time on a thread for that, and tells this task what came of it.
-    pub(super) fn in_background(&mut self, work: impl FnOnce() -> Done + Send + 'static) {
+    /// Does what takes time on a thread for that, and tells this task what came of it. A panic in there is
+    /// an error of that piece of work like any other, so no job stays in a phase that nobody ends.
+    pub(super) fn in_background<T>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
+        done: impl FnOnce(Result<T, JournalError>) -> Done + Send + 'static,
+    ) {
         self.background += 1;
         let itself = self.itself.clone();
         tokio::task::spawn_blocking(move || {
-            // A fault of ours in there must not keep the minion from stopping.
-            let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Done::Noted);
+            let result = catch_unwind(AssertUnwindSafe(work));
+            let result = result.unwrap_or_else(|panic| Err(JournalError::panicked(&*panic)));
             if let Some(itself) = itself.upgrade() {
-                let _ = itself.send(Message::Done(done));
+                let _ = itself.send(Message::Done(done(result)));
             }
         });
     }
@@ -189,5 +195,94 @@ async fn next_closings(closings: Option<&Closings>) -> io::Result<Vec<MinionJobI
     match closings {
         Some(closings) => closings.next().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{error::SubmitError, record::Tombstone, samples, settle::Remembered},
+        *,
+    };
+    use crate::wire::JobStatus;
+
+    /// An owner without jobs, workers or a fork server.
+    struct Faulty {
+        owner: Owner,
+        /// Held, so that its messages arrive.
+        _itself: mpsc::UnboundedSender<Message>,
+    }
+
+    impl Faulty {
+        fn new(folder: &Path) -> Self {
+            let (sender, messages) = mpsc::unbounded_channel();
+            let boot = BootId::current();
+            let owner = Owner {
+                folder: folder.to_owned(),
+                boot,
+                workers_max: 1,
+                queue_max: 1,
+                retention: Retention::default(),
+                compiled: Arc::new(|_| None),
+                messages,
+                itself: sender.downgrade(),
+                workers: mpsc::unbounded_channel().1,
+                hand_overs: mpsc::unbounded_channel().0,
+                spawner: tokio::spawn(async {}),
+                closings: None,
+                index: Index::default(),
+                queue: VecDeque::new(),
+                births: 0,
+                background: 0,
+                places_taken: 0,
+                closing: Vec::new(),
+                jumps: JumpGuard::new(boot.now()),
+                swept: None,
+                _folder_lock: Arc::new(File::open(folder).unwrap()),
+            };
+            Self { owner, _itself: sender }
+        }
+
+        fn has(&mut self, phase: Phase) -> MinionJobId {
+            let call = samples::call();
+            self.owner.index.insert(call.id.clone(), Entry::Job(Job::new(&call, phase)));
+            call.id
+        }
+
+        /// Lets a piece of work panic and the owner take in what came of it.
+        async fn breaks_off<T: Send + 'static>(
+            &mut self,
+            done: impl FnOnce(Result<T, JournalError>) -> Done + Send + 'static,
+        ) {
+            self.owner.in_background(|| panic!("on purpose"), done);
+            let message = self.owner.messages.recv().await.unwrap();
+            self.owner.handle(message);
+            assert_eq!(self.owner.background, 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_breaks_off_leaves_no_job_in_a_phase_that_nobody_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut faulty = Faulty::new(folder.path());
+        let (reply, answer) = oneshot::channel();
+        let id = faulty.has(Phase::Birth(vec![reply]));
+        faulty.owner.births = 1;
+        let born = id.clone();
+        faulty.breaks_off(|result| Done::Born { id: born, born: result }).await;
+        let refused = answer.await.unwrap().unwrap_err();
+        assert!(matches!(&refused, SubmitError::Io { source } if source.to_string().contains("on purpose")));
+        assert!((faulty.owner.births, faulty.owner.index.get(&id).is_none()) == (0, true));
+
+        let id = faulty.has(Phase::Settling);
+        let settling = id.clone();
+        faulty.breaks_off(|settled| Done::Settled { id: settling, settled }).await;
+        assert!(matches!(faulty.owner.index.job(&id).unwrap().phase, Phase::Adopted), "the ticks look again");
+
+        let at = samples::moment(0);
+        let id = faulty.has(Phase::Burying(Remembered { at, status: JobStatus::Finished, fetched: None, bytes: 1 }));
+        let burying = id.clone();
+        faulty.breaks_off::<Option<Tombstone>>(|left| Done::Purged { id: burying, left }).await;
+        assert!(matches!(faulty.owner.index.job(&id).unwrap().phase, Phase::Ended(_)));
     }
 }

@@ -90,7 +90,10 @@ impl Owner {
             job.phase = Phase::Settling;
             self.places_taken += 1;
             let boot = self.boot;
-            self.in_background(move || Done::Settled { id, settled: settle::end_unbegun(journal, boot, end) });
+            self.in_background(
+                move || settle::end_unbegun(journal, boot, end),
+                |settled| Done::Settled { id, settled },
+            );
         }
     }
 

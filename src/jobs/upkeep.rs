@@ -47,7 +47,7 @@ impl Owner {
         }
         job.phase = Phase::Settling;
         let (id, path, boot) = (id.clone(), self.path(id), self.boot);
-        self.in_background(move || Done::Settled { settled: settle::settle(&path, boot, patience), id });
+        self.in_background(move || settle::settle(&path, boot, patience), |settled| Done::Settled { id, settled });
     }
 
     /// Takes in what a job was found to be.
@@ -104,23 +104,29 @@ impl Owner {
             && remembered.fetched.is_none()
         {
             remembered.fetched = Some(boot.now());
-            self.in_background(move || {
-                if let Err(error) = settle::acknowledge(&path, boot) {
-                    tracing::warn!(job = %id, error = &error as &dyn std::error::Error, "cannot note that it was fetched");
-                }
-                Done::Noted
-            });
+            self.in_background(
+                move || settle::acknowledge(&path, boot),
+                move |noted| {
+                    if let Err(error) = noted {
+                        tracing::warn!(job = %id, error = &error as &dyn std::error::Error, "cannot note that it was fetched");
+                    }
+                    Done::Noted
+                },
+            );
         }
     }
 
     /// Looks at what nobody reports.
     pub(super) fn tick(&mut self) {
         for id in self.index.take_unread() {
-            let (path, boot) = (self.path(&id), self.boot);
-            self.in_background(move || {
-                let (found, error) = settle::find(&path, id, boot);
-                Done::Tried { found, error }
-            });
+            let (path, boot, known) = (self.path(&id), self.boot, id.clone());
+            self.in_background(
+                move || Ok(settle::find(&path, known, boot)),
+                |tried| match tried {
+                    Ok((found, error)) => Done::Tried { found, error },
+                    Err(error) => Done::Tried { found: Found { id, call: None, settled: None }, error: Some(error) },
+                },
+            );
         }
         let adopted = self.index.adopted();
         if adopted.is_empty() && self.background == 0 {
@@ -151,15 +157,18 @@ impl Owner {
                     let Phase::Ended(remembered) = job.phase else { continue };
                     job.phase = Phase::Burying(remembered);
                     let tombstone = Tombstone { owner: job.owner.clone(), fingerprint: job.fingerprint, purged: now };
-                    self.in_background(move || {
-                        let left = settle::bury(&path, &tombstone).map(|()| Some(tombstone));
-                        Done::Purged { id, left }
-                    });
+                    self.in_background(
+                        move || settle::bury(&path, &tombstone).map(|()| Some(tombstone)),
+                        |left| Done::Purged { id, left },
+                    );
                 }
-                (Purge::Remove, Some(Entry::Tombstone(_))) => self.in_background(move || {
-                    let removed = std::fs::remove_file(&path).map(|()| None);
-                    Done::Purged { id, left: removed.map_err(|source| JournalError::io(&path, source)) }
-                }),
+                (Purge::Remove, Some(Entry::Tombstone(_))) => self.in_background(
+                    move || {
+                        let removed = std::fs::remove_file(&path).map(|()| None);
+                        removed.map_err(|source| JournalError::io(&path, source))
+                    },
+                    |left| Done::Purged { id, left },
+                ),
                 _ => {}
             }
         }
