@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use func::config::Home;
 use func::fleet::{Fleet, FleetOptions, Request, Width};
 use func::tls::{self, Identity};
 use func::wire::{self, Call};
@@ -56,7 +57,7 @@ pub fn run() {
 }
 
 async fn measure(simulation: &Simulation, count: usize) -> [Samples; 4] {
-    let folder = simulation.home().identity();
+    let folder = Home::at(simulation.home()).identity();
     let [certificate, key, ca] = [tls::CERTIFICATE_FILE, tls::KEY_FILE, tls::CA_FILE].map(|name| folder.join(name));
     let connector = floor::connector(&certificate, &key, &ca);
     let addresses = simulation.addresses();

@@ -1,44 +1,16 @@
-//! A simulated fleet as a process of its own, so that its work is not counted as ours.
+//! What the benches ask of a simulated fleet, which is a process of its own, so that its work is not counted as ours.
 
-use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::process::{Child, Command, Stdio};
 
 use func::ca::{Host, Inventory};
 use func::config::Home;
-use tempfile::TempDir;
 
-/// `func sim N`, ended when dropped.
-pub struct Simulation {
-    process: Child,
-    folder: TempDir,
-}
+pub use crate::harness::Simulation;
 
 impl Simulation {
-    /// Starts it and waits until it listens.
-    pub fn start(hosts: usize) -> Self {
-        let folder = tempfile::Builder::new().prefix("func-bench-").tempdir().unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_func"))
-            .args(["sim", &hosts.to_string(), "--dir"])
-            .arg(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("listening"), "{line:?}");
-        Self { process, folder }
-    }
-
-    /// The home of its overlord.
-    pub fn home(&self) -> Home {
-        Home::at(self.folder.path())
-    }
-
     /// Its hosts.
     pub fn hosts(&self) -> Vec<Host> {
-        Inventory::load(&self.home().inventory()).unwrap().hosts()
+        Inventory::load(&Home::at(self.home()).inventory()).unwrap().hosts()
     }
 
     /// The same as plain names and addresses.
@@ -50,13 +22,6 @@ impl Simulation {
     /// CPU time that its process has used, in seconds.
     pub fn cpu(&self) -> f64 {
         cpu_of(self.process.id())
-    }
-}
-
-impl Drop for Simulation {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -6,6 +6,7 @@ mod gate;
 mod minion;
 mod modules;
 mod processes;
+mod simulation;
 mod wait;
 
 pub use fleet::{Answer, Fleet};
@@ -13,4 +14,5 @@ pub use gate::Gate;
 pub use minion::Minion;
 pub use modules::{guest, shipped_modules};
 pub use processes::of_home as processes_of;
+pub use simulation::Simulation;
 pub use wait::until;

@@ -1,0 +1,44 @@
+//! A simulated fleet as a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// `func sim N`, ended when dropped.
+pub struct Simulation {
+    /// What runs it.
+    pub process: Child,
+    folder: TempDir,
+}
+
+impl Simulation {
+    /// Starts it and waits until it listens.
+    pub fn start(minions: usize) -> Self {
+        let folder = tempfile::Builder::new().prefix("func-test-").tempdir().unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_func"))
+            .args(["sim", &minions.to_string(), "--dir"])
+            .arg(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("listening on 127.0.0.1:"), "{line:?}");
+        Self { process, folder }
+    }
+
+    /// The `FUNC_HOME` of its overlord.
+    pub fn home(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
