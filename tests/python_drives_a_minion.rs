@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Fleet, Minion, shipped_modules};
+use crate::harness::{Fleet, Minion, shipped_modules, skip};
 
 #[test]
 fn python_drives_a_minion() {
-    if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no python3 on this machine");
-        return;
+    if let Err(error) = Command::new("python3").arg("--version").output() {
+        return skip("python_drives_a_minion", &format!("python3 cannot be started: {error}"));
     }
     let fleet = Fleet::empty();
     let home = fleet.folder().join("web1");

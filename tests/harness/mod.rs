@@ -7,6 +7,7 @@ mod minion;
 mod modules;
 mod processes;
 mod simulation;
+mod skip;
 mod wait;
 
 pub use fleet::{Answer, Fleet};
@@ -15,4 +16,5 @@ pub use minion::Minion;
 pub use modules::{guest, shipped_modules};
 pub use processes::of_home as processes_of;
 pub use simulation::Simulation;
+pub use skip::skip;
 pub use wait::until;

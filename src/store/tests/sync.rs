@@ -1,7 +1,7 @@
 //! The order of the system calls: a commit is answered only after sled's file was synced, big values before their rows.
 //!
 //! A test cannot cut the power, but strace can show what would have survived. Where it is not installed or not allowed,
-//! the test says so and passes.
+//! the test says so and passes, unless `FUNC_TESTS_NO_SKIP` is set.
 
 use std::{
     fs,
@@ -10,6 +10,10 @@ use std::{
 };
 
 use super::child_under;
+use skip::skip;
+
+#[path = "../../../tests/harness/skip.rs"]
+mod skip;
 
 #[test]
 fn a_commit_is_answered_only_after_the_disk_has_it() {
@@ -20,8 +24,7 @@ fn a_commit_is_answered_only_after_the_disk_has_it() {
     strace.arg(std::env::current_exe().unwrap());
     let can_trace = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
     if !can_trace.is_ok_and(|output| output.status.success()) {
-        println!("strace is not installed, or not allowed here: not tried");
-        return;
+        return skip("the order of the store's system calls", "strace is not installed, or not allowed here");
     }
     let mut child = child_under(strace, "store::tests::kill::child_that_writes", &store);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);

@@ -1,0 +1,15 @@
+//! What a test does when this machine lacks something that it needs.
+
+use std::io::Write as _;
+
+/// Set where nothing may be missing: a test that would be skipped fails.
+const NO_SKIP: &str = "FUNC_TESTS_NO_SKIP";
+
+/// Says that `test` is not run here and why; the caller then returns.
+///
+/// Standard error is written to directly: what goes through `eprintln!` is swallowed when a test passes.
+#[track_caller]
+pub fn skip(test: &str, why: &str) {
+    assert!(std::env::var_os(NO_SKIP).is_none_or(|value| value.is_empty()), "{test} must run here, but {why}");
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+}
