@@ -3,9 +3,9 @@
 use func::fleet::Outcome;
 use func::wire::{RemoteError, Value};
 
-use crate::harness::{Fleet, Minion, guest};
+use crate::harness::{Fleet, Minion, guest, until};
 
-const LIMITS: &str = "[calls]\ntimeout = \"2s\"\n[limits]\nmemory = \"64MiB\"\noutput = \"1MiB\"\nlog = \"64KiB\"\n";
+const LIMITS: &str = "[calls]\ntimeout = \"2s\"\n[jobs]\ntimeout = \"2s\"\n[limits]\nmemory = \"64MiB\"\noutput = \"1MiB\"\nlog = \"64KiB\"\n";
 
 fn fleet() -> Fleet {
     let mut fleet = Fleet::empty();
@@ -13,12 +13,19 @@ fn fleet() -> Fleet {
     fleet
 }
 
+/// The error that a method answers when it is called, and then the same when it is a job's; a job leaves no worker.
 #[track_caller]
-fn failure(fleet: &Fleet, method: &str, params: Vec<Value>) -> RemoteError {
-    match fleet.ask("m1", method, params) {
-        Outcome::Failed(error) => error,
-        other => panic!("{method} answered {other:?}"),
+fn failure(fleet: &mut Fleet, method: &str, params: &[Value]) -> RemoteError {
+    let error = fleet.failure("m1", method, params.to_vec());
+    match fleet.ask_as_job("m1", method, params.to_vec()) {
+        Outcome::Failed(of_job) => assert_eq!(of_job.kind, error.kind, "{method} as a job: {of_job}"),
+        other => panic!("{method} as a job ended as {other:?}"),
     }
+    serves_on(fleet);
+    let minion = fleet.minion("m1");
+    let resting = [Some(minion.pid()), minion.fork_server()];
+    until("the worker's end", || minion.processes().iter().all(|pid| resting.contains(&Some(*pid))).then_some(()));
+    error
 }
 
 fn serves_on(fleet: &Fleet) {
@@ -34,96 +41,99 @@ fn resident(minion: &Minion) -> u64 {
 
 #[test]
 fn a_loop_ends_at_its_deadline() {
-    let fleet = fleet();
-    let error = failure(&fleet, "rogue.spin", vec![]);
+    let error = failure(&mut fleet(), "rogue.spin", &[]);
     assert_eq!(error.kind, "TimedOut", "{error}");
-    serves_on(&fleet);
 }
 
 #[test]
 fn a_wait_that_heeds_nothing_ends_at_its_deadline() {
-    let fleet = fleet();
-    let error = failure(&fleet, "rogue.hold_on", vec![Value::Int(60_000)]);
+    let error = failure(&mut fleet(), "rogue.hold_on", &[Value::Int(60_000)]);
     assert_eq!(error.kind, "TimedOut", "{error}");
-    serves_on(&fleet);
 }
 
 #[test]
 fn memory_has_a_bound_and_goes_back() {
     let mut fleet = fleet();
-    let error = failure(&fleet, "rogue.grow", vec![]);
-    assert!(error.message.contains("memory"), "{error}");
-    serves_on(&fleet);
+    let error = failure(&mut fleet, "rogue.grow", &[]);
+    assert_eq!(error, RemoteError::new("OutOfMemory", "the module wanted more than its 64 MiB of memory"));
     assert!(resident(fleet.minion("m1")) < 200_000, "{} kB", resident(fleet.minion("m1")));
 }
 
 #[test]
 fn recursion_has_a_bound() {
-    let fleet = fleet();
-    let error = failure(&fleet, "rogue.recurse", vec![]);
-    assert!(error.message.contains("stack"), "{error}");
-    serves_on(&fleet);
+    let error = failure(&mut fleet(), "rogue.recurse", &[]);
+    assert_eq!((error.kind.as_str(), error.message.as_str()), ("Trap", "wasm trap: call stack exhausted"), "{error}");
 }
 
 #[test]
 fn a_flood_of_log_lines_is_cut_and_costs_no_memory() {
     let mut fleet = fleet();
-    let outcome = fleet.ask("m1", "rogue.shout", vec![Value::Int(100_000_000)]);
-    // Cut off, or ended by its deadline: never a flood.
-    assert!(matches!(outcome, Outcome::Ok(_) | Outcome::Failed(_)), "{outcome:?}");
+    let bytes = 20_000_000;
+    let told = ["more than 65536 bytes of log; the rest is dropped", " bytes of log were dropped"];
+    assert_eq!(fleet.ask("m1", "rogue.shout", vec![bytes.into()]), Outcome::Ok(Value::Nil));
+    let log = until("the line that says how much was dropped", || {
+        let log = fleet.minion("m1").log();
+        log.contains(told[1]).then_some(log)
+    });
+    assert!(log.contains(told[0]), "{}", &log[log.len() - 1000..]);
+    assert!(log.len() < 200_000, "{} bytes of log", log.len());
+    assert!(resident(fleet.minion("m1")) < 200_000, "{} kB", resident(fleet.minion("m1")));
+
+    // A job keeps its own log, under the same bound.
+    let job = fleet.job("m1", &["rogue.shout", &bytes.to_string()], 0);
+    let log = fleet.job_log("m1", job["minion_job"].as_str().unwrap());
+    assert!(told.iter().all(|words| log.contains(words)), "{}", &log[log.len() - 1000..]);
+    assert!(log.len() < 200_000, "{} bytes of log", log.len());
     serves_on(&fleet);
-    assert!(fleet.minion("m1").log().len() < 2_000_000);
-    assert!(resident(fleet.minion("m1")) < 200_000);
 }
 
 #[test]
 fn a_result_has_a_bound() {
     let mut fleet = fleet();
     for method in ["rogue.bytes", "rogue.text", "rogue.many"] {
-        let error = failure(&fleet, method, vec![Value::Int(10_000_000)]);
-        assert!(error.message.contains("1 MiB") || error.message.contains("1048576"), "{method}: {error}");
+        let error = failure(&mut fleet, method, &[Value::Int(10_000_000)]);
+        let limit = RemoteError::new("ResultTooLarge", "the result is larger than the limit of 1048576 bytes");
+        assert_eq!(error, limit, "{method}");
     }
-    serves_on(&fleet);
-    assert!(resident(fleet.minion("m1")) < 300_000);
+    assert!(resident(fleet.minion("m1")) < 300_000, "{} kB", resident(fleet.minion("m1")));
 }
 
 #[test]
 fn a_panic_reaches_the_caller_in_the_author_s_words() {
-    let fleet = fleet();
-    let error = failure(&fleet, "rogue.panic", vec!["the disk is on fire".into()]);
-    assert!(error.message.contains("the disk is on fire"), "{error}");
-    let error = failure(&fleet, "rogue.trap", vec![]);
-    assert!(error.message.contains("unreachable"), "{error}");
-    let error = failure(&fleet, "rogue.overrun", vec![]);
-    assert!(error.message.contains("memory"), "{error}");
-    serves_on(&fleet);
+    let mut fleet = fleet();
+    let error = failure(&mut fleet, "rogue.panic", &["the disk is on fire".into()]);
+    assert_eq!((error.kind.as_str(), error.message.as_str()), ("Trap", "the disk is on fire"));
+    assert!(error.trace.contains("rogue/src/lib.rs"), "{error:?}");
+    let error = failure(&mut fleet, "rogue.trap", &[]);
+    assert!(error.kind == "Trap" && error.message.contains("unreachable"), "{error}");
+    let error = failure(&mut fleet, "rogue.overrun", &[]);
+    assert!(error.kind == "Trap" && error.message.contains("out of bounds memory access"), "{error}");
 }
 
 #[test]
 fn an_error_of_the_method_s_own_keeps_its_words() {
-    let fleet = fleet();
-    let error = failure(&fleet, "rogue.fail", vec!["not today".into()]);
-    assert!(error.message.contains("not today"), "{error}");
+    let error = failure(&mut fleet(), "rogue.fail", &["not today".into()]);
+    assert_eq!(error, RemoteError::new("failed", "not today (hint: this is meant to fail)"));
 }
 
 #[test]
 fn a_value_that_holds_itself_is_refused() {
-    let fleet = fleet();
-    failure(&fleet, "rogue.loop_value", vec![]);
-    serves_on(&fleet);
+    let error = failure(&mut fleet(), "rogue.loop_value", &[]);
+    assert_eq!(error.kind, "ResultUnsendable", "{error}");
+    assert!(error.message.contains("item 0 refers to item 0, which is not behind it"), "{error}");
 }
 
 #[test]
 fn a_result_that_is_nested_too_deep_to_be_sent_ends_its_job() {
     let fleet = fleet();
-    let error = failure(&fleet, "rogue.nest", vec![Value::Int(40)]);
+    let error = fleet.failure("m1", "rogue.nest", vec![Value::Int(40)]);
     assert!(error.kind == "ResultTooLarge" && error.message.contains("nested deeper than"), "{error}");
     // 30 levels fit into an answer, and not into a job's status.
     for levels in [30, 31, 40, 64, 100] {
-        let error = job(&fleet, &["rogue.nest", &levels.to_string()], 1);
+        let error = fleet.job("m1", &["rogue.nest", &levels.to_string()], 1);
         assert_eq!(error["result"]["error"]["type"], "ResultTooLarge", "{levels}: {error}");
     }
-    job(&fleet, &["rogue.nest", "28"], 0);
+    fleet.job("m1", &["rogue.nest", "28"], 0);
 }
 
 #[test]
@@ -132,17 +142,7 @@ fn an_echo_that_is_nested_too_deep_ends_its_job() {
     fleet.add("m1", "");
     for (levels, kind) in [(30, "ResultTooLarge"), (40, "")] {
         let value = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        let outcome = job(&fleet, &["test.echo", &value], 1);
+        let outcome = fleet.job("m1", &["test.echo", &value], 1);
         assert!(kind.is_empty() || outcome["result"]["error"]["type"] == kind, "{levels}: {outcome}");
     }
-}
-
-/// Runs a job to its end, which must be FINISHED, and answers what became of it on the minion.
-#[track_caller]
-fn job(fleet: &Fleet, call: &[&str], code: i32) -> serde_json::Value {
-    let words = ["call", "m1"].iter().chain(call).chain(&["--async", "--json"]);
-    let ended = fleet.func(words).expect(code).json();
-    let status = fleet.status(ended["id"].as_str().unwrap());
-    assert_eq!(status["status"], "FINISHED", "{call:?}: {status}");
-    ended["hosts"]["m1"].clone()
 }

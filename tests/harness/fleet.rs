@@ -9,7 +9,7 @@ use func::config::Home;
 use func::fleet::{Fleet as Client, FleetOptions, Outcome, Request};
 use func::overlord::{Overlord, OverlordConfig};
 use func::tls::Identity;
-use func::wire::{Call, Value};
+use func::wire::{Call, JobStatus, RemoteError, Value};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -132,6 +132,59 @@ impl Fleet {
             let client = Client::new(&identity, FleetOptions::default()).unwrap();
             client.call(&Host { name, address }, &request).await
         })
+    }
+
+    /// The same as a job, to its end.
+    #[track_caller]
+    pub fn ask_as_job(&self, minion: &str, method: &str, params: Vec<Value>) -> Outcome {
+        let id = match self.ask(minion, &format!("async.{method}"), params) {
+            Outcome::Ok(id) => id,
+            other => return other,
+        };
+        // A minion waits no longer than a plain call may take.
+        let (status, result) = until("the job's end", || {
+            let answer = self.ask(minion, "jobs.wait", vec![id.clone(), 60.into()]);
+            let Outcome::Ok(Value::Array(pair)) = answer else { panic!("{method}: {answer:?}") };
+            let [status, result] = <[Value; 2]>::try_from(pair).unwrap();
+            (status != Value::Int(JobStatus::Running.code())).then_some((status, result))
+        });
+        assert_eq!(status, Value::Int(JobStatus::Finished.code()), "{method}: {result:?}");
+        RemoteError::from_value(&result).map_or(Outcome::Ok(result), Outcome::Failed)
+    }
+
+    /// The error that a method answers when it is called directly.
+    #[track_caller]
+    pub fn failure(&self, minion: &str, method: &str, params: Vec<Value>) -> RemoteError {
+        match self.ask(minion, method, params) {
+            Outcome::Failed(error) => error,
+            other => panic!("{method} answered {other:?}"),
+        }
+    }
+
+    /// Runs a job on one minion to its end, which must be FINISHED, and answers the minion's part of it.
+    #[track_caller]
+    pub fn job(&self, minion: &str, call: &[&str], code: i32) -> serde_json::Value {
+        let words = ["call", minion].into_iter().chain(call.iter().copied()).chain(["--async", "--json"]);
+        let ended = self.func(words).expect(code).json();
+        let status = self.status(ended["id"].as_str().unwrap());
+        assert_eq!(status["status"], "FINISHED", "{call:?}: {status}");
+        ended["hosts"][minion].clone()
+    }
+
+    /// The whole log of a minion's job.
+    #[track_caller]
+    pub fn job_log(&self, minion: &str, job: &str) -> String {
+        let (mut log, mut offset) = (Vec::new(), Value::Int(0));
+        loop {
+            let answer = self.ask(minion, "jobs.log", vec![job.into(), offset]);
+            let Outcome::Ok(Value::Array(parts)) = answer else { panic!("{answer:?}") };
+            let [Value::Bytes(piece), next, _] = <[Value; 3]>::try_from(parts).unwrap() else { panic!("no bytes") };
+            if piece.is_empty() {
+                return String::from_utf8(log).unwrap();
+            }
+            log.extend(piece);
+            offset = next;
+        }
     }
 
     /// The lines of a minion's audit log about one method.
