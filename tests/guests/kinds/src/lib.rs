@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use exports::guests::kinds::{
     handles,
-    kinds::{Colour, Everything, Guest, Held, Permissions, Shape},
+    kinds::{Colour, Everything, Guest, Held, Lamps, Permissions, Shape},
 };
 use func_sdk::{Error, Result, values::Value};
 
@@ -97,6 +97,10 @@ impl Guest for Kinds {
         it
     }
 
+    fn echo_lamps(it: Lamps) -> Lamps {
+        it
+    }
+
     fn echo_option(it: Option<i32>) -> Option<i32> {
         it
     }
@@ -125,6 +129,18 @@ impl Guest for Kinds {
         it
     }
 
+    fn to_f32(text: String) -> f32 {
+        text.parse().expect("a number")
+    }
+
+    fn to_f64(text: String) -> f64 {
+        text.parse().expect("a number")
+    }
+
+    fn to_string(utf8: Vec<u8>) -> String {
+        String::from_utf8(utf8).expect("UTF-8")
+    }
+
     fn nothing() {}
 
     fn must(it: Option<String>) -> Result<String> {
@@ -133,6 +149,14 @@ impl Guest for Kinds {
 
     fn must_text(it: Option<u32>) -> core::result::Result<u32, String> {
         it.ok_or_else(|| "there is no value".to_owned())
+    }
+
+    fn must_silent(it: Option<u32>) -> core::result::Result<u32, ()> {
+        it.ok_or(())
+    }
+
+    fn check(well: bool) -> core::result::Result<(), String> {
+        if well { Ok(()) } else { Err("it is not well".to_owned()) }
     }
 
     fn bare(well: bool) -> core::result::Result<(), ()> {
