@@ -12,6 +12,7 @@ use wasmtime::{
 };
 
 use super::{
+    budget::{Budget as Used, StopWatch},
     bytes_path::BytesPath,
     call_error::CallError,
     context::{CallContext, Clock, Level},
@@ -44,6 +45,19 @@ impl Plugin {
     /// Arguments at the end that are optional may be left out. The returned future may be dropped at
     /// any time, which ends the call.
     pub async fn call(&self, method: &MethodName, args: &[Value], context: CallContext) -> Result<Value, CallError> {
+        self.call_measured(method, args, context).await.answer
+    }
+
+    /// The same, with what the call has used.
+    pub async fn call_measured(&self, method: &MethodName, args: &[Value], context: CallContext) -> Called {
+        let found = self.find(method).and_then(|(module, found)| Ok((module, found, Arguments::of(found, args)?)));
+        match found {
+            Ok((module, found, args)) => self.run(found, args, module, context).await,
+            Err(error) => Called { answer: Err(error), budget: Used::default() },
+        }
+    }
+
+    fn find(&self, method: &MethodName) -> Result<(&ModuleName, &Method), CallError> {
         let module = self.module(method).ok_or_else(|| CallError::NoMethod { method: method.to_string() })?;
         let Some(found) = module.methods.get(method.method()) else {
             return Err(match module.uncallable.get(method.method()) {
@@ -51,23 +65,17 @@ impl Plugin {
                 None => CallError::NoMethod { method: method.to_string() },
             });
         };
-        let args = Arguments::of(found, args)?;
-        self.run(found, args, &module.name, context).await
+        Ok((&module.name, found))
     }
 
-    async fn run(
-        &self,
-        method: &Method,
-        args: Arguments<'_>,
-        module: &ModuleName,
-        mut context: CallContext,
-    ) -> Result<Value, CallError> {
+    async fn run(&self, method: &Method, args: Arguments<'_>, module: &ModuleName, mut context: CallContext) -> Called {
         context.deadline = context.deadline.min(LONGEST);
         let (deadline, clock, limits) = (context.deadline, context.clock, context.limits.clone());
         let started = tokio::time::Instant::now();
-        let entered = tokio::time::timeout(deadline, self.engine().enter()).await;
-        let _entered =
-            entered.map_err(|_| CallError::Busy { why: "other calls took all the time there was".into() })?;
+        let Ok(_entered) = tokio::time::timeout(deadline, self.engine().enter()).await else {
+            let why = "other calls took all the time there was".into();
+            return Called { answer: Err(CallError::Busy { why }), budget: Used::default() };
+        };
         context.deadline = deadline.saturating_sub(started.elapsed());
 
         let mut store = Store::new(self.engine().wasmtime(), State::new(context, module.clone()));
@@ -76,6 +84,7 @@ impl Plugin {
         watch_the_time(&mut store, clock);
 
         let cancelled = store.data().cancellation();
+        let mut watch = StopWatch::start();
         let running = async {
             let instance = self.instance().instantiate_async(&mut store).await.map_err(Broken::Start)?;
             let function = instance.get_func(&mut store, method.entry.function).ok_or(Broken::Gone)?;
@@ -89,7 +98,7 @@ impl Plugin {
             }
         };
         let outcome = tokio::select! {
-            outcome = running => Some(outcome),
+            outcome = watch.take(running) => Some(outcome),
             () = tokio::time::sleep_until(started + deadline) => None,
             () = given_up(&cancelled) => None,
         };
@@ -98,12 +107,22 @@ impl Plugin {
         if dropped > 0 {
             state.context.events.log(Level::Warn, &format!("{dropped} bytes of log were dropped"), &[]);
         }
-        match outcome {
+        let answer = match outcome {
             Some(Ok(answer)) => answer,
             Some(Err(broken)) => Err(broken.explain(state, deadline)),
             None => Err(interrupted(state, deadline)),
-        }
+        };
+        Called { answer, budget: state.counter.budget(&watch, state.usage.memory()) }
     }
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Called {
+    /// The method's result, or why there is none.
+    pub answer: Result<Value, CallError>,
+    /// What the call has used; nothing if it did not begin.
+    pub budget: Used,
 }
 
 /// Returns when the call has been cancelled and has had its time to end by itself.

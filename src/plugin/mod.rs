@@ -19,6 +19,7 @@
 //! This module knows nothing of jobs or of the network: what a call logs goes to its
 //! [`Events`], and what becomes of plugin files to the registry's sink.
 
+mod budget;
 mod bytes_path;
 mod cache;
 mod call;
@@ -31,6 +32,7 @@ mod failure;
 mod host;
 mod link;
 mod load;
+mod mediator;
 mod metadata;
 mod module;
 mod output;
@@ -46,8 +48,9 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{Budget, Denial};
 pub use cache::Cache;
-pub use call::check_arguments;
+pub use call::{Called, check_arguments};
 pub use call_error::CallError;
 pub use context::{CallContext, Clock, Events, Level, Limits, NoEvents};
 pub use engine::Engine;

@@ -12,6 +12,7 @@ use wasmtime::{ResourceLimiter, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::{
+    budget::Counter,
     context::{CallContext, Level},
     output::{LogBudget, Printed},
 };
@@ -31,6 +32,8 @@ pub(super) struct State {
     pub(super) usage: Usage,
     pub(super) last_error: Option<LoggedError>,
     pub(super) logs: Arc<LogBudget>,
+    /// What the mediator counts.
+    pub(super) counter: Counter,
     ends: Instant,
     table: ResourceTable,
     wasi: Option<WasiCtx>,
@@ -52,11 +55,17 @@ impl State {
             logs: Arc::new(LogBudget::new(context.limits.log_bytes)),
             ends: Instant::now() + context.deadline,
             last_error: None,
+            counter: Counter::default(),
             wasi: None,
             context,
             module,
             table,
         }
+    }
+
+    /// The call's deadline.
+    pub(super) fn ends(&self) -> Instant {
+        self.ends
     }
 
     /// The time left until the call's deadline.
@@ -105,6 +114,11 @@ pub(super) struct Usage {
 }
 
 impl Usage {
+    /// The most memory there ever was: it is never given back before the end.
+    pub(super) fn memory(&self) -> usize {
+        self.memory
+    }
+
     /// Whether memory was refused at any time.
     pub(super) fn refused(&self) -> bool {
         self.refused

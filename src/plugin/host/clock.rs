@@ -2,19 +2,48 @@
 
 use std::{sync::LazyLock, time::Instant};
 
-use super::bindings::minion::host::{clock::Host, types};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    bindings::minion::host::{clock::Host, types},
+    call::Question,
+};
 use crate::plugin::state::State;
 
 /// The moment from which monotonic time counts.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+#[derive(Debug, Serialize, Deserialize)]
+struct Now {}
+
+impl Question for Now {
+    const NAME: &'static str = "clock.now";
+    type Answer = types::Datetime;
+
+    fn answer(&self, _: &State) -> types::Datetime {
+        datetime(jiff::Timestamp::now())
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct MonotonicNs {}
+
+impl Question for MonotonicNs {
+    const NAME: &'static str = "clock.monotonic-ns";
+    type Answer = u64;
+
+    fn answer(&self, _: &State) -> u64 {
+        u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
 impl Host for State {
     fn now(&mut self) -> types::Datetime {
-        datetime(jiff::Timestamp::now())
+        self.ask(&Now {})
     }
 
     fn monotonic_ns(&mut self) -> u64 {
-        u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        self.ask(&MonotonicNs {})
     }
 }
 

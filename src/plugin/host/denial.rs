@@ -23,6 +23,14 @@ impl fmt::Display for Right {
     }
 }
 
+/// What comes before the line to add in the hint of a denial.
+const TO_ALLOW: &str = "to allow it, add to the minion's configuration: ";
+
+/// The line to add, of a denial's hint.
+pub(in crate::plugin) fn grant_line(hint: &str) -> &str {
+    hint.strip_prefix(TO_ALLOW).unwrap_or(hint)
+}
+
 /// The denial, with the line that the operator would have to add.
 pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path) -> Error {
     let table = if module.as_str().contains([':', '/', '.']) { format!("\"{module}\"") } else { module.to_string() };
@@ -37,7 +45,7 @@ pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path
     error(
         ErrorKind::Denied,
         format!("the module `{module}` may not {right} `{}`{leads}", shown(asked)),
-        Some(format!("to allow it, add to the minion's configuration: [grants.{table}] {right} = [{line}]")),
+        Some(format!("{TO_ALLOW}[grants.{table}] {right} = [{line}]")),
     )
 }
 

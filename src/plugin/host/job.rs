@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    Error, ErrorKind,
+    Access, Error,
     bindings::minion::host::job::{Host, Level as GuestLevel},
-    error,
+    call::{Effect, HostCall, Question, cancelled},
 };
 use crate::plugin::{
     context::Level,
@@ -17,6 +19,49 @@ pub(super) const CANCEL_CHECK: Duration = Duration::from_millis(50);
 
 /// The field by which the SDK's panic hook tells the place of a panic.
 const PANIC_PLACE: &str = "panicked-at";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RemainingMs {}
+
+impl Question for RemainingMs {
+    const NAME: &'static str = "job.remaining-ms";
+    type Answer = u64;
+
+    fn answer(&self, state: &State) -> u64 {
+        u64::try_from(state.remaining().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Cancelled {}
+
+impl Question for Cancelled {
+    const NAME: &'static str = "job.cancelled";
+    type Answer = bool;
+
+    fn answer(&self, state: &State) -> bool {
+        state.is_cancelled()
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sleep {
+    ms: u64,
+}
+
+impl HostCall for Sleep {
+    const NAME: &'static str = "job.sleep";
+    const EFFECT: Effect = Effect::Looks;
+    type Answer = ();
+
+    async fn perform(self, access: Access) -> Result<(), Error> {
+        let sleep = tokio::time::sleep(Duration::from_millis(self.ms).min(access.remaining() + CANCEL_CHECK));
+        tokio::select! {
+            () = sleep => Ok(()),
+            () = super::until_set(&access.cancelled) => Err(cancelled()),
+        }
+    }
+}
 
 impl Host for State {
     fn id(&mut self) -> String {
@@ -32,20 +77,15 @@ impl Host for State {
     }
 
     fn remaining_ms(&mut self) -> u64 {
-        u64::try_from(self.remaining().as_millis()).unwrap_or(u64::MAX)
+        self.ask(&RemainingMs {})
     }
 
     fn cancelled(&mut self) -> bool {
-        self.is_cancelled()
+        self.ask(&Cancelled {})
     }
 
     async fn sleep(&mut self, ms: u64) -> Result<(), Error> {
-        let cancelled = self.cancellation();
-        let sleep = tokio::time::sleep(Duration::from_millis(ms).min(self.remaining() + CANCEL_CHECK));
-        tokio::select! {
-            () = sleep => Ok(()),
-            () = super::until_set(&cancelled) => Err(error(ErrorKind::Cancelled, "the call was cancelled", None)),
-        }
+        self.mediate(Sleep { ms }).await
     }
 
     fn progress(&mut self, done: u64, total: Option<u64>, note: String) {

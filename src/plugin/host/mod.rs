@@ -1,11 +1,15 @@
 //! What a module may import: `minion:host@0.1.0` of `wit/`, and WASI p2.
 //!
+//! Every function that touches the machine goes through one place, see [`call`].
+//!
 //! Everything is linked for every module; what the operator did not grant is denied at the call, so
 //! that a module can go on without it and the message can name the line to add. WASI is there for
 //! languages whose runtimes want it, and holds nothing: no environment, no folder, no network, and
 //! what is printed becomes log lines. Its asynchronous linker only, ever: the synchronous one keeps
 //! a threaded runtime in a static, which must not exist in a process that forks.
 
+mod access;
+pub(in crate::plugin) mod call;
 mod clock;
 mod command;
 mod config;
@@ -27,10 +31,13 @@ mod bindings {
             "minion:host/command": async,
             "minion:host/files": async,
         },
+        additional_derives: [serde::Serialize, serde::Deserialize],
     });
 }
 
+pub(super) use access::Access;
 pub(super) use bindings::minion::host::types::{Error, ErrorKind};
+pub(super) use denial::grant_line;
 
 /// A linker that offers everything.
 pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
@@ -47,7 +54,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
 }
 
 /// An error for a module: what happened, and perhaps what to do.
-fn error(kind: ErrorKind, message: impl Into<String>, hint: Option<String>) -> Error {
+pub(super) fn error(kind: ErrorKind, message: impl Into<String>, hint: Option<String>) -> Error {
     Error { kind, message: message.into(), hint }
 }
 

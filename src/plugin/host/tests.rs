@@ -64,3 +64,22 @@ fn clocks_go_forward() {
     let before = super::clock::datetime(jiff::Timestamp::new(-2, -500_000_000).unwrap());
     assert_eq!((before.seconds, before.nanoseconds), (-3, 500_000_000));
 }
+
+#[tokio::test]
+async fn a_denial_is_kept_with_the_line_to_add_and_said_once_in_the_log() {
+    let heard = Arc::new(crate::plugin::fixture::Heard::default());
+    let mut state = state(|context| context.events = Arc::clone(&heard) as _);
+    for _ in 0..3 {
+        let denied = super::bindings::minion::host::files::Host::read(&mut state, "/etc/passwd".to_owned()).await;
+        assert_eq!(denied.unwrap_err().kind, ErrorKind::Denied);
+    }
+    let mut watch = crate::plugin::budget::StopWatch::start();
+    watch.take(async {}).await;
+    let budget = state.counter.budget(&watch, 0);
+    assert_eq!((budget.denied, budget.host_calls["files.read"]), (3, 3));
+    let [denial] = &budget.denials[..] else { panic!("{budget:?}") };
+    assert_eq!(denial.call, "files.read");
+    assert_eq!(denial.allow.as_deref(), Some(r#"[grants.m] read = ["/etc/passwd"]"#));
+    let heard = heard.0.lock().unwrap();
+    assert_eq!(heard[..], [(Level::Warn, denial.message.clone())]);
+}

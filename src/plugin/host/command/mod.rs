@@ -7,34 +7,69 @@ mod capture;
 mod program;
 mod run;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Error,
+    Access, Error,
     bindings::minion::host::command::{Host, Output, Spec, Status},
     blocking,
+    call::{Effect, HostCall},
 };
 use crate::plugin::state::State;
 
-impl Host for State {
-    async fn run(&mut self, spec: Spec) -> Result<Output, Error> {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Run {
+    spec: Spec,
+}
+
+impl HostCall for Run {
+    const NAME: &'static str = "command.run";
+    const EFFECT: Effect = Effect::Changes;
+    type Answer = Output;
+
+    async fn perform(self, access: Access) -> Result<Output, Error> {
+        let Self { spec } = self;
         run::check(&spec)?;
         let wanted = spec.timeout_ms.map_or(Duration::MAX, Duration::from_millis);
         let bounds = run::Bounds {
-            time: wanted.min(self.remaining()),
-            bytes: self.context.limits.command_bytes,
-            cancelled: self.cancellation(),
+            time: wanted.min(access.remaining()),
+            bytes: access.limits.command_bytes,
+            cancelled: access.cancelled,
         };
-        let (grant, module) = (Arc::clone(&self.context.grant), self.module.clone());
+        let (grant, module) = (access.grant, access.module);
         let running = blocking(move || {
             let program = program::granted(&spec.program, &grant, &module)?;
             run::Running::start(&program, spec)
         });
         running.await?.until_its_end(bounds).await
     }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Find {
+    program: String,
+}
+
+impl HostCall for Find {
+    const NAME: &'static str = "command.find";
+    const EFFECT: Effect = Effect::Looks;
+    type Answer = Option<String>;
+
+    async fn perform(self, _: Access) -> Result<Option<String>, Error> {
+        blocking(move || program::find(&self.program)).await
+    }
+}
+
+impl Host for State {
+    async fn run(&mut self, spec: Spec) -> Result<Output, Error> {
+        self.mediate(Run { spec }).await
+    }
 
     async fn find(&mut self, program: String) -> Result<Option<String>, Error> {
-        blocking(move || program::find(&program)).await
+        self.mediate(Find { program }).await
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn create(access: &Access, path: &str, contents: &[u8], mode: Option<
 
 pub(super) fn append(access: &Access, path: &str, contents: &[u8]) -> Result<(), Error> {
     let place = writable(access, path, contents, None)?;
-    append_at(&place, contents, LOCK_PATIENCE.min(access.time)).map_err(|source| failed(path, &source))
+    append_at(&place, contents, LOCK_PATIENCE.min(access.remaining())).map_err(|source| failed(path, &source))
 }
 
 pub(super) fn remove(access: &Access, path: &str) -> Result<(), Error> {

@@ -9,7 +9,10 @@ use std::{
 
 use super::super::ErrorKind;
 use super::*;
-use crate::plugin::{fixture::context, host::bindings::minion::host::files::Kind};
+use crate::{
+    access::Grant,
+    plugin::{fixture::context, host::bindings::minion::host::files::Kind},
+};
 
 fn state(read: &[String], write: &[String]) -> State {
     let grants = |texts: &[String]| texts.iter().map(|text| text.clone().try_into().unwrap()).collect();
