@@ -1,5 +1,8 @@
 //! Who called what, when, and what came of it: one JSON line for every call and every denial.
 //!
+//! A call to a module has two: one before anything of the module runs, which is there even if the call
+//! ends the daemon, and one with what came of it. The id of the call ties them.
+//!
 //! A line is one `write` to a file opened for appending, before the caller is answered, so lines of
 //! calls that run side by side never mix, and what was answered is in the log even when the daemon is
 //! killed. Rotate it with `copytruncate`. A log that cannot be written to is reported loudly, and the
@@ -46,15 +49,19 @@ pub struct AuditRecord<'a> {
     pub method: Option<&'a str>,
     /// The arguments, cut short: see [`summary`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub args: Option<String>,
+    pub args: Option<&'a str>,
     /// What came of it.
     pub outcome: AuditOutcome,
-    /// The reason, if it did not go well.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The reason, if it did not go well, cut at 1,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "reason")]
     pub error: Option<&'a str>,
-    /// How long it took.
+    /// How long it took so far.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
+    /// The call to a module, the same in its line `begun` and in the one after. It is the id by which the
+    /// module knows the call, unless a job was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<&'a MinionJobId>,
     /// The job that was begun or asked about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<&'a MinionJobId>,
@@ -73,6 +80,8 @@ pub struct AuditRecord<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditOutcome {
+    /// Nothing yet: a module is about to be called, or a job of it to be accepted.
+    Begun,
     /// It ran, and returned.
     Ok,
     /// A job was accepted.
@@ -87,6 +96,17 @@ pub enum AuditOutcome {
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
+}
+
+const REASON: usize = 1000;
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn reason<S: Serializer>(error: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
+    let error = error.unwrap_or_default();
+    match error.char_indices().nth(REASON) {
+        None => serializer.serialize_str(error),
+        Some((end, _)) => serializer.serialize_str(&format!("{}…", &error[..end])),
+    }
 }
 
 /// The audit log of one minion.
@@ -210,10 +230,11 @@ mod tests {
             from: ([127, 0, 0, 1], 7).into(),
             minion: None,
             method: Some("test.add"),
-            args: Some(summary(&[1.into(), "two\n".into()])),
+            args: Some(r#"[1,"two\n"]"#),
             outcome: AuditOutcome::Ok,
             error: None,
             duration: Duration::from_micros(1500),
+            call: None,
             job: None,
             overlord_job: None,
             version: Some("0.1.0"),
@@ -232,6 +253,14 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 2);
         insta::assert_snapshot!(text.lines().next().unwrap(), @r#"{"time":"1970-01-01T00:00:00Z","caller":"boss","role":"overlord","serial":"1f","from":"127.0.0.1:7","method":"test.add","args":"[1,\"two\\n\"]","outcome":"ok","duration_ms":1.5,"version":"0.1.0"}"#);
+    }
+
+    #[test]
+    fn a_reason_stays_short_whatever_a_module_says() {
+        let serial = "1f".parse().unwrap();
+        let long = "\u{e9}".repeat(100_000);
+        let line = serde_json::to_string(&AuditRecord { error: Some(&long), ..record(&serial) }).unwrap();
+        assert!(line.contains("é…\"") && line.len() < 3000, "{}", line.len());
     }
 
     #[test]

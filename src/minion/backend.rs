@@ -15,6 +15,8 @@ use crate::{
 /// A call that has passed every check, on its way to a module.
 #[derive(Debug, Clone)]
 pub(super) struct CallOrder {
+    /// By which the module, its log and the audit log know the call.
+    pub(super) id: MinionJobId,
     /// The common name of the caller.
     pub(super) caller: String,
     /// How long it may take from now on.

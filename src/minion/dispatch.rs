@@ -22,12 +22,12 @@ use super::{
     backend::{Backend, CallOrder, JobOrder, Refusal},
     builtin::{Builtin, RESERVED_MODULES},
     caller::{Caller, Extras},
+    entry::{About, Entry},
     introspect, job_methods, multicall,
     revocations::Revocations,
-    view::Stamp,
 };
 use crate::{
-    access::{AuditLog, AuditOutcome, AuditRecord, Policy, summary},
+    access::{AuditLog, AuditOutcome, Policy},
     ids::{HostName, MethodName, MinionJobId},
     wire::{Answer, Call, Fault, RemoteError, Value, parse_call},
 };
@@ -57,14 +57,13 @@ pub(super) struct Dispatcher<B> {
 
 /// What came of a call that was let in.
 pub(super) struct Done {
-    pub(super) answer: Result<Value, Refusal>,
-    pub(super) stamp: Stamp,
-    pub(super) job: Option<MinionJobId>,
+    answer: Result<Value, Refusal>,
+    about: About,
 }
 
 impl Done {
     pub(super) fn value(answer: Result<Value, RemoteError>) -> Self {
-        Self { answer: answer.map_err(Refusal::Error), stamp: Stamp::default(), job: None }
+        Self { answer: answer.map_err(Refusal::Error), about: About::default() }
     }
 
     fn error(kind: &str, message: impl Into<String>) -> Self {
@@ -89,7 +88,8 @@ impl<B: Backend> Dispatcher<B> {
         let allowed = current.and_then(|()| Policy.may_call(&caller.peer).map_err(|denied| denied.to_string()));
         allowed.map_err(|why| {
             tracing::warn!(caller = caller.peer.name, from = %caller.from, why, "a call was denied");
-            self.record(caller, None, AuditOutcome::Denied, Some(&why), Instant::now(), &Extras::default(), None);
+            let (extras, about) = Default::default();
+            self.record(&Entry::new(caller, &extras, None), AuditOutcome::Denied, Some(&why), &about);
             Fault::refused(why)
         })
     }
@@ -108,8 +108,9 @@ impl<B: Backend> Dispatcher<B> {
         let (extras, call) = match read {
             Ok(read) => read,
             Err(fault) => {
-                let why = Some(fault.message.as_str());
-                self.record(&caller, None, AuditOutcome::Malformed, why, Instant::now(), &Extras::default(), None);
+                let (extras, about) = Default::default();
+                let entry = Entry::new(&caller, &extras, None);
+                self.record(&entry, AuditOutcome::Malformed, Some(&fault.message), &about);
                 return Answer::Fault(fault);
             }
         };
@@ -124,24 +125,27 @@ impl<B: Backend> Dispatcher<B> {
         })
     }
 
-    /// Runs one call and writes its line into the audit log.
+    /// Runs one call and writes into the audit log what came of it.
     pub(super) async fn run(&self, caller: &Caller, extras: &Extras, call: Call) -> Done {
-        let started = Instant::now();
-        let method: String = call.method.chars().take(200).collect();
-        let args = summary(&call.params);
-        let done = self.route(caller, extras, call).await;
+        let entry = Entry::new(caller, extras, Some(&call));
+        let done = self.route(&entry, call).await;
         let (outcome, error) = match &done.answer {
-            Ok(_) if done.job.is_some() => (AuditOutcome::Accepted, None),
+            Ok(_) if done.about.job.is_some() => (AuditOutcome::Accepted, None),
             Ok(_) => (AuditOutcome::Ok, None),
             Err(Refusal::Error(error)) => (AuditOutcome::Failed, Some(error.to_string())),
             Err(Refusal::Fault(fault)) => (AuditOutcome::Failed, Some(fault.message.clone())),
         };
-        self.record(caller, Some((&method, args)), outcome, error.as_deref(), started, extras, Some(&done));
+        self.record(&entry, outcome, error.as_deref(), &done.about);
         done
     }
 
-    async fn route(&self, caller: &Caller, extras: &Extras, call: Call) -> Done {
+    fn record(&self, entry: &Entry<'_>, outcome: AuditOutcome, error: Option<&str>, about: &About) {
+        entry.record(&self.audit, self.name.as_ref(), outcome, error, about);
+    }
+
+    async fn route(&self, entry: &Entry<'_>, call: Call) -> Done {
         let Call { method, params } = call;
+        let Entry { caller, extras, .. } = *entry;
         if let Some(builtin) = Builtin::find(&method) {
             return match builtin.name {
                 "system.multicall" => Done::value(multicall::run(self, caller, extras, builtin, params).await),
@@ -174,8 +178,8 @@ impl<B: Backend> Dispatcher<B> {
         }
         match self.backend.resolve(&name) {
             None => Done::value(Err(introspect::unknown(&self.backend, &name))),
-            Some(target) if background => self.submit(caller, extras, name, target, params).await,
-            Some(target) => self.call(caller, extras, target, params).await,
+            Some(target) if background => self.submit(entry, name, target, params).await,
+            Some(target) => self.call(entry, target, params).await,
         }
     }
 
@@ -183,47 +187,45 @@ impl<B: Backend> Dispatcher<B> {
     /// module is looked for, which may have gone or changed since: the job is the same all the same.
     async fn known_job(&self, caller: &Caller, extras: &Extras, method: &MethodName, args: &[Value]) -> Option<Done> {
         let id = extras.job_id.as_ref()?;
-        let stamp = Stamp::default();
         match self.backend.knows(id, &caller.peer.name, method, args).await {
             Ok(false) => None,
-            Ok(true) => Some(Done { answer: Ok(id.as_str().into()), stamp, job: Some(id.clone()) }),
-            Err(refusal) => Some(Done { answer: Err(refusal), stamp, job: None }),
+            Ok(true) => {
+                let about = About { job: Some(id.clone()), ..About::default() };
+                Some(Done { answer: Ok(id.as_str().into()), about })
+            }
+            Err(refusal) => Some(Done { answer: Err(refusal), about: About::default() }),
         }
     }
 
     /// Calls a method and waits, both within the deadline.
-    async fn call(&self, caller: &Caller, extras: &Extras, target: B::Target, args: Vec<Value>) -> Done {
-        let stamp = self.backend.stamp(&target);
-        let time = extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
+    async fn call(&self, entry: &Entry<'_>, target: B::Target, args: Vec<Value>) -> Done {
+        let mut about = About { stamp: self.backend.stamp(&target), ..About::default() };
+        let time = entry.extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
         let ends = Instant::now() + time;
         let answer = match tokio::time::timeout(time, self.places.acquire()).await {
             Err(_) => Err(RemoteError::new("Busy", format!("no call ended within {time:?} to make room for this one"))),
             Ok(Err(_)) => Err(RemoteError::new("Busy", "the minion is stopping")),
             Ok(Ok(_place)) => {
+                let id = self.begin(entry, &mut about);
                 let deadline = ends.saturating_duration_since(Instant::now());
-                let order = CallOrder { caller: caller.peer.name.clone(), deadline };
+                let order = CallOrder { id, caller: entry.caller.peer.name.clone(), deadline };
                 let ended = tokio::time::timeout(deadline + GRACE, self.backend.call(target, args, order)).await;
                 ended.unwrap_or_else(|_| {
                     Err(RemoteError::new("TimedOut", format!("the call took longer than {time:?}")))
                 })
             }
         };
-        Done { answer: answer.map_err(Refusal::Error), stamp, job: None }
+        Done { answer: answer.map_err(Refusal::Error), about }
     }
 
     /// Makes a job of a call.
-    async fn submit(
-        &self,
-        caller: &Caller,
-        extras: &Extras,
-        method: MethodName,
-        target: B::Target,
-        args: Vec<Value>,
-    ) -> Done {
-        let stamp = self.backend.stamp(&target);
+    async fn submit(&self, entry: &Entry<'_>, method: MethodName, target: B::Target, args: Vec<Value>) -> Done {
+        let Entry { caller, extras, .. } = *entry;
+        let mut about = About { stamp: self.backend.stamp(&target), ..About::default() };
         if let Err(error) = self.backend.check(&target, &args) {
-            return Done { answer: Err(Refusal::Error(error)), stamp, job: None };
+            return Done { answer: Err(Refusal::Error(error)), about };
         }
+        self.begin(entry, &mut about);
         let order = JobOrder {
             id: extras.job_id.clone(),
             owner: caller.peer.name.clone(),
@@ -231,43 +233,19 @@ impl<B: Backend> Dispatcher<B> {
             method,
             deadline: extras.timeout.map_or(self.job_time, |asked| asked.min(self.job_time)),
         };
-        match self.backend.submit(target, args, order).await {
-            Ok(id) => Done { answer: Ok(id.as_str().into()), stamp, job: Some(id) },
-            Err(refusal) => Done { answer: Err(refusal), stamp, job: None },
-        }
+        let answer = self.backend.submit(target, args, order).await.map(|id| {
+            about.job = Some(id.clone());
+            id.as_str().into()
+        });
+        Done { answer, about }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a column of the log")]
-    fn record(
-        &self,
-        caller: &Caller,
-        call: Option<(&str, String)>,
-        outcome: AuditOutcome,
-        error: Option<&str>,
-        started: Instant,
-        extras: &Extras,
-        done: Option<&Done>,
-    ) {
-        let (method, args) = call.unzip();
-        let duration = started.elapsed();
-        self.audit.record(&AuditRecord {
-            time: Timestamp::now()
-                .saturating_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default())
-                .unwrap_or_default(),
-            caller: &caller.peer.name,
-            role: caller.peer.role,
-            serial: &caller.peer.serial,
-            from: caller.from,
-            minion: self.name.as_ref(),
-            method,
-            args,
-            outcome,
-            error,
-            duration,
-            job: done.and_then(|done| done.job.as_ref()),
-            overlord_job: extras.overlord_job.as_ref(),
-            version: done.and_then(|done| done.stamp.version.as_deref()),
-            digest: done.and_then(|done| done.stamp.digest),
-        });
+    /// Writes down that a module is about to be called. Whatever it does, that much is known afterwards.
+    fn begin(&self, entry: &Entry<'_>, about: &mut About) -> MinionJobId {
+        let id = MinionJobId::fresh();
+        about.call = Some(id.clone());
+        let job = entry.extras.job_id.clone();
+        self.record(entry, AuditOutcome::Begun, None, &About { job, ..about.clone() });
+        id
     }
 }

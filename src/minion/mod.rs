@@ -18,6 +18,7 @@ mod caller;
 mod config;
 mod connection;
 mod dispatch;
+mod entry;
 mod error;
 mod http;
 mod introspect;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     access::{Grant, Grants},
-    ids::{Digest, MethodName, MinionJobId, ModuleName},
+    ids::{Digest, MethodName, ModuleName},
     plugin::{
         self, CallContext, Clock, Engine, Limits, Method, Module, Plugin, Registry, RegistryConfig, check_arguments,
     },
@@ -99,7 +99,7 @@ impl Modules {
         order: CallOrder,
     ) -> Result<Value, RemoteError> {
         let context = CallContext {
-            job_id: MinionJobId::fresh().to_string(),
+            job_id: order.id.to_string(),
             caller: order.caller,
             deadline: order.deadline,
             grant: Arc::new(self.grant(&method)),

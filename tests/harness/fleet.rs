@@ -187,8 +187,13 @@ impl Fleet {
         }
     }
 
-    /// The lines of a minion's audit log about one method.
+    /// The lines of a minion's audit log that say what came of the calls of one method.
     pub fn audit(&self, minion: &str, method: &str) -> Vec<serde_json::Value> {
+        self.whole_audit(minion, method).into_iter().filter(|line| line["outcome"] != "begun").collect()
+    }
+
+    /// All lines of a minion's audit log about one method.
+    pub fn whole_audit(&self, minion: &str, method: &str) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(self.folder.path().join(minion).join("audit.jsonl")).unwrap_or_default();
         let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines.filter(|line| line["method"] == method).collect()

@@ -87,7 +87,8 @@ impl Backend for Site {
     }
 
     async fn submit(&self, target: SiteMethod, args: Vec<Value>, order: JobOrder) -> Result<MinionJobId, Refusal> {
-        let call = CallOrder { caller: order.owner.clone(), deadline: order.deadline };
+        let id = order.id.clone().unwrap_or_else(MinionJobId::fresh);
+        let call = CallOrder { id, caller: order.owner.clone(), deadline: order.deadline };
         let work = work(self.plugins.clone(), target, args.clone(), call);
         self.jobs.submit(order, &args, work)
     }

@@ -1,0 +1,75 @@
+//! What the audit log says of one request.
+
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    caller::{Caller, Extras},
+    view::Stamp,
+};
+use crate::{
+    access::{AuditLog, AuditOutcome, AuditRecord, summary},
+    ids::{HostName, MinionJobId},
+    wire::Call,
+};
+
+/// How much of a method's name is written down.
+const NAME: usize = 200;
+
+/// A request, whatever comes of it.
+pub(super) struct Entry<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) extras: &'a Extras,
+    pub(super) started: Instant,
+    /// The method's name and the arguments, both cut short; nothing where no call was read.
+    call: Option<(String, String)>,
+}
+
+/// Which code a request came to, which call of it, and which job. Each is known later than the one before.
+#[derive(Debug, Clone, Default)]
+pub(super) struct About {
+    pub(super) stamp: Stamp,
+    pub(super) call: Option<MinionJobId>,
+    pub(super) job: Option<MinionJobId>,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn new(caller: &'a Caller, extras: &'a Extras, call: Option<&Call>) -> Self {
+        let call = call.map(|call| (call.method.chars().take(NAME).collect(), summary(&call.params)));
+        Self { caller, extras, started: Instant::now(), call }
+    }
+
+    /// Writes a line.
+    pub(super) fn record(
+        &self,
+        log: &AuditLog,
+        minion: Option<&HostName>,
+        outcome: AuditOutcome,
+        error: Option<&str>,
+        about: &About,
+    ) {
+        let Self { caller, extras, .. } = self;
+        let duration = self.started.elapsed();
+        log.record(&AuditRecord {
+            time: Timestamp::now()
+                .saturating_sub(SignedDuration::try_from(duration).unwrap_or_default())
+                .unwrap_or_default(),
+            caller: &caller.peer.name,
+            role: caller.peer.role,
+            serial: &caller.peer.serial,
+            from: caller.from,
+            minion,
+            method: self.call.as_ref().map(|(method, _)| method.as_str()),
+            args: self.call.as_ref().map(|(_, args)| args.as_str()),
+            outcome,
+            error,
+            duration,
+            call: about.call.as_ref(),
+            job: about.job.as_ref(),
+            overlord_job: extras.overlord_job.as_ref(),
+            version: about.stamp.version.as_deref(),
+            digest: about.stamp.digest,
+        });
+    }
+}
