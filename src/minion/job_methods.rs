@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{backend::Backend, builtin::Builtin, dispatch::Dispatcher};
 use crate::{
     ids::MinionJobId,
-    wire::{JobStatus, RemoteError, Value},
+    wire::{JobStatus, RemoteError, Room, Value},
 };
 
 /// The one method that waits for something.
@@ -75,8 +75,14 @@ pub(super) async fn answer<B: Backend>(
 }
 
 /// `[status, result]`; of an unknown job `[2, 0]`, as the original has it.
+///
+/// A result that fits no answer gives way to an error: whoever waits for the job must see that it ended.
 fn status(job: Option<(JobStatus, Value)>) -> Value {
     let (status, result) = job.unwrap_or((JobStatus::Lost, Value::Int(0)));
+    let result = match Room::answer().take(1, &result) {
+        Ok(()) => result,
+        Err(why) => RemoteError::from(why).into(),
+    };
     Value::Array(vec![status.code().into(), result])
 }
 
@@ -90,4 +96,27 @@ fn job_id(text: &str) -> Result<MinionJobId, RemoteError> {
 
 fn unknown(id: &MinionJobId) -> RemoteError {
     RemoteError::new("NoSuchJob", format!("there is no job `{id}` of yours"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Answer, MAX_BYTES, MAX_DEPTH, MAX_VALUES, encode_answer, parse_answer};
+
+    #[test]
+    fn a_job_is_seen_to_end_whatever_its_result() {
+        let nest = |levels| (1..levels).fold(Value::Nil, |inner, _| Value::Array(vec![inner]));
+        let told = |result| {
+            let answer = Answer::Value(status(Some((JobStatus::Finished, result))));
+            let Answer::Value(Value::Array(parts)) = parse_answer(encode_answer(&answer).as_bytes()).unwrap() else {
+                panic!("no status")
+            };
+            assert_eq!(parts[0], 1.into());
+            RemoteError::from_value(&parts[1]).map(|error| error.kind)
+        };
+        assert_eq!(told(nest(MAX_DEPTH - 1)), None);
+        for large in [nest(MAX_DEPTH), Value::Array(vec![Value::Nil; MAX_VALUES]), Value::Bytes(vec![0; MAX_BYTES])] {
+            assert_eq!(told(large).as_deref(), Some("ResultTooLarge"));
+        }
+    }
 }

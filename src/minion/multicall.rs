@@ -8,7 +8,7 @@ use super::{
     caller::{Caller, Extras},
     dispatch::Dispatcher,
 };
-use crate::wire::{Answer, Call, Fault, RemoteError, Value};
+use crate::wire::{Answer, Call, Fault, RemoteError, Room, Value};
 
 /// How many calls one request may hold.
 const MOST: usize = 1000;
@@ -30,7 +30,7 @@ pub(super) async fn run<B: Backend>(
     }
     // All of them share the time of one call.
     let ends = Instant::now() + extras.timeout.map_or(dispatcher.call_time, |asked| asked.min(dispatcher.call_time));
-    let mut answers = Vec::with_capacity(calls.len());
+    let mut answers = Answers::for_calls(calls.len());
     for call in calls {
         let answer = match read(call) {
             // The future is boxed because it holds itself: a call in here is a call like any other.
@@ -44,14 +44,36 @@ pub(super) async fn run<B: Backend>(
             }
             Err(why) => Answer::Fault(Fault::refused(why)),
         };
-        answers.push(match answer {
-            Answer::Value(value) => Value::Array(vec![value]),
+        answers.push(answer);
+    }
+    Ok(Value::Array(answers.list))
+}
+
+/// What the calls answered so far, never more than one answer can hold.
+struct Answers {
+    list: Vec<Value>,
+    room: Room,
+}
+
+impl Answers {
+    fn for_calls(count: usize) -> Self {
+        let mut room = Room::answer();
+        room.keep_for_errors(count);
+        Self { list: Vec::with_capacity(count), room }
+    }
+
+    /// Adds one. A result for which there is no room gives way to an error, and the others stay.
+    fn push(&mut self, answer: Answer) {
+        self.list.push(match answer {
+            Answer::Value(value) => Value::Array(vec![match self.room.take(2, &value) {
+                Ok(()) => value,
+                Err(why) => RemoteError::from(why).into(),
+            }]),
             Answer::Fault(fault) => {
                 Value::structure([("faultCode", Value::Int(fault.code.into())), ("faultString", fault.message.into())])
             }
         });
     }
-    Ok(Value::Array(answers))
 }
 
 fn out_of_time(call: &Call) -> RemoteError {
@@ -74,6 +96,41 @@ fn read(call: Value) -> Result<Call, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{MAX_DEPTH, MAX_VALUES};
+
+    #[test]
+    fn a_result_without_room_is_an_error_of_its_own_call_alone() {
+        let nest = |levels| (1..levels).fold(Value::Nil, |inner, _| Value::Array(vec![inner]));
+        let deep = |levels| vec![(nest(levels), levels + 2 > MAX_DEPTH), (1.into(), false)];
+        let half = || Value::Bytes(vec![0; 26 << 20]);
+        let long = vec![(half(), false), (half(), true), ("small".into(), false)];
+        let many = || Value::Array(vec![Value::Nil; MAX_VALUES / 2]);
+        let numerous = vec![(many(), false), (many(), true), (1.into(), false)];
+        for results in [deep(MAX_DEPTH - 2), deep(MAX_DEPTH - 1), long, numerous] {
+            let mut answers = Answers::for_calls(MOST);
+            results.iter().for_each(|(result, _)| answers.push(Answer::Value(result.clone())));
+            assert_eq!(answers.list.len(), results.len());
+            for (one, (result, refused)) in answers.list.iter().zip(results) {
+                let Value::Array(one) = one else { panic!("{:?}", one.kind()) };
+                match RemoteError::from_value(&one[0]) {
+                    Some(error) => assert!(refused && error.kind == "ResultTooLarge", "{error}"),
+                    None => assert!(!refused && one[0] == result),
+                }
+            }
+            assert_eq!(Room::answer().take(0, &Value::Array(answers.list)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn there_is_room_to_say_of_every_call_why_its_result_is_missing() {
+        let mut answers = Answers::for_calls(MOST);
+        while answers.list.len() < MOST {
+            answers.push(Answer::Value(Value::Bytes(vec![0; 1 << 20])));
+        }
+        let fits = |one: &&Value| matches!(one, Value::Array(one) if matches!(one[..], [Value::Bytes(_)]));
+        assert!((40..50).contains(&answers.list.iter().filter(fits).count()));
+        assert_eq!(Room::answer().take(0, &Value::Array(answers.list)), Ok(()));
+    }
 
     #[test]
     fn only_whole_calls_are_read_and_none_that_nests() {

@@ -2,16 +2,13 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use super::{
-    Answer, Call, Fault, Value,
-    scan::{MAX_DEPTH, is_xml_character},
-};
+use super::{Answer, Call, RemoteError, Room, Value, scan::is_xml_character};
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 
 /// The text of a call.
 ///
-/// Arguments nested deeper than [`MAX_DEPTH`] are sent as they are, and refused by the other side.
+/// Arguments nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH) are sent as they are, and refused by the other side.
 pub fn encode_call(call: &Call) -> String {
     let params = call.params.iter().map(to_dxr).collect();
     document(&dxr::MethodCall { name: printable(&call.method), params }.to_xml())
@@ -19,14 +16,14 @@ pub fn encode_call(call: &Call) -> String {
 
 /// The text of an answer.
 ///
-/// A result nested deeper than any reader here would accept becomes a fault that says so.
+/// A result that no reader would take becomes a [`RemoteError`] that says so.
 pub fn encode_answer(answer: &Answer) -> String {
+    let value = |value| document(&dxr::MethodResponse { value: to_dxr(value) }.to_xml());
     match answer {
-        Answer::Value(value) if depth_exceeds(value, MAX_DEPTH) => {
-            let message = format!("the result is nested deeper than {MAX_DEPTH} levels");
-            encode_answer(&Answer::Fault(Fault::refused(message)))
-        }
-        Answer::Value(value) => document(&dxr::MethodResponse { value: to_dxr(value) }.to_xml()),
+        Answer::Value(result) => match Room::answer().take(0, result) {
+            Ok(()) => value(result),
+            Err(why) => value(&RemoteError::from(why).into()),
+        },
         Answer::Fault(fault) => {
             let fault = dxr::Fault::new(fault.code, printable(&fault.message).into_owned());
             document(&dxr::FaultResponse { fault }.to_xml())
@@ -84,18 +81,9 @@ fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn depth_exceeds(value: &Value, limit: usize) -> bool {
-    let Some(rest) = limit.checked_sub(1) else { return true };
-    match value {
-        Value::Array(items) => items.iter().any(|item| depth_exceeds(item, rest)),
-        Value::Struct(members) => members.values().any(|item| depth_exceeds(item, rest)),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{parse_answer, parse_call};
+    use super::super::{Fault, MAX_DEPTH, parse_answer, parse_call};
     use super::*;
     use proptest::prelude::*;
 
@@ -164,12 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn a_result_too_deep_for_any_reader_becomes_a_fault() {
+    fn a_result_too_deep_for_any_reader_becomes_an_error() {
         let nest = |levels| (0..levels).fold(Value::Nil, |inner, _| Value::Array(vec![inner]));
         let fits = Answer::Value(nest(MAX_DEPTH - 1));
         assert_eq!(parse_answer(encode_answer(&fits).as_bytes()).unwrap(), fits);
         let answer = parse_answer(encode_answer(&Answer::Value(nest(MAX_DEPTH))).as_bytes()).unwrap();
-        assert!(matches!(answer, Answer::Fault(fault) if fault.message.contains("nested deeper")));
+        let Answer::Value(answer) = answer else { panic!("{answer:?}") };
+        assert!(RemoteError::from_value(&answer).unwrap().message.contains("nested deeper"));
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //! client stops at the first one, so a string is made printable on its way out: NUL becomes the four
 //! characters `\x00`, ESC `\x1b`, and U+FFFE and U+FFFF `\ufffe` and `\uffff`. Tab, line feed and
 //! carriage return pass unchanged. This cannot be undone by the reader; whoever needs exact bytes
-//! sends [`Value::Bytes`].
+//! sends [`Value::Bytes`]. A result that no reader would take is replaced by an error that says so.
 
 mod encode;
 mod json;
@@ -23,6 +23,7 @@ mod message;
 mod read;
 mod remote;
 mod scan;
+mod size;
 mod value;
 
 #[cfg(test)]
@@ -33,4 +34,5 @@ pub use message::{Answer, Call, Fault, header};
 pub use read::{parse_answer, parse_call};
 pub use remote::{JobStatus, RemoteError};
 pub use scan::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, ParseError};
+pub use size::{Room, Size, TooLarge};
 pub use value::Value;

@@ -6,7 +6,7 @@
 //! passes can always be read at the other end.
 
 use super::Mismatch;
-use crate::wire;
+use crate::wire::{self, Size};
 
 type Result<T> = std::result::Result<T, Mismatch>;
 
@@ -17,10 +17,6 @@ const MAX_DEPTH: usize = wire::MAX_DEPTH - 2 - 1 - 1;
 const MAX_VALUES: usize = wire::MAX_VALUES - 64;
 /// How many bytes of XML a result may be.
 const MAX_XML: usize = wire::MAX_BYTES - (64 << 10);
-/// The tags around a value and the digits of an integer, or the tags of a member: no more than this.
-const TAGS: usize = 48;
-/// The digits of a date, and by how much its tags are longer than others.
-const DATE: usize = 32;
 
 /// The level below `depth`, if there may be one.
 pub(super) fn deeper(depth: usize) -> Result<usize> {
@@ -54,32 +50,32 @@ impl Budget {
     pub(crate) fn value(&mut self) -> Result<()> {
         let too_many = || Mismatch::over_limit(format!("more than {MAX_VALUES} values"));
         self.values = self.values.checked_sub(1).ok_or_else(too_many)?;
-        self.take(0, TAGS)
+        self.take(0, Size::TAGS)
     }
 
     /// The text of a value.
     pub(crate) fn text(&mut self, text: &str) -> Result<()> {
-        self.take(text.len(), text.chars().map(written).sum())
+        self.take(text.len(), Size::of_text(text))
     }
 
     /// The key of a member.
     pub(super) fn key(&mut self, key: &str) -> Result<()> {
-        self.take(key.len(), key.chars().map(written).sum::<usize>().saturating_add(TAGS))
+        self.take(key.len(), Size::of_text(key).saturating_add(Size::TAGS))
     }
 
     /// Bytes, which travel as base64.
     pub(crate) fn bytes(&mut self, count: usize) -> Result<()> {
-        self.take(count, count.div_ceil(3).saturating_mul(4))
+        self.take(count, Size::of_bytes(count))
     }
 
     /// A date.
     pub(super) fn date(&mut self) -> Result<()> {
-        self.take(DATE, DATE)
+        self.take(Size::DATE, Size::DATE)
     }
 
     /// A double, which travels in plain notation: up to some hundred digits.
     pub(super) fn number(&mut self, number: f64) -> Result<()> {
-        let digits = number.to_string().len();
+        let digits = Size::of_number(number);
         self.take(digits, digits)
     }
 
@@ -95,58 +91,10 @@ impl Budget {
     const SPENT: &str = "the result is larger than the limit";
 }
 
-/// How many bytes a character takes at most: some are written as a reference, those that XML lacks
-/// as an escape.
-fn written(c: char) -> usize {
-    match c {
-        '<' | '>' | '&' | '\'' | '"' | '\0'..'\u{20}' | '\u{fffe}' | '\u{ffff}' => 6,
-        c => c.len_utf8(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::wire::{Answer, Value, encode_answer, parse_answer};
-
-    /// The budget that a value takes, as `lift` counts it.
-    fn charge(value: &Value, budget: &mut Budget) -> Result<()> {
-        budget.value()?;
-        match value {
-            Value::Double(number) => budget.number(*number),
-            Value::DateTime(_) => budget.date(),
-            Value::String(text) => budget.text(text),
-            Value::Bytes(bytes) => budget.bytes(bytes.len()),
-            Value::Array(items) => items.iter().try_for_each(|item| charge(item, budget)),
-            Value::Struct(members) => members.iter().try_for_each(|(key, member)| {
-                budget.key(key)?;
-                charge(member, budget)
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    #[test]
-    fn what_is_counted_is_never_less_than_what_is_written() {
-        let awkward: String = (0..0x80).map(char::from).chain("\u{e9}\u{fffe}\u{ffff}\u{1f600}".chars()).collect();
-        let values = [
-            Value::Nil,
-            Value::Int(i64::MIN),
-            Value::Double(5e-324),
-            Value::Double(-1.797e308),
-            Value::Bytes(vec![0; 1000]),
-            Value::DateTime(jiff::civil::datetime(2026, 1, 2, 3, 4, 5, 0)),
-            awkward.as_str().into(),
-            Value::structure([(awkward.as_str(), Value::from("x")), ("", Value::Array(vec![]))]),
-        ];
-        let around = encode_answer(&Answer::Value("".into())).len() - "<value><string></string></value>".len();
-        for value in values {
-            let mut budget = Budget::new(1 << 20);
-            charge(&value, &mut budget).unwrap();
-            let xml = encode_answer(&Answer::Value(value.clone())).len();
-            assert!(MAX_XML - budget.xml + around >= xml, "{value:?}: {} for {xml}", MAX_XML - budget.xml);
-        }
-    }
 
     #[test]
     fn the_deepest_result_can_be_read_inside_of_a_job_s_status_inside_of_a_multicall() {
