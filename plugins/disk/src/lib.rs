@@ -3,8 +3,7 @@
 mod mounts;
 
 use exports::base::disk::disk::{FileSystem, Guest};
-use func_sdk::{Error, Result, files, files::Usage, log, size};
-use mounts::Mount;
+use func_sdk::{Error, Result, checked, files, files::Usage, log, mountinfo::Mount, size};
 
 func_sdk::module!(Disk);
 
@@ -16,13 +15,11 @@ impl Guest for Disk {
     fn usage(path: Option<String>) -> Result<Vec<(String, FileSystem)>> {
         let all = mounts::parse(&files::read_text(MOUNTS)?);
         let Some(path) = path else { return Ok(usage_of(mounts::storing(all))) };
-        if !path.starts_with('/') {
-            return Err(Error::invalid(format!("`{path}` is not an absolute path")));
-        }
-        let mount = mounts::holding(all, &path).filter(Mount::stores);
+        let path = checked::path("path", &path)?;
+        let mount = mounts::holding(all, path).filter(mounts::stores);
         let found = usage_of(mount.into_iter().collect());
         if found.is_empty() {
-            return Err(Error::not_found(format!("`{path}` is on a file system that stores nothing")));
+            return Err(Error::not_found(format!("{} is on a file system that stores nothing", checked::shown(path))));
         }
         Ok(found)
     }
@@ -44,6 +41,7 @@ fn usage_of(mounts: Vec<Mount>) -> Vec<(String, FileSystem)> {
 fn file_system(mount: Mount, space: &Usage) -> FileSystem {
     let used = space.total.saturating_sub(space.free);
     FileSystem {
+        read_only: mount.read_only(),
         device: mount.device,
         kind: mount.kind,
         total: space.total,
@@ -51,7 +49,6 @@ fn file_system(mount: Mount, space: &Usage) -> FileSystem {
         available: space.available,
         used_percent: size::percent(used, used.saturating_add(space.available)),
         free_inodes: (space.inodes > 0).then_some(space.free_inodes),
-        read_only: mount.read_only,
     }
 }
 

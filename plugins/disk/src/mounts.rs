@@ -1,6 +1,8 @@
-//! What is mounted where, from /proc/self/mountinfo (proc(5)).
+//! Which of the mounts store something, each file system once.
 
 use std::collections::{BTreeMap, HashMap};
+
+use func_sdk::mountinfo::{self, Mount};
 
 /// File systems that store nothing: they show the kernel's state as files.
 const PSEUDO: [&str; 25] = [
@@ -31,51 +33,15 @@ const PSEUDO: [&str; 25] = [
     "tracefs",
 ];
 
-/// One mount.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// The directory it is mounted on.
-    pub point: String,
-    /// What is mounted.
-    pub device: String,
-    /// The kind of file system.
-    pub kind: String,
-    /// Whether it is mounted for reading only.
-    pub read_only: bool,
-    /// The kernel's number of the file system: the same for each of its mounts.
-    number: String,
-    /// The directory of the file system that is mounted: `/` unless it is a bind mount.
-    root: String,
-}
-
-impl Mount {
-    /// Whether it is more than the kernel's state shown as files.
-    pub fn stores(&self) -> bool {
-        !PSEUDO.contains(&self.kind.as_str())
-    }
-
-    /// A line is `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAGS…] - KIND DEVICE OPTIONS`.
-    fn parse(line: &str) -> Option<Self> {
-        let (mount, file_system) = line.split_once(" - ")?;
-        let mut mount = mount.split_whitespace().skip(2);
-        let (number, root, point, options) = (mount.next()?, mount.next()?, mount.next()?, mount.next()?);
-        let mut file_system = file_system.split_whitespace();
-        let (kind, device) = (file_system.next()?, file_system.next()?);
-        Some(Self {
-            point: unescape(point),
-            device: unescape(device),
-            kind: kind.to_owned(),
-            read_only: options.split(',').any(|option| option == "ro"),
-            number: number.to_owned(),
-            root: unescape(root),
-        })
-    }
+/// Whether a mount is more than the kernel's state shown as files.
+pub fn stores(mount: &Mount) -> bool {
+    !PSEUDO.contains(&mount.kind.as_str())
 }
 
 /// All mounts that can be reached, by mount point. Of several on one point only the last can be.
 pub fn parse(mountinfo: &str) -> Vec<Mount> {
-    let mounts = mountinfo.lines().filter_map(Mount::parse);
-    let by_point: BTreeMap<_, _> = mounts.map(|mount| (mount.point.clone(), mount)).collect();
+    let mounts = mountinfo::parse(mountinfo);
+    let by_point: BTreeMap<_, _> = mounts.into_iter().map(|mount| (mount.point.clone(), mount)).collect();
     by_point.into_values().collect()
 }
 
@@ -83,7 +49,7 @@ pub fn parse(mountinfo: &str) -> Vec<Mount> {
 pub fn storing(mounts: Vec<Mount>) -> Vec<Mount> {
     let rank = |mount: &Mount| (mount.root.len(), mount.point.len());
     let mut best: HashMap<String, Mount> = HashMap::new();
-    for mount in mounts.into_iter().filter(Mount::stores) {
+    for mount in mounts.into_iter().filter(stores) {
         match best.get(&mount.number) {
             Some(other) if rank(other) <= rank(&mount) => {}
             _ => drop(best.insert(mount.number.clone(), mount)),
@@ -101,22 +67,6 @@ pub fn holding(mounts: Vec<Mount>, path: &str) -> Option<Mount> {
         below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     mounts.into_iter().filter(above).max_by_key(|mount| mount.point.len())
-}
-
-/// The kernel writes white space and backslashes as `\` and three octal digits.
-fn unescape(field: &str) -> String {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let code = tail.get(..3).filter(|_| first == b'\\').and_then(octal);
-        bytes.push(code.unwrap_or(first));
-        rest = if code.is_some() { &tail[3..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn octal(digits: &[u8]) -> Option<u8> {
-    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
 }
 
 #[cfg(test)]
@@ -142,7 +92,7 @@ a line that makes no sense
     fn a_file_system_is_told_once_and_where_its_root_is() {
         let mounts = storing(parse(MOUNTINFO));
         assert_eq!(points(&mounts), ["/", "/mnt/my disk", "/tmp"]);
-        assert!(mounts[1].read_only && !mounts[0].read_only);
+        assert!(mounts[1].read_only() && !mounts[0].read_only());
         assert_eq!(mounts[2].number, "0:31");
     }
 
@@ -154,11 +104,5 @@ a line that makes no sense
         assert_eq!(held("/srv/x/y"), "/srv/x");
         assert_eq!(held("/srv/xy"), "/");
         assert_eq!(held("/proc/1"), "/proc");
-    }
-
-    #[test]
-    fn escapes_are_undone_and_lone_backslashes_kept() {
-        assert_eq!(unescape(r"a\040b\134\0"), r"a b\\0");
-        assert_eq!(unescape(r"\999\é"), r"\999\é");
     }
 }

@@ -1,6 +1,6 @@
 //! Which signals may be sent to whom.
 
-use func_sdk::{Error, Result};
+use func_sdk::{Error, Result, checked};
 
 /// The signal as the program `kill` knows it: a number, or a name without `SIG`, in capitals.
 ///
@@ -10,7 +10,8 @@ pub fn check(signal: &str) -> Result<String> {
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'-');
     if name.is_empty() || name.starts_with(['-', '+']) || !plain || name.len() > 12 {
-        return Err(Error::invalid(format!("`{signal}` is no signal")).hint("write a name such as TERM, or a number"));
+        return Err(Error::invalid(format!("{} is no signal", checked::shown(signal)))
+            .hint("write a name such as TERM, or a number"));
     }
     Ok(name.to_owned())
 }

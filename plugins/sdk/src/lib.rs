@@ -27,13 +27,18 @@
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod checked;
 mod error;
+pub mod file;
+pub mod json;
 pub mod log;
+pub mod mountinfo;
 mod panic;
 pub mod program;
 pub mod rt;
 pub mod size;
 pub mod table;
+pub mod time;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated from the documented WIT in wit/")]
 mod bindings {

@@ -1,9 +1,15 @@
 //! Running a program and judging how it ended.
 
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, checked,
     command::{self, Output, Spec, Status},
+    job,
+    json::Json,
+    log,
 };
+
+/// How much of a program's complaint an error repeats, in characters.
+const COMPLAINT: usize = 300;
 
 /// A program to run: its name or absolute path, and its arguments.
 ///
@@ -56,14 +62,41 @@ impl Program {
         self
     }
 
-    /// Runs it, however it ends.
+    /// Adds an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs it, however it ends. That the machine has no such program is `unsupported`.
     pub fn run(&self) -> Result<Output> {
-        command::run(&self.0)
+        command::run(&self.0).map_err(|error| match error.kind {
+            ErrorKind::NotFound => Error::unsupported(format!("this machine has no program `{}`", self.0.program)),
+            _ => error,
+        })
     }
 
     /// Runs it and gives its standard output as text. It is an error unless the program exits with 0.
     pub fn text(&self) -> Result<String> {
         judge(&self.0.program, self.run()?)
+    }
+
+    /// Runs it and reads its standard output as JSON. It is an error unless the program exits with 0.
+    pub fn json(&self) -> Result<Json> {
+        let text = self.text()?;
+        Json::parse(&text).map_err(|error| Error::failed(format!("`{}` wrote {}", self.0.program, error.message)))
+    }
+
+    /// Runs it for what it changes, and logs its command line. In a dry run it only logs it.
+    pub fn change(&self) -> Result<()> {
+        let line = checked::clipped(&[&[self.0.program.clone()], &self.0.args[..]].concat().join(" "), COMPLAINT);
+        if job::dry_run() {
+            log::info(&format!("would run: {line}"));
+            return Ok(());
+        }
+        log::info(&format!("runs: {line}"));
+        self.text().map(drop)
     }
 }
 
@@ -79,12 +112,16 @@ pub fn judge(program: &str, output: Output) -> Result<String> {
             return Err(Error::new(ErrorKind::TimedOut, message));
         }
     };
-    let complaint = lossy(output.stderr);
-    let complaint = complaint.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    Err(Error::failed(match complaint {
+    Err(Error::failed(match complaint(&lossy(output.stderr)) {
         Some(line) => format!("`{program}` {how}: {line}"),
         None => format!("`{program}` {how}"),
     }))
+}
+
+/// The last line of what a program said, clipped.
+pub fn complaint(stderr: &str) -> Option<String> {
+    let line = stderr.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    Some(checked::clipped(line, COMPLAINT))
 }
 
 /// Text out of bytes: what is not UTF-8 is shown as U+FFFD.
@@ -118,6 +155,12 @@ mod tests {
         assert_eq!(error(Status::Exited(2), "usage\nno such host\n\n"), failed("`x` exited with 2: no such host"));
         assert_eq!(error(Status::Signalled(9), ""), failed("`x` was ended by signal 9"));
         assert_eq!(error(Status::TimedOut, ""), Err((ErrorKind::TimedOut, "`x` took longer than 7 ms".to_owned())));
+    }
+
+    #[test]
+    fn a_complaint_is_clipped() {
+        assert_eq!(complaint(&"x".repeat(1 << 20)).unwrap().chars().count(), COMPLAINT + 1);
+        assert_eq!(complaint("\n \n"), None);
     }
 
     #[test]
