@@ -1,6 +1,7 @@
 //! A real fleet for a test: a certificate authority, minions as processes of their own on
 //! 127.0.0.1, port 0, in a temporary folder; all gone when the test ends.
 
+pub mod direct;
 mod fleet;
 mod gate;
 mod minion;

@@ -1,0 +1,63 @@
+//! Shipped modules, compiled once and called directly: no minion, no wire.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex},
+    time::Duration,
+};
+
+use func::{
+    access::{Grant, Grants},
+    author::SHIPPED_GRANTS,
+    plugin::{CallContext, CallError, Engine, Plugin},
+    wire::Value,
+};
+
+use super::shipped_modules;
+
+/// A shipped module, compiled.
+pub fn compiled(name: &str) -> Arc<Plugin> {
+    static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::serving().unwrap());
+    static PLUGINS: LazyLock<Mutex<HashMap<String, Arc<Plugin>>>> = LazyLock::new(Mutex::default);
+    let mut plugins = PLUGINS.lock().unwrap();
+    let plugin = plugins.entry(name.to_owned()).or_insert_with(|| {
+        let built = shipped_modules().modules.iter().find(|built| built.name == name);
+        let path = &built.unwrap_or_else(|| panic!("no module `{name}` is shipped")).path;
+        Arc::new(Plugin::compile(&ENGINE, &std::fs::read(path).unwrap()).unwrap())
+    });
+    Arc::clone(plugin)
+}
+
+/// What is recommended to be granted to a shipped module.
+pub fn recommended(module: &str) -> Grant {
+    #[derive(serde::Deserialize)]
+    struct File {
+        grants: Grants,
+    }
+    let grants: File = toml::from_str(SHIPPED_GRANTS).unwrap();
+    let module = module.parse().unwrap();
+    grants.grants.for_module(&module, &module)
+}
+
+/// A grant as an operator writes it.
+pub fn grant(text: &str) -> Grant {
+    toml::from_str(text).unwrap()
+}
+
+/// Calls a method of a shipped module with this grant.
+pub async fn call_granted(method: &str, args: &[Value], grant: Grant) -> Result<Value, CallError> {
+    call_in(method, args, grant, false).await
+}
+
+/// The same, for what it would do.
+pub async fn dry_run(method: &str, args: &[Value], grant: Grant) -> Result<Value, CallError> {
+    call_in(method, args, grant, true).await
+}
+
+async fn call_in(method: &str, args: &[Value], grant: Grant, dry_run: bool) -> Result<Value, CallError> {
+    let mut context = CallContext::bare("test-minion", "tester", Duration::from_secs(30));
+    context.grant = Arc::new(grant);
+    context.dry_run = dry_run;
+    let module = method.split('.').next().unwrap();
+    compiled(module).call(&method.parse().unwrap(), args, context).await
+}
