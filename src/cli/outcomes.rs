@@ -53,13 +53,6 @@ pub(super) fn census(summary: &Summary) -> String {
     format!("{}: {total} host{}", named.join(", "), if total == 1 { "" } else { "s" })
 }
 
-/// The census as data.
-pub(super) fn summary_json(summary: &Summary) -> serde_json::Value {
-    let mut data = json!(summary);
-    data["total"] = json!(summary.total());
-    data
-}
-
 /// Writes outcomes folded: a line of hosts, then what they answered.
 pub(super) fn write_folded(hosts: &[(HostName, Outcome)], out: &mut dyn Write) -> io::Result<()> {
     let bold = anstyle::Style::new().bold();
@@ -93,7 +86,7 @@ impl Report for Outcomes {
     fn json(&self) -> serde_json::Value {
         let hosts: serde_json::Map<String, serde_json::Value> =
             self.hosts.iter().map(|(host, outcome)| (host.to_string(), outcome.to_json())).collect();
-        json!({ "method": self.method, "hosts": hosts, "summary": summary_json(&self.summary()) })
+        json!({ "method": self.method, "hosts": hosts, "summary": self.summary().to_json() })
     }
 
     fn exit(&self) -> Exit {

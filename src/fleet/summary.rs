@@ -46,6 +46,13 @@ impl Summary {
         ok + failed + unreachable + refused + timed_out + lost + cancelled + skipped
     }
 
+    /// For programs: each count and their sum.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut data = serde_json::json!(self);
+        data["total"] = self.total().into();
+        data
+    }
+
     /// Whether every host that was asked succeeded.
     pub fn all_well(&self) -> bool {
         self.ok + self.skipped == self.total()

@@ -86,7 +86,7 @@ impl JobView {
             "target": self.record.target, "method": self.record.method,
             "args": self.record.args.iter().map(crate::wire::Value::to_json).collect::<Vec<_>>(),
             "submitted": self.record.submitted, "fanned_out": self.progress.fanned_out, "ended": self.progress.ended,
-            "open": self.progress.open, "summary": self.summary(), "hosts": hosts,
+            "open": self.progress.open, "summary": self.summary().to_json(), "hosts": hosts,
         })
     }
 }
@@ -115,7 +115,7 @@ impl JobLine {
         json!({
             "id": self.id, "status": self.status().word(), "interrupted": self.interrupted,
             "submitted": self.submitted, "ended": self.progress.ended, "hosts": self.hosts,
-            "open": self.progress.open, "summary": self.progress.summary,
+            "open": self.progress.open, "summary": self.progress.summary.to_json(),
         })
     }
 }

@@ -63,6 +63,12 @@ async fn jobs_of_one_second_have_names_of_their_own_and_are_listed_in_order() {
     }
     let listed: Vec<_> = overlord.list().await.unwrap().into_iter().map(|line| line.id).collect();
     assert_eq!(listed, ids);
+    minion.finish(3);
+    let view = overlord.poll(&ids[0]).await.unwrap();
+    let line = overlord.list().await.unwrap().remove(0);
+    for data in [view.to_json(), line.to_json()] {
+        assert_eq!((&data["summary"]["ok"], &data["summary"]["total"]), (&1.into(), &1.into()), "{data}");
+    }
     assert_eq!(minion.ran(), 5);
 }
 
