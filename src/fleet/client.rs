@@ -102,7 +102,7 @@ impl Fleet {
         };
         let left = patience.saturating_sub(began.elapsed());
         let pace = request.own_pace().unwrap_or(Pace { piece: left, total: left });
-        let read = timeout(pace.total, self.read(host, connection, response, pace.piece)).await;
+        let read = timeout(pace.total, self.read(host, connection, response, after, pace.piece)).await;
         read.ok().flatten().unwrap_or_else(|| {
             let took = request.own_pace().map(|_| began.elapsed());
             Outcome::TimedOut { after: took.unwrap_or(after) }
@@ -173,6 +173,7 @@ impl Fleet {
         host: &Host,
         connection: Connection,
         response: Response<Incoming>,
+        after: Duration,
         patience: Duration,
     ) -> Option<Outcome> {
         let status = response.status();
@@ -194,16 +195,16 @@ impl Fleet {
             }
         }
         self.inner.pool.put(host, connection);
-        Some(of_response(status, &text))
+        Some(of_response(status, &text, after))
     }
 }
 
-fn of_response(status: StatusCode, body: &[u8]) -> Outcome {
+fn of_response(status: StatusCode, body: &[u8], given: Duration) -> Outcome {
     if status != StatusCode::OK {
         return Outcome::Refused { why: format!("it answered HTTP {status}") };
     }
     match parse_answer(body) {
-        Ok(answer) => Outcome::of_answer(answer),
+        Ok(answer) => Outcome::of_answer(answer, given),
         Err(error) => lost(&format!("the answer makes no sense: {error}")),
     }
 }

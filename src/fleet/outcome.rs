@@ -87,11 +87,24 @@ impl Outcome {
         }
     }
 
-    /// What an answer means. A list that begins with `REMOTE_ERROR` is a failure, a fault is a refusal.
-    pub fn of_answer(answer: Answer) -> Self {
+    /// What an answer means to a call that was given so long. A list that begins with `REMOTE_ERROR` is a failure, a fault
+    /// is a refusal.
+    pub fn of_answer(answer: Answer, given: Duration) -> Self {
         match answer {
             Answer::Fault(fault) => Self::Refused { why: fault.message },
-            Answer::Value(value) => RemoteError::from_value(&value).map_or(Self::Ok(value), Self::Failed),
+            Answer::Value(value) => match RemoteError::from_value(&value) {
+                Some(error) => Self::of_error(error, Some(given)),
+                None => Self::Ok(value),
+            },
+        }
+    }
+
+    /// What a method's failure means. The minion says which deadline it was, for its own limit may be shorter than what the
+    /// call was `given`; a deadline that nobody knows is a failure like others.
+    pub fn of_error(error: RemoteError, given: Option<Duration>) -> Self {
+        match error.deadline().or(given.filter(|_| error.is_deadline())) {
+            Some(after) => Self::TimedOut { after },
+            None => Self::Failed(error),
         }
     }
 
@@ -131,9 +144,10 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// A time for people: whole seconds without a fraction.
-fn seconds(time: Duration) -> String {
-    if time.subsec_nanos() == 0 { format!("{} s", time.as_secs()) } else { format!("{:.1} s", time.as_secs_f64()) }
+/// A time for people: seconds with at most one digit behind the point.
+pub(super) fn seconds(time: Duration) -> String {
+    let text = format!("{:.1}", time.as_secs_f64());
+    format!("{} s", text.strip_suffix(".0").unwrap_or(&text))
 }
 
 #[cfg(test)]
@@ -143,11 +157,21 @@ mod tests {
 
     #[test]
     fn answers_become_outcomes() {
+        let read = |answer| Outcome::of_answer(answer, Duration::from_secs(9));
         let error = RemoteError::new("UnknownMethod", "no `test.nope` here");
-        assert_eq!(Outcome::of_answer(Answer::Value(error.to_value())), Outcome::Failed(error));
-        assert_eq!(Outcome::of_answer(Answer::Value(3.into())), Outcome::Ok(3.into()));
-        let refused = Outcome::of_answer(Answer::Fault(Fault::refused("not you")));
-        assert_eq!(refused.to_string(), "refused: not you");
+        assert_eq!(read(Answer::Value(error.to_value())), Outcome::Failed(error));
+        assert_eq!(read(Answer::Value(3.into())), Outcome::Ok(3.into()));
+        assert_eq!(read(Answer::Fault(Fault::refused("not you"))).to_string(), "refused: not you");
+    }
+
+    #[test]
+    fn a_call_that_its_minion_ended_timed_out_after_the_limit_that_ended_it() {
+        let read = |error: RemoteError| Outcome::of_answer(Answer::Value(error.to_value()), Duration::from_secs(9));
+        let own = Duration::from_secs(2);
+        assert_eq!(read(RemoteError::timed_out("x", own)), Outcome::TimedOut { after: own });
+        let silent = RemoteError::new("TimedOut", "x");
+        assert_eq!(read(silent.clone()), Outcome::TimedOut { after: Duration::from_secs(9) });
+        assert_eq!(Outcome::of_error(silent.clone(), None), Outcome::Failed(silent), "no deadline is known");
     }
 
     #[test]
@@ -159,6 +183,7 @@ mod tests {
             (Outcome::Refused { why: "x".into() }, "refused: x"),
             (Outcome::TimedOut { after: Duration::from_millis(1500) }, "timed out: no result within 1.5 s"),
             (Outcome::TimedOut { after: Duration::from_secs(9) }, "timed out: no result within 9 s"),
+            (Outcome::TimedOut { after: Duration::from_micros(1_999_900) }, "timed out: no result within 2 s"),
             (Outcome::Lost { why: "x".into() }, "lost: x"),
             (Outcome::Cancelled, "cancelled"),
             (Outcome::Skipped(SkipReason::Down), "skipped: known to be down"),

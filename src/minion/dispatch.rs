@@ -211,7 +211,7 @@ impl<B: Backend> Dispatcher<B> {
                 let order = CallOrder { id, caller: entry.caller.peer.name.clone(), deadline };
                 let ended = tokio::time::timeout(deadline + GRACE, self.backend.call(target, args, order)).await;
                 ended.unwrap_or_else(|_| {
-                    Err(RemoteError::new("TimedOut", format!("the call took longer than {time:?}")))
+                    Err(RemoteError::timed_out(format!("the call took longer than {time:?}"), time))
                 })
             }
         };

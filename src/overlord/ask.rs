@@ -44,13 +44,8 @@ pub(super) fn report(answer: Outcome, timeout: Option<Duration>) -> Result<Repor
     }
 }
 
-/// The minion says which deadline it was: its own limit may be shorter than what was asked for.
 fn failure(error: RemoteError, timeout: Option<Duration>) -> Outcome {
-    match (error.kind.as_str(), error.deadline().or(timeout)) {
-        ("Cancelled", _) => Outcome::Cancelled,
-        ("TimedOut", Some(after)) => Outcome::TimedOut { after },
-        _ => Outcome::Failed(error),
-    }
+    if error.kind == "Cancelled" { Outcome::Cancelled } else { Outcome::of_error(error, timeout) }
 }
 
 fn shown(value: &Value) -> String {

@@ -142,6 +142,7 @@ impl CallError {
     /// Of a trap the caller gets the message and the frame; the whole trace is for the job's log.
     pub fn to_remote_error(&self) -> RemoteError {
         let trace = match self {
+            Self::TimedOut { after } => return RemoteError::timed_out(self.to_string(), *after),
             Self::Trapped { frame: Some(frame), .. } => format!("at {frame}"),
             Self::Failed { detail, .. } => detail.clone(),
             _ => String::new(),

@@ -39,8 +39,13 @@ impl RemoteError {
 
     /// The deadline that passed, if [`timed_out`](Self::timed_out) made this.
     pub fn deadline(&self) -> Option<Duration> {
-        let millis = self.trace.strip_prefix(DEADLINE).filter(|_| self.kind == TIMED_OUT)?;
+        let millis = self.trace.strip_prefix(DEADLINE).filter(|_| self.is_deadline())?;
         millis.parse().ok().map(Duration::from_millis)
+    }
+
+    /// Whether it is a deadline that passed, known or not.
+    pub fn is_deadline(&self) -> bool {
+        self.kind == TIMED_OUT
     }
 
     /// The list that travels.

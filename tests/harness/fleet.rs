@@ -149,7 +149,10 @@ impl Fleet {
             (status != Value::Int(JobStatus::Running.code())).then_some((status, result))
         });
         assert_eq!(status, Value::Int(JobStatus::Finished.code()), "{method}: {result:?}");
-        RemoteError::from_value(&result).map_or(Outcome::Ok(result), Outcome::Failed)
+        match RemoteError::from_value(&result) {
+            Some(error) => Outcome::of_error(error, None),
+            None => Outcome::Ok(result),
+        }
     }
 
     /// The error that a method answers when it is called directly.

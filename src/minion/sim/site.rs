@@ -83,7 +83,7 @@ impl Backend for Site {
         let work = work(self.plugins.clone(), target, args, order);
         tokio::time::timeout(deadline, work)
             .await
-            .unwrap_or_else(|_| Err(RemoteError::new("TimedOut", format!("the call took longer than {deadline:?}"))))
+            .unwrap_or_else(|_| Err(RemoteError::timed_out(format!("the call took longer than {deadline:?}"), deadline)))
     }
 
     async fn submit(&self, target: SiteMethod, args: Vec<Value>, order: JobOrder) -> Result<MinionJobId, Refusal> {
