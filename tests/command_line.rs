@@ -100,3 +100,15 @@ fn hosts_that_are_down_do_not_take_the_types_of_a_call_away() {
     fleet.minion("web1").stop();
     assert!(fleet.func(["call", "*", "greeting.hello", "123"]).expect(6).err.contains("no host told the types"));
 }
+
+#[test]
+fn the_timeout_is_for_all_that_is_waited_for() {
+    let mut fleet = Fleet::start(["web1"]);
+    fleet.minion("web1").freeze();
+    let began = std::time::Instant::now();
+    // The types are asked for first, and then the method is called.
+    let answer = fleet.func(["call", "web1", "test.add", "1", "2", "--timeout", "6s"]).expect(6);
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(answer.out.contains("unreachable"), "{}", answer.out);
+    fleet.minion("web1").thaw();
+}

@@ -15,7 +15,7 @@ use crate::wire::Value;
 /// So many hosts that answered something else are believed.
 const BELIEVED: usize = 3;
 
-/// A host that has not answered for so long gets company.
+/// A host that has not answered for so long, or for a quarter of the whole time, gets company.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The longest that is looked for somebody who answers.
@@ -31,7 +31,8 @@ pub(super) async fn first_answer<T>(
     options: CallOptions,
     good: impl Fn(Value) -> Option<T>,
 ) -> Result<(HostName, T), Option<(HostName, Outcome)>> {
-    let deadline = Instant::now() + options.timeout.unwrap_or(LONGEST).min(LONGEST);
+    let longest = options.timeout.unwrap_or(LONGEST).min(LONGEST);
+    let deadline = Instant::now() + longest;
     let mut hosts = selection.hosts.iter();
     let mut asked = FuturesUnordered::new();
     let (mut answered, mut last) = (0, None);
@@ -47,7 +48,7 @@ pub(super) async fn first_answer<T>(
         }
         let left = deadline.saturating_duration_since(Instant::now());
         // One host after the other: a whole fleet is not asked what any of them can tell.
-        let patience = if next.is_some() { PATIENCE.min(left) } else { left };
+        let patience = if next.is_some() { PATIENCE.min(longest / 4).min(left) } else { left };
         match timeout(patience, asked.next()).await {
             Ok(None) => return Err(last),
             Ok(Some(Some((host, Outcome::Ok(value))))) => match good(value) {

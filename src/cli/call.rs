@@ -1,6 +1,7 @@
 //! `func call`: one method on many machines.
 
 use std::pin::pin;
+use std::time::Instant;
 
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -72,9 +73,11 @@ impl Call {
             return Ok(Box::new(JobReport(view)));
         }
         let hosts = Context::block_on(async {
+            let began = Instant::now();
             let args = self.arguments(&overlord, &selection).await?;
             let progress = Progress::new(context, selection.len());
-            let mut answers = pin!(overlord.call(selection, &self.method, args, self.fleet.call_options())?);
+            let options = self.fleet.call_options_after(began.elapsed());
+            let mut answers = pin!(overlord.call(selection, &self.method, args, options)?);
             let mut hosts = Vec::new();
             while let Some(answer) = answers.next().await {
                 hosts.push(answer);
@@ -99,9 +102,11 @@ impl Call {
 
     /// Writes the whole job durably; nothing is sent yet.
     async fn submit(&self, overlord: &Overlord, selection: Selection) -> Result<FanOut, Failure> {
+        let began = Instant::now();
         let args = self.arguments(overlord, &selection).await?;
         let options = JobOptions {
             forks: self.fleet.forks as usize,
+            acceptance: self.fleet.left_after(began.elapsed()),
             timeout: self.job_timeout.map(Period::duration),
             give_up_after: self.give_up_after.duration(),
         };

@@ -1,6 +1,7 @@
 //! How a fleet is reached: the options that `call`, `ping` and `doc` share.
 
 use std::ops::Deref;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -20,7 +21,7 @@ pub(super) struct FleetOptions {
     /// Have at most so many calls under way at a time
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) forks: u32,
-    /// Give each host so long to answer
+    /// Give each host so long to answer, with `--async` to accept the job
     #[arg(long, value_name = "PERIOD", default_value = "60s")]
     timeout: Period,
 }
@@ -35,7 +36,17 @@ impl FleetOptions {
 
     /// The bounds on the call.
     pub(super) fn call_options(&self) -> CallOptions {
-        CallOptions { forks: self.forks as usize, timeout: Some(self.timeout.duration()), max_fail: None }
+        self.call_options_after(Duration::ZERO)
+    }
+
+    /// The bounds on a call before which something else was asked: the operator's patience is for both.
+    pub(super) fn call_options_after(&self, spent: Duration) -> CallOptions {
+        CallOptions { forks: self.forks as usize, timeout: Some(self.left_after(spent)), max_fail: None }
+    }
+
+    /// What is left of a host's time.
+    pub(super) fn left_after(&self, spent: Duration) -> Duration {
+        self.timeout.duration().saturating_sub(spent)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::overlord::{CallOptions, Overlord};
 use crate::wire::Value;
 
 /// The parameters of `method`, from the first chosen host that knows it. `None` when none does: then the
-/// call itself will say why, or nobody is there, which is said here.
+/// call itself will say why, or nobody is there, which is said here. At least half of the time is left for the call.
 pub(super) async fn of(
     overlord: &Overlord,
     selection: &Selection,
@@ -18,6 +18,7 @@ pub(super) async fn of(
 ) -> Option<Vec<Parameter>> {
     let question: MethodName = format!("{}.get_method_args", method.module()).parse().ok()?;
     let known = |answer: Value| arguments::described(&answer).remove(method.method());
+    let options = CallOptions { timeout: options.timeout.map(|time| time / 2), ..options };
     match first_answer(overlord, selection, &question, &[], options, known).await {
         Ok((_, described)) => Some(described.parameters),
         Err(Some((_, Outcome::Failed(_) | Outcome::Refused { .. }))) => None,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How long a minion has to begin its answer to a question, on top of the time that it may wait for the job.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How fast the answer, which may be a long result over a thin line, has to come then.
 const PACE: Pace = Pace { piece: Duration::from_secs(10), total: Duration::from_mins(30) };

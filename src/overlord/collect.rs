@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     Error, HostState, JobView, Overlord,
     ask::{question, report},
-    fan_out::Desk,
+    fan_out::{ACCEPTANCE, Desk},
     recorder::Recorder,
     state::{Event, Report},
     transactions::{Part, Work},
@@ -110,7 +110,7 @@ impl Overlord {
         };
         // What was doubtful before we had the lock may have been settled by whoever had it.
         let work = self.work(id).await?;
-        let desk = Desk::new(self, id.clone(), work.view.record)?;
+        let desk = Desk::new(self, id.clone(), work.view.record, ACCEPTANCE)?;
         desk.settle(work.parts.into_iter().filter(Part::is_doubtful).collect()).await;
         desk.recorder.finish().await
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     Error, JobRecord, JobView, Overlord,
-    ask::{question, report},
+    ask::{PATIENCE, question, report},
     lock::JobLock,
     recorder::Recorder,
     state::{Event, HostState, Report},
@@ -22,8 +22,8 @@ use crate::{
 /// So many hosts are noted as "about to be sent" in one commit.
 const CHUNK: usize = 256;
 
-/// How long a minion has to accept a job.
-const ACCEPTANCE: Duration = Duration::from_secs(30);
+/// How long a minion has to accept a job, unless somebody says otherwise.
+pub(super) const ACCEPTANCE: Duration = Duration::from_secs(30);
 
 /// Hosts of which it is not known whether they got their part are asked so often before the fan-out counts as done; after
 /// that, whoever waits for the job goes on asking.
@@ -35,11 +35,12 @@ pub struct FanOut {
     overlord: Overlord,
     id: OverlordJobId,
     lock: JobLock,
+    acceptance: Duration,
 }
 
 impl FanOut {
-    pub(super) fn new(overlord: Overlord, id: OverlordJobId, lock: JobLock) -> Self {
-        Self { overlord, id, lock }
+    pub(super) fn new(overlord: Overlord, id: OverlordJobId, lock: JobLock, acceptance: Duration) -> Self {
+        Self { overlord, id, lock, acceptance }
     }
 
     /// The job.
@@ -49,11 +50,11 @@ impl FanOut {
 
     /// Sends every host its part, and answers how the job stands then: partial, or finished if no minion has work.
     pub async fn run(self) -> Result<JobView, Error> {
-        let Self { overlord, id, lock } = self;
+        let Self { overlord, id, lock, acceptance } = self;
         let ledger = overlord.ledger();
         let work = overlord.work(&id).await?;
         if work.view.progress.open > 0 {
-            let desk = Desk::new(&overlord, id.clone(), work.view.record)?;
+            let desk = Desk::new(&overlord, id.clone(), work.view.record, acceptance)?;
             let result = desk.hand_out(&overlord, work.parts).await;
             // What was learned is kept, also when something failed.
             desk.recorder.finish().await.and(result)?;
@@ -70,15 +71,22 @@ pub(super) struct Desk {
     id: OverlordJobId,
     record: JobRecord,
     request: Request,
+    /// How long a minion has to answer.
+    acceptance: Duration,
     pub(super) recorder: Recorder,
 }
 
 impl Desk {
-    pub(super) fn new(overlord: &Overlord, id: OverlordJobId, record: JobRecord) -> Result<Self, Error> {
+    pub(super) fn new(
+        overlord: &Overlord,
+        id: OverlordJobId,
+        record: JobRecord,
+        acceptance: Duration,
+    ) -> Result<Self, Error> {
         let call = Call::new(format!("async.{}", record.method), record.args.clone());
-        let request = Request::new(&call).timeout(ACCEPTANCE).overlord_job(&id);
+        let request = Request::new(&call).timeout(acceptance).overlord_job(&id);
         let recorder = Recorder::start(overlord.ledger().clone(), id.clone());
-        Ok(Self { fleet: overlord.fleet()?.clone(), id, record, request, recorder })
+        Ok(Self { fleet: overlord.fleet()?.clone(), id, record, request, acceptance, recorder })
     }
 
     async fn hand_out(&self, overlord: &Overlord, parts: Vec<Part>) -> Result<(), Error> {
@@ -115,7 +123,8 @@ impl Desk {
             while asked.len() < self.record.forks
                 && let Some(part) = rest.next()
             {
-                let answer = self.fleet.spawn(part.host.clone(), question(&part.job, Duration::ZERO));
+                let question = question(&part.job, Duration::ZERO).timeout(self.acceptance.min(PATIENCE));
+                let answer = self.fleet.spawn(part.host.clone(), question);
                 asked.push(async move { (part, answer.await.1) });
             }
             let Some((part, answer)) = asked.next().await else { break };

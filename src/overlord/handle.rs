@@ -9,7 +9,7 @@ use std::{
 use futures_util::stream::{self, Stream, StreamExt};
 use jiff::Timestamp;
 
-use super::{Error, FanOut, JobLine, JobRecord, JobView, ledger::Ledger, transactions::Work};
+use super::{Error, FanOut, JobLine, JobRecord, JobView, fan_out::ACCEPTANCE, ledger::Ledger, transactions::Work};
 use crate::{
     ca::{Host, Inventory},
     config::Home,
@@ -68,6 +68,8 @@ pub struct CallOptions {
 pub struct JobOptions {
     /// At most this many submissions are in flight at a time.
     pub forks: usize,
+    /// How long each host has to accept its part.
+    pub acceptance: Duration,
     /// How long the method may run on each host; the minion's own limit if `None`.
     pub timeout: Option<Duration>,
     /// How long after submission the hosts that still have no result are given up.
@@ -82,7 +84,7 @@ impl Default for CallOptions {
 
 impl Default for JobOptions {
     fn default() -> Self {
-        Self { forks: 64, timeout: None, give_up_after: Duration::from_hours(7 * 24) }
+        Self { forks: 64, acceptance: ACCEPTANCE, timeout: None, give_up_after: Duration::from_hours(7 * 24) }
     }
 }
 
@@ -162,14 +164,14 @@ impl Overlord {
             give_up_after: options.give_up_after,
         };
         let (id, lock) = self.inner.ledger.plan(record, selection).await?;
-        Ok(FanOut::new(self.clone(), id, lock))
+        Ok(FanOut::new(self.clone(), id, lock, options.acceptance))
     }
 
     /// Goes on with a job whose fan-out was interrupted. Nothing is run twice.
     pub async fn resume(&self, id: &OverlordJobId) -> Result<FanOut, Error> {
         self.inner.ledger.view(id).await?;
         let lock = self.lock(id).await?;
-        Ok(FanOut::new(self.clone(), id.clone(), lock))
+        Ok(FanOut::new(self.clone(), id.clone(), lock, ACCEPTANCE))
     }
 
     /// What the store knows of a job. No connection is opened.

@@ -81,9 +81,9 @@ impl Backend for Site {
     async fn call(&self, target: SiteMethod, args: Vec<Value>, order: CallOrder) -> Result<Value, RemoteError> {
         let deadline = order.deadline;
         let work = work(self.plugins.clone(), target, args, order);
-        tokio::time::timeout(deadline, work)
-            .await
-            .unwrap_or_else(|_| Err(RemoteError::timed_out(format!("the call took longer than {deadline:?}"), deadline)))
+        tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
+            Err(RemoteError::timed_out(format!("the call took longer than {deadline:?}"), deadline))
+        })
     }
 
     async fn submit(&self, target: SiteMethod, args: Vec<Value>, order: JobOrder) -> Result<MinionJobId, Refusal> {

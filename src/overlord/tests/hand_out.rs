@@ -1,8 +1,10 @@
 //! Every part is sent, and none runs twice, whatever breaks.
 
-use super::{World, host, is_sent, minion::Mode, until, words};
+use std::time::Duration;
+
+use super::{World, host, is_sent, minion::Mode, submit, until, words};
 use crate::{
-    overlord::Error,
+    overlord::{Error, JobOptions},
     wire::JobStatus::{Finished, Partial, Running},
 };
 
@@ -98,4 +100,17 @@ async fn what_a_minion_will_not_or_cannot_do_is_its_outcome_at_once() {
     assert!(view.is_finished());
     let summary = view.summary();
     assert_eq!((summary.unreachable, summary.refused, summary.failed, summary.total()), (1, 1, 1, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_hangs_holds_the_hand_out_up_for_as_long_as_it_may_and_no_longer() {
+    let world = World::new();
+    let minion = world.minion("m1").await;
+    minion.close_gate();
+    let overlord = world.overlord();
+    let options = JobOptions { acceptance: Duration::from_millis(300), ..JobOptions::default() };
+    let handing_out = submit(&overlord, options).await.run();
+    let view =
+        tokio::time::timeout(JobOptions::default().acceptance, handing_out).await.expect("it was held up").unwrap();
+    assert_eq!(words(&view), (Partial, vec!["SENT"]));
 }
