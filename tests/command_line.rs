@@ -112,3 +112,15 @@ fn the_timeout_is_for_all_that_is_waited_for() {
     assert!(answer.out.contains("unreachable"), "{}", answer.out);
     fleet.minion("web1").thaw();
 }
+
+#[test]
+fn a_store_that_cannot_be_used_is_named_with_what_to_do() {
+    let fleet = Fleet::empty();
+    std::fs::write(fleet.home().join("store"), "in the way").unwrap();
+    let refused = fleet.func(["job", "list"]).expect(3);
+    assert!(
+        refused.err.contains("store`") && refused.err.contains("hint: something else is in its place"),
+        "{}",
+        refused.err
+    );
+}

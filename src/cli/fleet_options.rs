@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use crate::config::Period;
 use crate::fleet::{Selection, Selector, Target};
-use crate::overlord::{self, CallOptions, Overlord, OverlordConfig};
+use crate::overlord::{CallOptions, Overlord, OverlordConfig};
 
 /// Which hosts, and how many at a time.
 #[derive(Debug, Clone, Args)]
@@ -77,27 +77,4 @@ impl Drop for WarningOverlord {
 /// The target that means everybody.
 pub(super) fn everybody() -> Result<Target, Failure> {
     "*".parse().or_exit(Exit::Internal)
-}
-
-impl From<overlord::Error> for Failure {
-    fn from(error: overlord::Error) -> Self {
-        use overlord::Error as E;
-        let (exit, hint) = match &error {
-            E::UnknownJob { .. } => (Exit::Configuration, "list the jobs with `func job list`"),
-            E::BeingHandedOut { .. } => {
-                (Exit::StillRunning, "look at it with `func job status`, or wait with `func job wait`")
-            }
-            E::NoHost(_) => (Exit::NoHost, "list the minions with `func hosts`"),
-            E::Down(_) | E::Inventory(_) => {
-                (Exit::Configuration, "mend that file, or run this as a user who may read it")
-            }
-            E::Identity(_) => (
-                Exit::Identity,
-                "make an identity with `func ca init`; where there is an authority already, issue one with \
-                 `func ca issue NAME --role overlord --out DIR` and put its files there",
-            ),
-            _ => return Self::new(Exit::Internal, error),
-        };
-        Self::new(exit, error).hint(hint)
-    }
 }

@@ -14,7 +14,7 @@ use super::report::{Lines, Report};
 use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{HostName, OverlordJobId};
-use crate::overlord::{JobLine, JobView};
+use crate::overlord::{JobLine, JobList, JobView};
 use crate::wire::JobStatus;
 use clap::{Args, Subcommand};
 
@@ -47,7 +47,10 @@ impl List {
     #[expect(clippy::unused_self, reason = "every command runs the same way")]
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
-        let jobs = Context::block_on(async { Ok(overlord.list().await?) })?;
+        let JobList { jobs, unreadable } = Context::block_on(async { Ok(overlord.list().await?) })?;
+        for row in unreadable {
+            Context::warn(format!("the job `{}` cannot be shown: {}", render::visible(&row.key), row.error));
+        }
         let rows: Vec<Vec<String>> = jobs
             .iter()
             .map(|job| {

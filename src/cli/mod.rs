@@ -13,6 +13,7 @@ mod exit;
 mod failure;
 mod fleet_options;
 mod handing_out;
+mod hints;
 mod hosts;
 mod job;
 mod minion;

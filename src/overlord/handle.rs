@@ -9,7 +9,7 @@ use std::{
 use futures_util::stream::{self, Stream, StreamExt};
 use jiff::Timestamp;
 
-use super::{Error, FanOut, JobLine, JobRecord, JobView, fan_out::ACCEPTANCE, ledger::Ledger, transactions::Work};
+use super::{Error, FanOut, JobList, JobRecord, JobView, fan_out::ACCEPTANCE, ledger::Ledger, transactions::Work};
 use crate::{
     ca::{Host, Inventory},
     config::Home,
@@ -180,7 +180,7 @@ impl Overlord {
     }
 
     /// Every job, oldest first, as the store knows them.
-    pub async fn list(&self) -> Result<Vec<JobLine>, Error> {
+    pub async fn list(&self) -> Result<JobList, Error> {
         self.inner.ledger.list().await
     }
 

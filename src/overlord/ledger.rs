@@ -11,7 +11,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Error, JobLine, JobRecord, JobView,
+    Error, JobList, JobRecord, JobView,
     lock::JobLock,
     state::Event,
     transactions::{Work, fanned_out, list, plan, record, view, work},
@@ -104,7 +104,7 @@ impl Ledger {
     }
 
     /// Every job, oldest first.
-    pub(super) async fn list(&self) -> Result<Vec<JobLine>, Error> {
+    pub(super) async fn list(&self) -> Result<JobList, Error> {
         let locks = self.inner.locks.clone();
         self.act(move |tables| list(tables, &locks)).await
     }

@@ -34,4 +34,4 @@ pub use fan_out::FanOut;
 pub use handle::{CallOptions, JobOptions, Overlord, OverlordConfig};
 pub use record::{JobRecord, Progress};
 pub use state::HostState;
-pub use view::{HostView, JobLine, JobView};
+pub use view::{HostView, JobLine, JobList, JobView};

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use jiff::Timestamp;
 
 use super::{
-    Error, HostState, HostView, JobLine, JobRecord, JobView, Progress,
+    Error, HostState, HostView, JobLine, JobList, JobRecord, JobView, Progress,
     lock::JobLock,
     record::{Jobs, Map, Mapped, ProgressRows, States},
     state::{Event, step},
@@ -17,7 +17,7 @@ use crate::{
     ca::Host,
     fleet::{Outcome, Selection},
     ids::{HostName, MinionJobId, OverlordJobId},
-    store::Tables,
+    store::{self, Table, Tables, Unreadable},
 };
 
 /// A job with everything that is needed to work on it.
@@ -139,17 +139,27 @@ pub(super) fn work(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) ->
     Ok(Work { view, parts })
 }
 
-/// Every job, oldest first.
-pub(super) fn list(tables: &mut Tables<'_>, locks: &Path) -> Result<Vec<JobLine>, Error> {
-    let mut progress: BTreeMap<_, _> = tables.all::<ProgressRows>()?.into_iter().collect();
+/// Every job, oldest first. A row that cannot be read costs its own job, which is named.
+pub(super) fn list(tables: &mut Tables<'_>, locks: &Path) -> Result<JobList, Error> {
+    let (progress, no_progress) = tables.readable::<ProgressRows>()?;
+    let (jobs, mut unreadable) = tables.readable::<Jobs>()?;
+    let mut progress: BTreeMap<_, _> = progress.into_iter().collect();
     let mut lines = Vec::new();
-    for (id, record) in tables.all::<Jobs>()? {
-        let progress = progress.remove(&id).unwrap_or_default();
+    for (id, record) in jobs {
+        let Some(progress) = progress.remove(&id) else {
+            let found = no_progress.iter().find(|row| row.key == id.as_str()).cloned();
+            unreadable.push(found.unwrap_or_else(|| Unreadable { key: id.to_string(), error: gone::<ProgressRows>() }));
+            continue;
+        };
         let interrupted = is_interrupted(&progress, locks, &id);
         lines.push(JobLine { id, submitted: record.submitted, progress, hosts: record.hosts, interrupted });
     }
     lines.sort_by(|a, b| (a.submitted, &a.id).cmp(&(b.submitted, &b.id)));
-    Ok(lines)
+    Ok(JobList { jobs: lines, unreadable })
+}
+
+fn gone<T: Table>() -> store::Error {
+    store::Error::Row { table: T::NAME, doing: "read", why: "it is gone".into() }
 }
 
 /// To be asked inside the transaction that read `progress`: whoever hands the job out notes its end before it lets go of

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     fleet::{Outcome, Summary},
     ids::{HostName, MinionJobId, OverlordJobId},
+    store::Unreadable,
     wire::JobStatus,
 };
 
@@ -54,6 +55,15 @@ pub struct JobLine {
     pub hosts: usize,
     /// Whether it is still to be handed out and nobody does so.
     pub interrupted: bool,
+}
+
+/// The jobs that the store knows.
+#[derive(Debug, Clone, Default)]
+pub struct JobList {
+    /// Oldest first.
+    pub jobs: Vec<JobLine>,
+    /// Those whose records cannot be read.
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl JobView {

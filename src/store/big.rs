@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -64,7 +64,12 @@ impl Folder {
     /// Reads a value back, whole and unchanged or not at all.
     pub(super) fn read(&self, pointer: &Pointer) -> Result<Vec<u8>, Error> {
         let path = self.path.join(&pointer.name);
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Broken { path, why: "the file of a big value is gone".into() });
+            }
+            other => other.map_err(Error::io("read", &path))?,
+        };
         if bytes.len() as u64 != pointer.length || crc32fast::hash(&bytes) != pointer.check {
             return Err(Error::Broken { path, why: "the file does not hold what was written to it".into() });
         }

@@ -112,7 +112,7 @@ impl Disk {
         let flushed = self.sled().flush().map_err(|error| io::Error::other(error.to_string()));
         if let Err(error) = flushed.and_then(|_| self.file.sync_data()) {
             self.suspect = true;
-            return Err(Error::Commit { source: error.into() });
+            return Err(Error::Commit { path: self.data.clone(), source: error.into() });
         }
         self.dirty = false;
         self.witness.commit(self.head.commits)?;

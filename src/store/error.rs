@@ -68,8 +68,10 @@ pub enum Error {
         why: String,
     },
     /// A commit did not reach the disk; nothing since the last good commit is certain.
-    #[error("the store could not be written to disk; what was being saved is not")]
+    #[error("the store `{}` could not be written to disk; what was being saved is not", path.display())]
     Commit {
+        /// The store's folder.
+        path: PathBuf,
         /// The system's own words.
         source: Arc<io::Error>,
     },
@@ -89,6 +91,14 @@ impl Error {
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source: Arc::new(source) }
+    }
+
+    /// What the system refused, if that is what went wrong.
+    pub fn refused(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Io { source, .. } | Self::Commit { source, .. } => Some(source.kind()),
+            _ => None,
+        }
     }
 
     /// Whether the data itself is to blame, rather than the system around it.

@@ -41,4 +41,4 @@ pub use error::Error;
 pub use handle::{Store, once};
 pub use opening::{Opening, SetAside};
 pub use table::{Key, Table};
-pub use tables::{Rows, Tables};
+pub use tables::{Rows, Tables, Unreadable};

@@ -76,7 +76,7 @@ fn open_checked(data: &Path) -> Result<(Parts, usize), Error> {
     let as_found = data.join("db.as-found");
     if seen.closed.is_some() && seen.closed != stamp {
         // Somebody changed the file since it was closed, and sled writes over what it does not understand.
-        fs::copy(&db_path, &as_found).map_err(Error::io("copy", &db_path))?;
+        copy_whole(&db_path, &as_found)?;
     }
     // No flushing thread: every commit flushes, and a second writer would only cost time.
     let config = sled::Config::new().path(&sled_path).flush_every_ms(None).cache_capacity(64 << 20);
@@ -118,6 +118,19 @@ fn open_checked(data: &Path) -> Result<(Parts, usize), Error> {
     Ok((Parts { db, db_path, file, data: data.to_owned(), big, head, witness }, collected))
 }
 
+/// Copies a file, all of it or nothing. A copy that is there already is of an opening that did not get to its end, and older
+/// than what sled may have written since: it stays.
+fn copy_whole(from: &Path, to: &Path) -> Result<(), Error> {
+    if to.exists() {
+        return Ok(());
+    }
+    let part = to.with_extension("part");
+    fs::copy(from, &part).and_then(|_| fs::rename(&part, to)).map_err(|error| {
+        drop(fs::remove_file(&part));
+        Error::io("copy", from)(error)
+    })
+}
+
 /// Reads every row, and counts them: sled forgets torn ones without a word.
 fn check_rows(data: &Path, db: &sled::Db, head: &Head) -> Result<(), Error> {
     let mut rows = 0;
@@ -149,4 +162,23 @@ fn restore(aside: &Path, data: &Path) {
 
 fn make_folder(path: &Path) -> Result<(), Error> {
     durable::create_folder(path, 0o700).map_err(Error::io("create", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_breaks_off_leaves_nothing_and_one_that_is_there_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (to, good) = (dir.path().join("db.as-found"), dir.path().join("db"));
+        // Its first page is not mapped, so it opens and cannot be read.
+        assert!(copy_whole(Path::new("/proc/self/mem"), &to).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        fs::write(&good, "as found").unwrap();
+        copy_whole(&good, &to).unwrap();
+        fs::write(&good, "written over since").unwrap();
+        copy_whole(&good, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "as found");
+    }
 }

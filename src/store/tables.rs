@@ -15,6 +15,15 @@ const IN_FILE: u8 = 1;
 /// Rows in the order of their keys.
 pub type Rows<K, V> = Vec<(K, V)>;
 
+/// A row that cannot be read.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    /// Its key, as far as that is text.
+    pub key: String,
+    /// What is wrong with it.
+    pub error: Error,
+}
+
 /// The tables, inside one transaction: all of its writes are kept, or none.
 #[derive(Debug)]
 pub struct Tables<'a> {
@@ -58,6 +67,21 @@ impl<'a> Tables<'a> {
     pub fn all<T: Table>(&self) -> Result<Rows<T::Key, T::Value>, Error> {
         let start = prefix::<T>();
         self.rows::<T, T::Key>(&start)
+    }
+
+    /// All rows of a table that can be read, in the order of their keys, and what is wrong with the others.
+    pub fn readable<T: Table>(&self) -> Result<(Rows<T::Key, T::Value>, Vec<Unreadable>), Error> {
+        let start = prefix::<T>();
+        let (mut good, mut bad) = (Rows::new(), Vec::new());
+        for (key, row) in self.raw_rows(&start)? {
+            let rest = &key[start.len()..];
+            let read = self.seen(read_key(T::NAME, rest)).and_then(|key| Ok((key, self.value::<T>(&row)?)));
+            match read {
+                Ok(row) => good.push(row),
+                Err(error) => bad.push(Unreadable { key: String::from_utf8_lossy(rest).into_owned(), error }),
+            }
+        }
+        Ok((good, bad))
     }
 
     /// All rows of a table of pairs that share the first part of their key.
@@ -120,20 +144,26 @@ impl<'a> Tables<'a> {
     fn rows<T: Table, K: Key>(&self, start: &[u8]) -> Result<Rows<K, T::Value>, Error> {
         let read =
             |key: &[u8], row: &[u8]| Ok((self.seen(read_key(T::NAME, &key[start.len()..]))?, self.value::<T>(row)?));
-        let written = self.writes.range(start.to_vec()..).take_while(|(key, _)| key.starts_with(start));
-        let mut written = written.peekable();
-        if written.peek().is_none() {
+        if self.written(start).next().is_none() {
             return self.seen(self.disk.scan(start, read));
         }
+        self.raw_rows(start)?.iter().map(|(key, row)| read(key, row)).collect()
+    }
+
+    fn written(&self, start: &[u8]) -> impl Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)> {
+        self.writes.range(start.to_vec()..).take_while(move |(key, _)| key.starts_with(start))
+    }
+
+    fn raw_rows(&self, start: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
         let copied = self.disk.scan(start, |key, row| Ok((key.to_vec(), row.to_vec())));
         let mut rows: BTreeMap<_, _> = self.seen(copied)?.into_iter().collect();
-        for (key, value) in written {
+        for (key, value) in self.written(start) {
             match value {
                 Some(value) => rows.insert(key.clone(), value.clone()),
                 None => rows.remove(key),
             };
         }
-        rows.iter().map(|(key, row)| read(key, row)).collect()
+        Ok(rows)
     }
 
     fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
@@ -146,7 +176,8 @@ impl<'a> Tables<'a> {
     fn value<T: Table>(&self, row: &[u8]) -> Result<T::Value, Error> {
         let Some((version, rest)) = row.split_first() else { return self.seen(Err(unreadable::<T>())) };
         if let Some(pointer) = pointer(row) {
-            return decode::<T>(*version, &self.disk.big().read(&pointer)?);
+            let bytes = self.seen(self.disk.big().read(&pointer))?;
+            return self.seen(decode::<T>(*version, &bytes));
         }
         match rest.split_first() {
             Some((&INLINE, bytes)) => self.seen(decode::<T>(*version, bytes)),

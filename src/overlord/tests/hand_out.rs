@@ -21,7 +21,7 @@ async fn a_job_dropped_before_it_was_sent_is_interrupted_and_can_be_resumed() {
     drop(fan_out);
     let view = overlord.status(&id).await.unwrap();
     assert_eq!((words(&view), view.interrupted), ((Running, vec!["PLANNED"]), true));
-    assert!(overlord.list().await.unwrap()[0].interrupted);
+    assert!(overlord.list().await.unwrap().jobs[0].interrupted);
     assert!(overlord.wait(&id, None, |_, _| {}).await.unwrap().interrupted, "waiting for nobody");
 
     let view = overlord.resume(&id).await.unwrap().run().await.unwrap();

@@ -31,7 +31,7 @@ async fn an_overlord_killed_in_mid_fan_out_is_gone_on_with_and_runs_nothing_twic
         .unwrap();
     let looker = world.overlord();
     let id = loop {
-        if let Some(line) = looker.list().await.unwrap().pop() {
+        if let Some(line) = looker.list().await.unwrap().jobs.pop() {
             break line.id;
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -6,7 +6,9 @@ use super::{World, host, submit, words};
 use crate::{
     config::Home,
     fleet::{FleetOptions, Outcome, SkipReason},
+    ids::OverlordJobId,
     overlord::{Error, JobOptions, Overlord, OverlordConfig},
+    store::{Table, once},
     wire::JobStatus,
 };
 
@@ -43,7 +45,7 @@ async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
         assert_eq!(overlord.status(&id).await.unwrap(), view);
         assert_eq!(overlord.poll(&id).await.unwrap(), view);
         assert_eq!(overlord.wait(&id, None, |_, _| {}).await.unwrap(), view);
-        let list = overlord.list().await.unwrap();
+        let list = overlord.list().await.unwrap().jobs;
         assert_eq!((&list[0].id, list[0].status(), list[0].hosts), (&id, JobStatus::Finished, 2));
         assert_eq!(overlord.resume(&id).await.unwrap().run().await.unwrap(), view);
     }
@@ -61,11 +63,11 @@ async fn jobs_of_one_second_have_names_of_their_own_and_are_listed_in_order() {
         ids.push(fan_out.id().clone());
         fan_out.run().await.unwrap();
     }
-    let listed: Vec<_> = overlord.list().await.unwrap().into_iter().map(|line| line.id).collect();
+    let listed: Vec<_> = overlord.list().await.unwrap().jobs.into_iter().map(|line| line.id).collect();
     assert_eq!(listed, ids);
     minion.finish(3);
     let view = overlord.poll(&ids[0]).await.unwrap();
-    let line = overlord.list().await.unwrap().remove(0);
+    let line = overlord.list().await.unwrap().jobs.remove(0);
     for data in [view.to_json(), line.to_json()] {
         assert_eq!((&data["summary"]["ok"], &data["summary"]["total"]), (&1.into(), &1.into()), "{data}");
     }
@@ -119,4 +121,30 @@ async fn an_overlord_that_keeps_its_store_open_answers_the_same() {
     assert!(view.is_finished());
     drop(daemon);
     assert_eq!(world.overlord().status(&id).await.unwrap(), view);
+}
+
+/// The table `jobs` as another program would have written it.
+struct Odd;
+
+impl Table for Odd {
+    const NAME: &'static str = "jobs";
+    const VERSION: u8 = 1;
+    type Key = OverlordJobId;
+    type Value = u8;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_record_cannot_be_read_is_named_and_the_others_are_listed() {
+    let world = World::new();
+    let _minion = world.minion("m1").await;
+    let overlord = world.overlord();
+    let (good, bad) = (world.submit(&overlord).await.id().clone(), world.submit(&overlord).await.id().clone());
+    let rewrite = bad.clone();
+    let store = world.dir.path().join("store");
+    let (written, _) = once(&store, move |tables| tables.put::<Odd>(&rewrite, &7));
+    written.unwrap();
+    let list = overlord.list().await.unwrap();
+    assert_eq!(list.jobs.iter().map(|job| &job.id).collect::<Vec<_>>(), [&good]);
+    assert_eq!(list.unreadable.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), [bad.as_str()]);
+    assert!(matches!(overlord.status(&bad).await, Err(Error::Store(_))));
 }

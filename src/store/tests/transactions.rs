@@ -89,8 +89,13 @@ fn a_big_file_that_was_changed_is_an_error_and_costs_only_its_row() {
     fs::write(&file, "y".repeat(20_003)).unwrap();
     let (read, _) = once(dir.path(), |tables| tables.get::<Notes>(&host("a")));
     assert!(matches!(read, Err(Error::Broken { .. })), "{read:?}");
+    // Not closed as one that is well: the next opening walks over all of it.
+    assert!(!fs::read_to_string(dir.path().join("data/witness")).unwrap().contains("closed"));
     let (small, opening) = act(dir.path(), |tables| tables.get::<Notes>(&host("b")));
     assert_eq!((small.as_deref(), opening.set_aside), (Some("small"), None));
+    fs::remove_file(&file).unwrap();
+    let (read, _) = once(dir.path(), |tables| tables.get::<Notes>(&host("a")));
+    assert!(matches!(read, Err(Error::Broken { .. })), "{read:?}");
 }
 
 #[test]

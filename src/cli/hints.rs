@@ -1,0 +1,91 @@
+//! The overlord's errors as failures of a command: which exit code each deserves, and what to do next.
+
+use std::io;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::overlord::Error;
+use crate::store;
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (exit, hint) = match &error {
+            Error::UnknownJob { .. } => (Exit::Configuration, "list the jobs with `func job list`"),
+            Error::BeingHandedOut { .. } => {
+                (Exit::StillRunning, "look at it with `func job status`, or wait with `func job wait`")
+            }
+            Error::NoHost(_) => (Exit::NoHost, "list the minions with `func hosts`"),
+            Error::Down(_) | Error::Inventory(_) => {
+                (Exit::Configuration, "mend that file, or run this as a user who may read it")
+            }
+            Error::Identity(_) => (
+                Exit::Identity,
+                "make an identity with `func ca init`; where there is an authority already, issue one with \
+                 `func ca issue NAME --role overlord --out DIR` and put its files there",
+            ),
+            Error::Lock { source, .. } => (Exit::Configuration, refused(source.kind())),
+            Error::Store(error) => match of_store(error) {
+                Some(hint) => (Exit::Configuration, hint),
+                None => return Self::new(Exit::Internal, error.clone()),
+            },
+            _ => return Self::new(Exit::Internal, error),
+        };
+        Self::new(exit, error).hint(hint)
+    }
+}
+
+/// What the operator can do about a store that does not work; nothing if the fault is the program's.
+fn of_store(error: &store::Error) -> Option<&'static str> {
+    use store::Error as E;
+    Some(match error {
+        E::Busy { .. } => "wait until that process is done, or end it, and try again",
+        E::Newer { .. } | E::Version { .. } => "use the version of func that wrote it",
+        E::Broken { .. } => "put a copy of the store from before in its place, or move it away to begin a new one",
+        E::Row { doing: "read", .. } => "the other jobs are not touched by it; list them with `func job list`",
+        other => refused(other.refused()?),
+    })
+}
+
+/// What the operator can do about a file that the system does not let us use.
+fn refused(kind: io::ErrorKind) -> &'static str {
+    use io::ErrorKind as K;
+    match kind {
+        K::StorageFull | K::QuotaExceeded => "the disk is full: make room on it and try again",
+        K::ReadOnlyFilesystem => "that file system is read-only: mount it writable, or move the folder by FUNC_HOME",
+        K::PermissionDenied => "run this as the user whom that folder belongs to, or use another one by FUNC_HOME",
+        K::NotADirectory | K::AlreadyExists | K::IsADirectory => "something else is in its place: move it away",
+        _ => "see that the disk which holds it is well, and try again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_the_system_refuses_is_no_fault_of_ours_and_says_what_to_do() {
+        for (kind, told) in [
+            (io::ErrorKind::StorageFull, "the disk is full"),
+            (io::ErrorKind::ReadOnlyFilesystem, "read-only"),
+            (io::ErrorKind::PermissionDenied, "as the user"),
+            (io::ErrorKind::NotADirectory, "in its place"),
+            (io::ErrorKind::Other, "the disk which holds it"),
+        ] {
+            let source = || Arc::new(io::Error::from(kind));
+            let path = || PathBuf::from("/var/lib/func/store");
+            for error in [
+                store::Error::Io { doing: "open", path: path(), source: source() },
+                store::Error::Commit { path: path(), source: source() },
+            ] {
+                let failure = Failure::from(Error::Store(error));
+                let text = failure.to_text(false);
+                assert!(text.contains("`/var/lib/func/store`") && text.contains(told), "{text}");
+                assert_eq!(failure.exit(), Exit::Configuration);
+            }
+        }
+        assert_eq!(Failure::from(Error::Store(store::Error::Closed)).exit(), Exit::Internal);
+    }
+}
