@@ -20,6 +20,7 @@ mod bad_requests_get_clear_answers;
 mod client;
 mod command_line;
 mod commands_share_a_store;
+mod ctrl_c_leaves_a_job_to_itself;
 mod every_call_is_written_down;
 mod every_type_travels;
 mod harness;

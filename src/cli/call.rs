@@ -10,8 +10,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use super::fleet_options::{FleetOptions, overlord};
-use super::handing_out::hand_out_and_wait;
-use super::job::JobReport;
+use super::handing_out::{attended, hand_out_and_wait};
 use super::outcomes::Outcomes;
 use super::progress::Progress;
 use super::report::{Lines, Report, Silent};
@@ -63,14 +62,14 @@ impl Call {
         let selection = self.fleet.select(&overlord, &self.target)?;
         warn_of_unmatched(&selection);
         if self.background {
-            let view = Context::block_on(async {
+            return Context::block_on(async {
                 let progress = Progress::new(context, selection.len());
                 let fan_out = self.submit(&overlord, selection).await?;
-                // Whoever is interrupted, on a terminal or not, knows what to ask for.
-                Context::say(format!("job {}", fan_out.id()));
-                hand_out_and_wait(&overlord, fan_out, &progress).await
-            })?;
-            return Ok(Box::new(JobReport(view)));
+                let id = fan_out.id().clone();
+                // Whoever is killed, on a terminal or not, knows what to ask for.
+                Context::say(format!("job {id}"));
+                attended(&overlord, &id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
+            });
         }
         let hosts = Context::block_on(async {
             let began = Instant::now();

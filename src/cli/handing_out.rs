@@ -1,7 +1,16 @@
 //! A job from its first host to its last result.
 
+use std::future::Future;
+use std::io::{self, Write};
+
+use super::context::Context;
+use super::exit::Exit;
 use super::failure::Failure;
+use super::job::JobReport;
 use super::progress::Progress;
+use super::report::Report;
+use super::stop::interrupt;
+use crate::ids::OverlordJobId;
 use crate::overlord::{FanOut, JobView, Overlord};
 
 /// Hands a job out and waits for its end.
@@ -18,4 +27,50 @@ pub(super) async fn hand_out_and_wait(
         progress.at(done);
     });
     Ok(view.await?)
+}
+
+/// Works on a job until that is done or the operator has seen enough: Ctrl-C leaves the job to itself and says how to come
+/// back to it.
+pub(super) async fn attended(
+    overlord: &Overlord,
+    id: &OverlordJobId,
+    progress: &Progress,
+    work: impl Future<Output = Result<JobView, Failure>>,
+) -> Result<Box<dyn Report>, Failure> {
+    let interrupted = interrupt().await?;
+    tokio::select! {
+        view = work => return Ok(Box::new(JobReport(view?))),
+        () = interrupted => progress.end(),
+    }
+    let view = overlord.status(id).await?;
+    if view.is_finished() {
+        return Ok(Box::new(JobReport(view)));
+    }
+    if view.interrupted {
+        let open = view.progress.open;
+        Context::say(format!(
+            "stopped handing the job out, {open} of {} hosts are open: go on with `func job resume '{id}'`",
+            view.hosts.len()
+        ));
+    } else {
+        Context::say(format!("the job goes on: come back to it with `func job wait '{id}'`"));
+    }
+    Ok(Box::new(LetGo(view)))
+}
+
+/// A job that was left to itself.
+struct LetGo(JobView);
+
+impl Report for LetGo {
+    fn text(&self, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        self.0.to_json()
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::StillRunning
+    }
 }

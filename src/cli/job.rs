@@ -6,7 +6,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fleet_options::overlord;
-use super::handing_out::hand_out_and_wait;
+use super::handing_out::{attended, hand_out_and_wait};
 use super::outcomes::{census, exit_of, write_folded};
 use super::progress::Progress;
 use super::render;
@@ -98,16 +98,15 @@ pub(super) struct Wait {
 impl Wait {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
-        let view = Context::block_on(async {
+        Context::block_on(async {
             let progress = Progress::new(context, overlord.status(&self.id).await?.hosts.len());
             let mut done = 0;
             let view = overlord.wait(&self.id, self.timeout.map(Period::duration), |_, _| {
                 done += 1;
                 progress.at(done);
             });
-            Ok(view.await?)
-        })?;
-        Ok(Box::new(JobReport(view)))
+            attended(&overlord, &self.id, &progress, async { Ok(view.await?) }).await
+        })
     }
 }
 
@@ -121,11 +120,11 @@ pub(super) struct Resume {
 impl Resume {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
-        let view = Context::block_on(async {
+        Context::block_on(async {
             let progress = Progress::new(context, overlord.status(&self.id).await?.hosts.len());
-            hand_out_and_wait(&overlord, overlord.resume(&self.id).await?, &progress).await
-        })?;
-        Ok(Box::new(JobReport(view)))
+            let fan_out = overlord.resume(&self.id).await?;
+            attended(&overlord, &self.id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
+        })
     }
 }
 

@@ -27,6 +27,13 @@ impl Progress {
         Self(None)
     }
 
+    /// Takes the bar off the screen.
+    pub(super) fn end(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+
     /// So many are done.
     pub(super) fn at(&self, done: usize) {
         if let Some(bar) = &self.0 {
@@ -37,8 +44,6 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
+        self.end();
     }
 }
