@@ -7,8 +7,8 @@ use crate::harness::Fleet;
 #[test]
 fn it_is_set_aside_whole_and_the_next_command_says_so_once() {
     let fleet = Fleet::empty();
-    fleet.func(["job", "list"]).expect(0);
     let store = fleet.home().join("store");
+    func::store::once(&store, |_| Ok::<_, func::store::Error>(())).0.unwrap();
     fs::write(store.join("data/sled/db"), b"not a database").unwrap();
 
     let told = fleet.func(["job", "status", "*-test-add-7"]).expect(3);

@@ -124,3 +124,26 @@ fn a_store_that_cannot_be_used_is_named_with_what_to_do() {
         refused.err
     );
 }
+
+#[test]
+fn a_home_in_which_there_is_no_fleet_is_named_and_left_as_it_is() {
+    let fleet = Fleet::empty();
+    let nowhere = fleet.folder().join("mistyped");
+    let func = |words: &[&str]| Answer::from(fleet.command(words).env("FUNC_HOME", &nowhere).output().unwrap());
+    let inventory = nowhere.join("inventory.toml").display().to_string();
+    for words in
+        [&["hosts"][..], &["ping"], &["doc"], &["call", "*", "test.add"], &["call", "*", "test.add", "--async"]]
+    {
+        let refused = func(words).expect(5);
+        assert!(refused.err.contains(&inventory) && refused.err.contains("FUNC_HOME"), "{words:?}: {}", refused.err);
+    }
+    let list = func(&["job", "list"]).expect(0);
+    assert!(list.out == "no jobs" && list.err.contains("mistyped/store"), "{}", list.err);
+    for command in ["status", "wait", "resume"] {
+        let refused = func(&["job", command, "*-test-add-7"]).expect(3);
+        assert!(refused.err.contains("mistyped/store") && refused.err.contains("FUNC_HOME"), "{}", refused.err);
+    }
+    assert!(!nowhere.exists());
+    let empty = fleet.func(["ping"]).expect(5);
+    assert!(empty.err.contains("inventory.toml"), "{}", empty.err);
+}

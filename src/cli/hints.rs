@@ -7,6 +7,10 @@ use super::failure::Failure;
 use crate::overlord::Error;
 use crate::store;
 
+/// For an inventory without minions.
+const NO_MINIONS: &str = "enter one with `func ca issue NAME --role minion --address HOST:PORT`; if there are some, set \
+                          FUNC_HOME to their overlord's folder";
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (exit, hint) = match &error {
@@ -14,6 +18,11 @@ impl From<Error> for Failure {
             Error::BeingHandedOut { .. } => {
                 (Exit::StillRunning, "look at it with `func job status`, or wait with `func job wait`")
             }
+            Error::NoMinions { .. } => (Exit::NoHost, NO_MINIONS),
+            Error::NoStore { .. } => (
+                Exit::Configuration,
+                "make one with `func call TARGET METHOD --async`; if there are some, set FUNC_HOME to their overlord's folder",
+            ),
             Error::NoHost(_) => (Exit::NoHost, "list the minions with `func hosts`"),
             Error::Down(_) | Error::Inventory(_) => {
                 (Exit::Configuration, "mend that file, or run this as a user who may read it")

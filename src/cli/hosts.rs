@@ -6,10 +6,11 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
+use super::fleet_options::overlord;
 use super::render;
 use super::report::{Lines, Report};
 use crate::ca::{Address, Host, Inventory};
-use crate::fleet::{KnownDown, Selector, Target};
+use crate::fleet::{Selection, Selector, Target};
 use crate::ids::HostName;
 
 /// List the minions of the inventory, or change it
@@ -46,9 +47,8 @@ impl Hosts {
         let path = context.home.inventory();
         match self.change {
             None => {
-                let inventory = Inventory::load(&path).or_exit(Exit::Configuration)?.hosts();
-                let down = KnownDown::load(&context.home.known_down()).or_exit(Exit::Configuration)?;
-                show(&self.target, &inventory, &down)
+                let target: Target = self.target.parse().or_exit(Exit::Usage)?;
+                Ok(show(&overlord(context)?.select(&Selector::new(target))?))
             }
             Some(Change::Set { name, address }) => {
                 Inventory::update(&path, |inventory| {
@@ -78,16 +78,7 @@ impl Hosts {
 }
 
 /// The chosen hosts; why a host is skipped stands beside it.
-fn show(target: &str, inventory: &[Host], down: &KnownDown) -> Result<Box<dyn Report>, Failure> {
-    let target: Target = target.parse().or_exit(Exit::Usage)?;
-    let selection = match Selector::new(target).select(inventory, down) {
-        Ok(selection) => selection,
-        Err(_) if inventory.is_empty() => {
-            return Err(Failure::new(Exit::NoHost, "the inventory has no minions yet")
-                .hint("enter one with `func ca issue NAME --role minion --address HOST:PORT`"));
-        }
-        Err(error) => return Err(Failure::new(Exit::NoHost, error)),
-    };
+fn show(selection: &Selection) -> Box<dyn Report> {
     let listed = selection.hosts.iter().map(|host| (host, None));
     let skipped = selection.skipped.iter().map(|(host, reason)| (host, Some(reason.text())));
     let mut all: Vec<(&Host, Option<&str>)> = listed.chain(skipped).collect();
@@ -97,5 +88,5 @@ fn show(target: &str, inventory: &[Host], down: &KnownDown) -> Result<Box<dyn Re
         .map(|(host, note)| vec![host.name.to_string(), host.address.to_string(), note.unwrap_or_default().to_owned()])
         .collect();
     let data = all.iter().map(|(host, note)| json!({ "name": host.name, "address": host.address, "skipped": note }));
-    Ok(Box::new(Lines { lines: vec![render::table(&["name", "address", ""], &rows, &[])], data: data.collect() }))
+    Box::new(Lines { lines: vec![render::table(&["name", "address", ""], &rows, &[])], data: data.collect() })
 }

@@ -47,7 +47,10 @@ impl List {
     #[expect(clippy::unused_self, reason = "every command runs the same way")]
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
-        let JobList { jobs, unreadable } = Context::block_on(async { Ok(overlord.list().await?) })?;
+        let JobList { jobs, unreadable, missing } = Context::block_on(async { Ok(overlord.list().await?) })?;
+        if let Some(path) = missing {
+            Context::say(format!("there is no job store `{}`", path.display()));
+        }
         for row in unreadable {
             Context::warn(format!("the job `{}` cannot be shown: {}", render::visible(&row.key), row.error));
         }

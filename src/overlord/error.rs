@@ -43,6 +43,20 @@ pub enum Error {
     /// The target chooses nobody.
     #[error(transparent)]
     NoHost(#[from] fleet::NoHost),
+    /// There is nobody to choose from.
+    #[error("{} `{}`", if *missing { "there is no inventory" } else { "no minions are in the inventory" }, path.display())]
+    NoMinions {
+        /// The inventory.
+        path: PathBuf,
+        /// Whether it is not there at all.
+        missing: bool,
+    },
+    /// There is no store, so there are no jobs.
+    #[error("there are no jobs here: `{}` does not exist", path.display())]
+    NoStore {
+        /// The store's folder.
+        path: PathBuf,
+    },
     /// The list of hosts known to be down cannot be used.
     #[error(transparent)]
     Down(#[from] fleet::SelectError),

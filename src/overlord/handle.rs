@@ -118,8 +118,13 @@ impl Overlord {
 
     /// Freezes the set of hosts that a selector chooses.
     pub fn select(&self, selector: &Selector) -> Result<Selection, Error> {
+        let hosts = self.hosts()?;
+        if hosts.is_empty() && !selector.allow_unknown {
+            let path = self.inner.config.inventory.clone();
+            return Err(Error::NoMinions { missing: !path.exists(), path });
+        }
         let down = KnownDown::load(&self.inner.config.known_down)?;
-        Ok(selector.select(&self.hosts()?, &down)?)
+        Ok(selector.select(&hosts, &down)?)
     }
 
     /// Calls a method on each host and yields what became of each as it becomes known; skipped hosts come first.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     fleet::Selection,
     ids::{HostName, OverlordJobId},
-    store::{SetAside, Store, Tables, once},
+    store::{self, SetAside, Store, Tables, once},
 };
 
 /// The books, and how they are opened. Clones share them.
@@ -93,18 +93,23 @@ impl Ledger {
 
     /// The job as it is shown.
     pub(super) async fn view(&self, id: &OverlordJobId) -> Result<JobView, Error> {
+        self.must_exist()?;
         let (id, locks) = (id.clone(), self.inner.locks.clone());
         self.act(move |tables| view(tables, &locks, &id)).await
     }
 
     /// The job as it is worked on.
     pub(super) async fn work(&self, id: &OverlordJobId) -> Result<Work, Error> {
+        self.must_exist()?;
         let (id, locks) = (id.clone(), self.inner.locks.clone());
         self.act(move |tables| work(tables, &locks, &id)).await
     }
 
     /// Every job, oldest first.
     pub(super) async fn list(&self) -> Result<JobList, Error> {
+        if let Err(Error::NoStore { path }) = self.must_exist() {
+            return Ok(JobList { missing: Some(path), ..JobList::default() });
+        }
         let locks = self.inner.locks.clone();
         self.act(move |tables| list(tables, &locks)).await
     }
@@ -112,6 +117,14 @@ impl Ledger {
     /// Takes the lock of a job.
     pub(super) fn lock(&self, id: &OverlordJobId) -> Result<JobLock, Error> {
         JobLock::take(&self.inner.locks, id)
+    }
+
+    /// Whoever only reads makes no store: in the wrong place it would look like one without jobs.
+    fn must_exist(&self) -> Result<(), Error> {
+        match &self.inner.access {
+            Access::Short(path) if !store::exists(path) => Err(Error::NoStore { path: path.clone() }),
+            _ => Ok(()),
+        }
     }
 
     async fn act<R, F>(&self, act: F) -> Result<R, Error>
@@ -130,6 +143,6 @@ impl Ledger {
             inner.set_aside.lock().unwrap_or_else(PoisonError::into_inner).extend(opening.set_aside);
             result
         });
-        task.await.unwrap_or(Err(Error::Store(crate::store::Error::Closed)))
+        task.await.unwrap_or(Err(Error::Store(store::Error::Closed)))
     }
 }

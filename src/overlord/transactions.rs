@@ -155,7 +155,7 @@ pub(super) fn list(tables: &mut Tables<'_>, locks: &Path) -> Result<JobList, Err
         lines.push(JobLine { id, submitted: record.submitted, progress, hosts: record.hosts, interrupted });
     }
     lines.sort_by(|a, b| (a.submitted, &a.id).cmp(&(b.submitted, &b.id)));
-    Ok(JobList { jobs: lines, unreadable })
+    Ok(JobList { jobs: lines, unreadable, missing: None })
 }
 
 fn gone<T: Table>() -> store::Error {

@@ -1,6 +1,6 @@
 //! A job as it is shown.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -64,6 +64,8 @@ pub struct JobList {
     pub jobs: Vec<JobLine>,
     /// Those whose records cannot be read.
     pub unreadable: Vec<Unreadable>,
+    /// The folder of the store, if there is none.
+    pub missing: Option<PathBuf>,
 }
 
 impl JobView {

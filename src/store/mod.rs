@@ -39,6 +39,7 @@ mod witness;
 
 pub use error::Error;
 pub use handle::{Store, once};
+pub use open::exists;
 pub use opening::{Opening, SetAside};
 pub use table::{Key, Table};
 pub use tables::{Rows, Tables, Unreadable};

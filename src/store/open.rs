@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
@@ -29,6 +30,11 @@ pub(super) struct Parts {
     pub(super) big: Folder,
     pub(super) head: Head,
     pub(super) witness: Witness,
+}
+
+/// Whether there is a store in `dir`, or anything else: one that is not there is made by whoever opens it.
+pub fn exists(dir: &Path) -> bool {
+    !fs::symlink_metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Opens the store in `dir`, or sets a damaged one aside and opens a fresh one.
