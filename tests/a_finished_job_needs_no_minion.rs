@@ -18,6 +18,8 @@ fn it_is_answered_with_every_minion_stopped_and_no_connection_is_opened() {
     for host in ["m1", "m2"] {
         assert_eq!(status["hosts"][host]["result"]["value"], 42);
     }
+    let listed = fleet.func(["job", "list"]).expect(0).out;
+    assert!(listed.starts_with("STATE") && listed.contains("RESULT") && listed.contains("2/2   2 ok "), "{listed}");
     let waited = fleet.func(["job", "wait", &job]).expect(0);
     assert!(waited.out.contains("m[1-2]\n  42\n"), "{}", waited.out);
 

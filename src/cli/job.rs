@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::fleet_options::overlord;
 use super::handing_out::{attended, hand_out_and_wait};
-use super::outcomes::{census, exit_of, write_folded};
+use super::outcomes::{census, counts, exit_of, write_folded};
 use super::progress::Progress;
 use super::render;
 use super::report::{Lines, Report};
@@ -59,13 +59,14 @@ impl List {
             .map(|job| {
                 let done = format!("{}/{}", job.progress.summary.total(), job.hosts);
                 let submitted = job.submitted.strftime("%Y-%m-%d %H:%M:%S").to_string();
-                vec![state_word(job.status(), job.interrupted), done, submitted, job.id.to_string()]
+                let state = state_word(job.status(), job.interrupted);
+                vec![state, done, counts(&job.progress.summary), submitted, job.id.to_string()]
             })
             .collect();
         let lines = if rows.is_empty() {
             vec!["no jobs".to_owned()]
         } else {
-            vec![render::table(&["state", "done", "submitted (UTC)", "id"], &rows, &[])]
+            vec![render::table(&["state", "done", "result", "submitted (UTC)", "id"], &rows, &[])]
         };
         Ok(Box::new(Lines { lines, data: jobs.iter().map(JobLine::to_json).collect() }))
     }

@@ -37,6 +37,12 @@ pub(super) fn exit_of(summary: &Summary) -> Exit {
 
 /// `3 ok, 1 unreachable: 4 hosts`
 pub(super) fn census(summary: &Summary) -> String {
+    let total = summary.total();
+    format!("{}: {total} host{}", counts(summary), if total == 1 { "" } else { "s" })
+}
+
+/// `3 ok, 1 unreachable`
+pub(super) fn counts(summary: &Summary) -> String {
     let counts = [
         (summary.ok, "ok"),
         (summary.failed, "failed"),
@@ -49,8 +55,7 @@ pub(super) fn census(summary: &Summary) -> String {
     ];
     let named: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
-    let total = summary.total();
-    format!("{}: {total} host{}", named.join(", "), if total == 1 { "" } else { "s" })
+    named.join(", ")
 }
 
 /// Writes outcomes folded: a line of hosts, then what they answered.
