@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Write;
 
 use super::exit::Exit;
+use super::render::visible;
 
 /// An error with the exit code that its kind deserves, and what to do next.
 #[derive(Debug)]
@@ -61,7 +62,9 @@ impl Failure {
         let mut text = Vec::new();
         // Writing into memory does not fail.
         let _ = self.write(&mut text);
-        String::from_utf8_lossy(&text).into_owned()
+        let text = String::from_utf8_lossy(&text);
+        // A minion's words may be among them.
+        text.lines().map(|line| format!("{}\n", visible(line))).collect()
     }
 
     /// The same as one JSON object.
@@ -103,6 +106,12 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("cannot open the store")]
     struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_minion_s_words_in_an_error_do_not_drive_the_terminal() {
+        let failure = Failure::new(Exit::SomeFailed, "`web1`: failed: \u{1b}[2J\nmore");
+        assert_eq!(failure.to_text(false), "error: `web1`: failed: \\u{1b}[2J\nmore\n");
+    }
 
     #[test]
     fn the_cause_and_the_hint_are_shown_once() {

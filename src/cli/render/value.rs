@@ -43,17 +43,23 @@ fn is_short(value: &Value) -> bool {
     }
 }
 
-/// Control characters written out: a remote machine never drives the operator's terminal.
+/// Control characters, and those that nobody sees or that turn the text around, written out: a remote machine neither drives
+/// the operator's terminal nor deceives the operator.
 pub(in crate::cli) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\t' => shown.push(c),
-            c if c.is_control() => shown.extend(c.escape_default()),
+            c if c.is_control() || is_unseen(c) => shown.extend(c.escape_default()),
             c => shown.push(c),
         }
     }
     shown
+}
+
+/// Of no width, or a mark of direction.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
 fn block(value: &Value, indent: usize, out: &mut String) {
@@ -163,6 +169,14 @@ mod tests {
         let disk = |used: i64| Value::structure([("used", Value::from(used)), ("kind", Value::from("ext4"))]);
         let text = value(&Value::structure([("/", disk(5)), ("/home", disk(10))]), 0);
         assert_eq!(text, "       KIND  USED\n/      ext4     5\n/home  ext4    10");
+    }
+
+    #[test]
+    fn what_nobody_sees_is_written_out() {
+        for c in ['\u{200b}', '\u{200f}', '\u{202e}', '\u{2064}', '\u{2066}', '\u{feff}'] {
+            assert_eq!(visible(&format!("a{c}b")), format!("a\\u{{{:x}}}b", u32::from(c)));
+        }
+        assert_eq!(visible("\u{200a}\u{2010}é"), "\u{200a}\u{2010}é");
     }
 
     #[test]
