@@ -39,6 +39,38 @@ fn what_makes_no_sense_is_a_usage_error() {
 }
 
 #[test]
+fn a_usage_error_is_json_when_that_is_asked_for() {
+    let fleet = Fleet::empty();
+    for words in [&["frobnicate", "--json"][..], &["--json", "call"], &["call", "a b", "test.add", "--json"]] {
+        let refused = fleet.func(words).expect(2);
+        let told: serde_json::Value = serde_json::from_str(&refused.err).unwrap();
+        assert_eq!(told["exit"], 2);
+        assert!(told["error"].is_string() && !told["error"].as_str().unwrap().starts_with("error"), "{told}");
+    }
+    assert!(fleet.func(["call", "a b", "test.add", "--", "--json"]).expect(2).err.starts_with("error: "));
+}
+
+#[test]
+fn a_long_word_is_not_thrown_back_whole() {
+    let fleet = Fleet::start(["web1"]);
+    let long = "x y".repeat(500);
+    let timeout = format!("--timeout={long}");
+    for words in [
+        &["call", &long, "test.add"][..],
+        &["call", "*", &long],
+        &["ping", &timeout],
+        &["hosts", &long],
+        &["hosts", "set", "web1", &long],
+        &["job", "status", &long],
+        &[&long],
+        &["call", "web1", "test.add", &long, "2"],
+    ] {
+        let told = fleet.func(words).expect(2).err;
+        assert!(told.len() < 700, "{words:?}: {told}");
+    }
+}
+
+#[test]
 fn a_target_without_hosts_has_an_exit_code_of_its_own() {
     let fleet = Fleet::empty();
     let answer = fleet.func(["hosts", "web*"]).expect(5);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::render::clip;
 use crate::wire::Value;
 
 /// One parameter, as a minion describes it in `get_method_args`.
@@ -121,7 +122,7 @@ pub(super) fn convert(method: &str, words: &[String], parameters: &[Parameter]) 
 }
 
 fn one(position: usize, word: &str, parameter: &Parameter) -> Result<Value, Error> {
-    let refuse = |wanted| Error::Kind { position, name: parameter.name.clone(), word: word.to_owned(), wanted };
+    let refuse = |wanted| Error::Kind { position, name: parameter.name.clone(), word: clip(word), wanted };
     let json = || serde_json::from_str::<serde_json::Value>(word).ok();
     if parameter.optional && word == "nil" {
         return Ok(Value::Nil);

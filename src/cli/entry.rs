@@ -1,16 +1,15 @@
 //! From the process's arguments to its exit code.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use super::context::Context;
-use super::exit::Exit;
 use super::failure::Failure;
 use super::report::Report;
-use super::{ca, call, demo, doc, hosts, job, minion, module, ping, sim};
+use super::{ca, call, demo, doc, hosts, job, minion, module, ping, sim, usage};
 use crate::config::Home;
 use crate::jobs;
 
@@ -88,7 +87,7 @@ pub fn func() -> ExitCode {
     let parsed = Func::try_parse();
     match parsed {
         Ok(func) => finish(&context(func.shared.json), |context| func.command.run(context)),
-        Err(error) => usage(&error),
+        Err(error) => usage::answer(error),
     }
 }
 
@@ -100,7 +99,7 @@ pub fn funcd() -> ExitCode {
     let command = minion::Minion::augment().name("funcd").version(env!("CARGO_PKG_VERSION"));
     match command.try_get_matches().and_then(|matches| minion::Minion::from_matches(&matches)) {
         Ok(minion) => finish(&context(false), |context| minion.run(context)),
-        Err(error) => usage(&error),
+        Err(error) => usage::answer(error),
     }
 }
 
@@ -124,13 +123,6 @@ fn finish(context: &Context, run: impl FnOnce(&Context) -> Result<Box<dyn Report
             failure.exit().into()
         }
     }
-}
-
-/// Help and version go to standard output and are no failure; the rest is a usage error.
-fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    let _ = io::stdout().flush();
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() }
 }
 
 /// The whole command line, for the tests that hold the reference to it.

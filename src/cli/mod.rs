@@ -26,5 +26,6 @@ mod report;
 mod signature;
 mod sim;
 mod stop;
+mod usage;
 
 pub use entry::{func, funcd};

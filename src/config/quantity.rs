@@ -35,8 +35,11 @@ impl FromStr for Period {
     type Err = InvalidQuantity;
 
     fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
-        let refuse =
-            || InvalidQuantity { kind: "period", text: text.to_owned(), example: "`500ms`, `60s`, `5m`, `7d`" };
+        let refuse = || InvalidQuantity {
+            kind: "period",
+            text: text.chars().take(80).collect(),
+            example: "`500ms`, `60s`, `5m`, `7d`",
+        };
         // A day here is 24 hours: these periods are waits and ages, never calendar dates.
         let span: jiff::Span = text.parse().map_err(|_| refuse())?;
         let signed = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| refuse())?;
@@ -86,7 +89,11 @@ impl FromStr for ByteSize {
     type Err = InvalidQuantity;
 
     fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
-        let refuse = || InvalidQuantity { kind: "size", text: text.to_owned(), example: "`512`, `64KiB`, `16MiB`" };
+        let refuse = || InvalidQuantity {
+            kind: "size",
+            text: text.chars().take(80).collect(),
+            example: "`512`, `64KiB`, `16MiB`",
+        };
         let unit = UNITS.iter().find(|(unit, _)| text.ends_with(unit));
         let (number, factor) = unit.map_or((text, 1), |(unit, factor)| (&text[..text.len() - unit.len()], *factor));
         let number: u64 = number.trim_end().parse().map_err(|_| refuse())?;

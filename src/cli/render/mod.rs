@@ -8,4 +8,4 @@ mod value;
 pub(super) use fold::fold;
 pub(super) use hosts::compress;
 pub(super) use table::table;
-pub(super) use value::{value, visible};
+pub(super) use value::{clip, value, visible};

@@ -57,6 +57,15 @@ pub(in crate::cli) fn visible(text: &str) -> String {
     shown
 }
 
+/// At most 80 characters of what somebody wrote, for an error that names it.
+pub(in crate::cli) fn clip(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// Of no width, or a mark of direction.
 fn is_unseen(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
