@@ -20,6 +20,15 @@ fn an_issued_minion_is_in_the_inventory() {
     assert_eq!(hosts[0]["name"], "web1");
     assert_eq!(hosts[0]["address"], "127.0.0.1:4000");
     assert_eq!(hosts[1]["name"], "web2");
+    for words in [
+        &["hosts", "set", "web3", "127.0.0.1:4000"][..],
+        &["ca", "issue", "web4", "--role", "minion", "--address", "127.0.0.1:4000"],
+    ] {
+        let told = fleet.func(words).expect(0).err;
+        assert!(told.starts_with("warning: 127.0.0.1:4000 is the address of web"), "{told}");
+    }
+    assert_eq!(fleet.func(["hosts", "set", "web4", "127.0.0.1:4004"]).expect(0).err, "");
+    assert!(fleet.func(["hosts", "set", "web5", "::1:5"]).expect(2).err.contains("[::1]:51234"));
     let key = fleet.home().join("issued/web1/key.pem");
     let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(key).unwrap());
     assert_eq!(mode & 0o777, 0o600);

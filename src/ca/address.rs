@@ -26,9 +26,22 @@ pub(super) enum Place {
 
 /// Text that is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an address; write HOST:PORT, for example `web1.example:51234` or `[::1]:51234`")]
-pub struct InvalidAddress {
-    text: String,
+#[non_exhaustive]
+pub enum InvalidAddress {
+    /// It has no form of an address.
+    #[error("`{text}` is not an address; write HOST:PORT, for example `web1.example:51234` or `[::1]:51234`")]
+    Form {
+        /// The text.
+        text: String,
+    },
+    /// Where an IPv6 address ends and a port begins cannot be told: `::1:5` is an address, with and without a port.
+    #[error(
+        "`{text}` has an IPv6 address without brackets; write it like `[::1]:51234`, or `[::1]` for the usual port"
+    )]
+    Brackets {
+        /// The text.
+        text: String,
+    },
 }
 
 impl Address {
@@ -73,18 +86,19 @@ impl FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let refuse = || InvalidAddress { text: text.chars().take(80).flat_map(char::escape_debug).collect() };
-        if let Ok(ip) = text.parse() {
-            return Ok(Self { place: Place::Ip(ip), port: DEFAULT_PORT });
+        let shown = || text.chars().take(80).flat_map(char::escape_debug).collect();
+        let refuse = || InvalidAddress::Form { text: shown() };
+        if !text.starts_with('[') && text.matches(':').count() > 1 {
+            let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.%".contains(&byte));
+            return Err(if digits { InvalidAddress::Brackets { text: shown() } } else { refuse() });
         }
-        let (host, port) = match text.rsplit_once(':') {
+        // The last colon of a bare `[::1]` is inside.
+        let (host, port) = match text.rsplit_once(':').filter(|_| !text.ends_with(']')) {
             Some((host, port)) => (host, port.parse().ok().filter(|port| *port != 0).ok_or_else(refuse)?),
             None => (text, DEFAULT_PORT),
         };
         let place = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(inside) => Place::Ip(IpAddr::V6(inside.parse().map_err(|_| refuse())?)),
-            // A bare IPv6 address with a port cannot be told from one without.
-            None if host.contains(':') => return Err(refuse()),
             None => Place::parse(host).ok_or_else(refuse)?,
         };
         Ok(Self { place, port })
@@ -125,7 +139,7 @@ mod tests {
             ("web1", "web1", "web1:51234"),
             ("Web1.Example:80", "web1.example", "web1.example:80"),
             ("127.0.0.1:4000", "127.0.0.1", "127.0.0.1:4000"),
-            ("::1", "::1", "[::1]:51234"),
+            ("[::1]", "::1", "[::1]:51234"),
             ("[fe80::1]:443", "fe80::1", "[fe80::1]:443"),
         ] {
             let address: Address = text.parse().unwrap();
@@ -136,6 +150,10 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
+        for text in ["::1", "::1:5", "fe80::1:443", "2001:db8::7"] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains("brackets"), "{error}");
+        }
         for text in ["", ":80", "web1:", "web1:0", "web1:99999", "a b:80", "[::1]80", "[::1", "http://web1", "::1:x"] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }

@@ -75,6 +75,13 @@ impl Inventory {
         self.hosts.get(name)
     }
 
+    /// The other hosts that listen at the address of this one: one of the entries is likely a slip.
+    pub fn also_at(&self, name: &HostName) -> Vec<HostName> {
+        let at = self.hosts.get(name);
+        let others = self.hosts.iter().filter(|(other, address)| *other != name && Some(*address) == at);
+        others.map(|(other, _)| other.clone()).collect()
+    }
+
     /// Every host, by name.
     pub fn hosts(&self) -> Vec<Host> {
         let host = |(name, address): (&HostName, &Address)| Host { name: name.clone(), address: address.clone() };

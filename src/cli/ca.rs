@@ -8,9 +8,10 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
+use super::hosts::enter;
 use super::render;
 use super::report::{Lines, Report};
-use crate::ca::{Address, Authority, Inventory, IssueRequest, Issued};
+use crate::ca::{Address, Authority, IssueRequest, Issued};
 use crate::ids::HostName;
 use crate::tls::Role;
 
@@ -98,11 +99,7 @@ impl Issue {
         issued.save(&out).or_exit(Exit::Configuration)?;
         let mut lines = vec![format!("issued `{}` ({}) into {}", self.name, self.role, out.display())];
         if let (Role::Minion, Some(address)) = (self.role, self.address.first()) {
-            Inventory::update(&context.home.inventory(), |inventory| {
-                inventory.add(self.name.clone(), address.clone());
-                Ok(())
-            })
-            .or_exit(Exit::Configuration)?;
+            enter(&context.home.inventory(), &self.name, address)?;
             lines.push(format!("entered `{}` at {address} into the inventory", self.name));
         }
         Ok(Box::new(Lines {

@@ -1,5 +1,7 @@
 //! `func hosts`: the inventory.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -51,11 +53,7 @@ impl Hosts {
                 Ok(show(&overlord(context)?.select(&Selector::new(target))?))
             }
             Some(Change::Set { name, address }) => {
-                Inventory::update(&path, |inventory| {
-                    inventory.add(name.clone(), address.clone());
-                    Ok(())
-                })
-                .or_exit(Exit::Configuration)?;
+                enter(&path, &name, &address)?;
                 let data = json!({ "name": name, "address": address });
                 Ok(Box::new(Lines { lines: vec![format!("`{name}` is at {address}")], data }))
             }
@@ -75,6 +73,23 @@ impl Hosts {
             }
         }
     }
+}
+
+/// Enters a minion into the inventory. Two names at one address are likely a slip, and no error: a minion may be about to
+/// get another name.
+pub(super) fn enter(inventory: &Path, name: &HostName, address: &Address) -> Result<(), Failure> {
+    let mut others = Vec::new();
+    Inventory::update(inventory, |inventory| {
+        inventory.add(name.clone(), address.clone());
+        others = inventory.also_at(name);
+        Ok(())
+    })
+    .or_exit(Exit::Configuration)?;
+    if !others.is_empty() {
+        let others = render::compress(&others);
+        Context::warn(format!("{address} is the address of {others} too; only one of them can prove to be there"));
+    }
+    Ok(())
 }
 
 /// The chosen hosts; why a host is skipped stands beside it.
