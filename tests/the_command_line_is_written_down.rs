@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn the_help_of_every_command_is_as_it_was() {
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 22] = [
         &[],
         &["call"],
         &["job"],
@@ -19,7 +19,11 @@ fn the_help_of_every_command_is_as_it_was() {
         &["ca", "init"],
         &["ca", "issue"],
         &["ca", "list"],
+        &["module"],
+        &["module", "new"],
         &["module", "build"],
+        &["module", "run"],
+        &["module", "sdk"],
         &["minion"],
         &["sim"],
         &["demo"],

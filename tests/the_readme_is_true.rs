@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use func::fleet::Outcome;
 
-use crate::harness::{Answer, Fleet, until};
+use crate::harness::{Answer, Fleet, project, until};
 
 /// The first `sh` block below a heading.
 fn block(heading: &str) -> String {
@@ -22,7 +22,7 @@ fn shell(fleet: &Fleet, script: &str) -> Command {
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("sh");
     command.args(["-e", "-c", script]).env("PATH", path).env("FUNC_HOME", fleet.home());
-    command.env("FUNC", env!("CARGO_MANIFEST_DIR")).current_dir(fleet.folder()).stdin(Stdio::null());
+    command.current_dir(fleet.folder()).stdin(Stdio::null());
     command
 }
 
@@ -50,11 +50,13 @@ fn the_module_of_the_readme_is_built_dropped_in_and_called() {
     let mut fleet = Fleet::empty();
     let folder = fleet.add_with("web1", "", &[]).modules();
     let script = block("Write a module");
-    // Dependencies are compiled once for all tests; where they lie makes no difference to the commands.
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/target");
-    let built = Answer::from(shell(&fleet, &script).env("CARGO_TARGET_DIR", shared).output().unwrap());
-    assert_eq!(built.code, 0, "{}\n{}", built.out, built.err);
-    fs::copy(fleet.folder().join("hello/target/modules/hello.wasm"), folder.join("hello.wasm")).unwrap();
+    // The first command is run by the harness, once for all tests.
+    let (first, script) = script.split_once('\n').unwrap();
+    assert!(first.starts_with("func module new hello "), "{first}");
+    let tried = Answer::from(shell(&fleet, script).current_dir(project().parent().unwrap()).output().unwrap());
+    assert_eq!(tried.code, 0, "{}\n{}", tried.out, tried.err);
+    assert!(script.contains("Hello, you!") && tried.out.ends_with("\nHello, you!"), "{}", tried.out);
+    fs::copy(project().join("target/modules/hello.wasm"), folder.join("hello.wasm")).unwrap();
     let answer = || fleet.ask("web1", "hello.greet", vec!["you".into()]);
     until("the new module", || (answer() == Outcome::Ok("Hello, you!".into())).then_some(()));
     let doc = fleet.func(["doc", "hello.greet"]).expect(0);

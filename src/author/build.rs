@@ -74,7 +74,7 @@ fn finish(package: &Package, component: &Path, out_dir: &Path, progress: &dyn Pr
     let bytes = fs::read(component).map_err(Error::file("read", component))?;
     let wit = WitPackage::read(&package.folder().join("wit"))?;
     wit.check(&package.name, &bytes)?;
-    let packed = pack(&bytes, package, &wit.encode()?)?;
+    let packed = pack(&bytes, package, &package.manifest()?, &wit.encode()?)?;
     let path = out_dir.join(format!("{}.wasm", package.name));
     durable::write_atomic(&path, &packed, 0o644).map_err(Error::file("write", &path))?;
     let size = packed.len() as u64;

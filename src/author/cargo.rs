@@ -15,6 +15,7 @@ use super::{
     progress::Progress,
     toolchain::{TARGET, Toolchain, clean_command},
 };
+use crate::plugin::Manifest;
 
 /// A crate, as far as it matters here.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,8 +24,16 @@ pub(super) struct Package {
     pub(super) version: String,
     pub(super) description: Option<String>,
     pub(super) license: Option<String>,
+    /// The tables that other programs than cargo read.
+    #[serde(default)]
+    pub(super) metadata: Option<Tables>,
     pub(super) manifest_path: PathBuf,
     pub(super) targets: Vec<Target>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Tables {
+    func: Option<serde_json::Value>,
 }
 
 /// What a crate is compiled to.
@@ -40,6 +49,14 @@ impl Target {
 }
 
 impl Package {
+    /// What it asks for, as its Cargo.toml says in `[package.metadata.func]`.
+    pub(super) fn manifest(&self) -> Result<Manifest, Error> {
+        let table = self.metadata.as_ref().and_then(|tables| tables.func.clone());
+        let read = table.map(serde_json::from_value).transpose();
+        read.map(Option::unwrap_or_default)
+            .map_err(|source| Error::Manifest { path: self.manifest_path.clone(), source })
+    }
+
     /// The crate's folder.
     pub(super) fn folder(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(Path::new("/"))

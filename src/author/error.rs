@@ -50,6 +50,14 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// The crate's Cargo.toml asks for something that nobody can grant.
+    #[error("`[package.metadata.func]` in `{}` cannot be used", path.display())]
+    Manifest {
+        /// The crate's Cargo.toml.
+        path: PathBuf,
+        /// What is wrong in it.
+        source: serde_json::Error,
+    },
     /// The compiler refused the crate.
     #[error("`{}` does not compile:\n{output}", path.display())]
     Compile {
@@ -88,6 +96,18 @@ pub enum Error {
         /// The folder where they were.
         path: PathBuf,
     },
+    /// The project has no copy of the SDK.
+    #[error("there is no SDK in `{}`", path.display())]
+    NoSdk {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// There is something where a new project was to go.
+    #[error("`{}` is there already", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Another process has been building into the same folder for very long.
     #[error("another process is still building into `{}`", path.display())]
     Busy {
@@ -117,6 +137,8 @@ impl Error {
             Self::NoModules { .. } => Some("run it in a module's folder, or in a workspace of modules"),
             Self::Disagree { .. } => Some("export the interface in the WIT's world, and build again"),
             Self::NoSources { .. } => Some("check out Func's sources again, or name their folder"),
+            Self::NoSdk { .. } => Some("name the folder of a module that `func module new` made"),
+            Self::Exists { .. } => Some("choose another name, or another folder with --path"),
             Self::Busy { .. } => Some("wait for it, or end it"),
             _ => None,
         }

@@ -9,24 +9,35 @@
 //! section, named [`DOCS_SECTION`](crate::plugin::DOCS_SECTION), holds the package as `wit-component` encodes it, documentation
 //! included. `wit_parser::decoding::decode` reads it. WIT has no documentation for parameters; by our convention lines
 //! of the form ``- `name`: text`` in a function's documentation describe them. Name (section `component-name`),
-//! `version`, `description` and `licenses` come from Cargo.toml, in the form that `wasm-tools metadata` shows.
+//! `version`, `description` and `licenses` come from Cargo.toml, in the form that `wasm-tools metadata` shows. What the
+//! module asks for, from Cargo.toml as well, is in [`MANIFEST_SECTION`](crate::plugin::MANIFEST_SECTION).
 //!
 //! This module runs programs (cargo, rustup, apt-get) and prints nothing: whoever calls it passes a [`Progress`].
 
+mod artifact;
 mod build;
 mod cargo;
 mod cached;
 mod error;
+mod language;
+mod name;
+mod new;
 mod pack;
 mod private_toolchain;
 mod progress;
+mod sdk;
 mod shipped;
 mod signature;
 mod toolchain;
 mod wit_package;
 
+pub use artifact::{Artifact, default_output};
 pub use build::{BuildRequest, Built, build};
 pub use cached::build_if_changed;
 pub use error::Error;
+pub use language::{Language, UnknownLanguage};
+pub use name::{InvalidName, ProjectName};
+pub use new::NewProject;
 pub use progress::{Progress, Quiet, Step};
+pub use sdk::update_sdk;
 pub use shipped::{SHIPPED_GRANTS, Shipped, shipped_modules, shipped_modules_from};

@@ -6,10 +6,10 @@ use wasm_encoder::{ComponentSection as _, CustomSection};
 use wasm_metadata::{AddMetadata, AddMetadataField};
 
 use super::{cargo::Package, error::Error};
-use crate::plugin::DOCS_SECTION;
+use crate::plugin::{DOCS_SECTION, MANIFEST_SECTION, Manifest};
 
-/// Adds name, version, description and licence, and the documented WIT package.
-pub(super) fn pack(component: &[u8], package: &Package, docs: &[u8]) -> Result<Vec<u8>, Error> {
+/// Adds name, version, description and licence, what it asks for, and the documented WIT package.
+pub(super) fn pack(component: &[u8], package: &Package, manifest: &Manifest, docs: &[u8]) -> Result<Vec<u8>, Error> {
     let mut metadata = AddMetadata::default();
     metadata.name = AddMetadataField::Set(package.name.clone());
     metadata.processed_by = vec![("func".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
@@ -26,6 +26,9 @@ pub(super) fn pack(component: &[u8], package: &Package, docs: &[u8]) -> Result<V
             section(name, text.as_bytes()).append_to_component(&mut packed);
         }
     }
+    let manifest = serde_json::to_vec(manifest)
+        .map_err(|source| Error::Manifest { path: package.manifest_path.clone(), source })?;
+    section(MANIFEST_SECTION, &manifest).append_to_component(&mut packed);
     section(DOCS_SECTION, docs).append_to_component(&mut packed);
     Ok(packed)
 }
@@ -51,8 +54,9 @@ mod tests {
             license: None,
             manifest_path: PathBuf::new(),
             targets: Vec::new(),
+            metadata: None,
         };
-        let packed = pack(&wasm_encoder::Component::new().finish(), &package, b"docs").unwrap();
+        let packed = pack(&wasm_encoder::Component::new().finish(), &package, &Manifest::default(), b"docs").unwrap();
         let mut sections = Vec::new();
         for payload in Parser::new(0).parse_all(&packed) {
             if let Payload::CustomSection(section) = payload.unwrap() {
@@ -64,6 +68,7 @@ mod tests {
         assert!(sections.contains(&("version".to_owned(), b"1.2.3".to_vec())));
         assert!(sections.contains(&("description".to_owned(), b"Disks".to_vec())));
         assert!(!names.contains(&"licenses"));
+        assert!(names.contains(&MANIFEST_SECTION));
         assert_eq!(sections.last(), Some(&(DOCS_SECTION.to_owned(), b"docs".to_vec())));
     }
 }

@@ -10,7 +10,7 @@ use wit_parser::{
 use super::{error::Error, signature};
 
 /// The host's own package, which every module's WIT refers to.
-const HOST: [(&str, &str); 9] = [
+pub(super) const HOST: [(&str, &str); 9] = [
     ("clock.wit", include_str!("../../wit/clock.wit")),
     ("command.wit", include_str!("../../wit/command.wit")),
     ("config.wit", include_str!("../../wit/config.wit")),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::render::clip;
+use crate::plugin::Param;
 use crate::wire::Value;
 
 /// One parameter, as a minion describes it in `get_method_args`.
@@ -23,6 +24,20 @@ pub(super) struct Parameter {
     pub(super) description: String,
     /// Its type as WIT text, when the minion says so.
     pub(super) wit: String,
+}
+
+impl From<&Param> for Parameter {
+    /// The parameter as a minion would describe it.
+    fn from(param: &Param) -> Self {
+        Self {
+            name: param.name.clone(),
+            kind: param.wire_type.to_owned(),
+            optional: param.optional,
+            options: param.options.clone(),
+            description: param.doc.clone(),
+            wit: param.type_name.clone(),
+        }
+    }
 }
 
 /// One method, as a minion describes it.

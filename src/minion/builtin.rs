@@ -13,7 +13,7 @@ pub(super) struct Builtin {
 }
 
 /// The module names that belong to built-in methods.
-pub(super) const RESERVED_MODULES: [&str; 3] = ["system", "jobs", "async"];
+pub const RESERVED_MODULES: [&str; 3] = ["system", "jobs", "async"];
 
 /// All of them, sorted by name.
 pub(super) const BUILTINS: &[Builtin] = &[

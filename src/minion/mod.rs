@@ -36,6 +36,7 @@ pub mod sim;
 mod sinks;
 mod view;
 
+pub use builtin::RESERVED_MODULES;
 pub use config::{
     Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Limits, Listen, Log, MinionConfig,
 };

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use wasmparser::{ComponentName, CustomSectionReader, KnownCustom, Parser, Payload};
 use wit_parser::{Docs as WitDocs, Interface, Resolve, decoding};
 
+use super::manifest::{MANIFEST_SECTION, Manifest};
+
 /// The custom section that holds the component's WIT package with its documentation, in the binary
 /// form that `wit_component::encode` writes. (Doc comments do not survive into a component by
 /// themselves.)
@@ -21,6 +23,10 @@ pub struct Metadata {
     pub version: Option<String>,
     /// What it is for.
     pub description: Option<String>,
+    /// Under which licence it is.
+    pub licence: Option<String>,
+    /// What it asks for.
+    pub manifest: Option<Manifest>,
     /// The documentation of its interfaces.
     pub docs: Docs,
 }
@@ -34,6 +40,8 @@ impl Metadata {
             match section.name() {
                 VERSION_SECTION => found.version = text(),
                 DESCRIPTION_SECTION => found.description = text(),
+                LICENCE_SECTION => found.licence = text(),
+                MANIFEST_SECTION => found.manifest = Manifest::read(section.data()),
                 DOCS_SECTION => found.docs = Docs::read(section.data()).unwrap_or_default(),
                 _ => {
                     if let KnownCustom::ComponentName(names) = section.as_known() {
@@ -49,9 +57,10 @@ impl Metadata {
     }
 }
 
-/// The sections in which wasm-metadata keeps a component's version and description.
+/// The sections in which wasm-metadata keeps a component's version, description and licence.
 const VERSION_SECTION: &str = "version";
 const DESCRIPTION_SECTION: &str = "description";
+const LICENCE_SECTION: &str = "licenses";
 
 /// The custom sections of the component itself (not of what is nested in it), as far as it parses.
 fn custom_sections(component: &[u8]) -> Vec<CustomSectionReader<'_>> {

@@ -32,6 +32,7 @@ mod failure;
 mod host;
 mod link;
 mod load;
+mod manifest;
 mod mediator;
 mod metadata;
 mod module;
@@ -56,6 +57,7 @@ pub use context::{CallContext, Clock, Events, Level, Limits, NoEvents};
 pub use engine::Engine;
 pub use error::{Cause, Error};
 pub use load::Plugin;
+pub use manifest::{MANIFEST_SECTION, Manifest, Right};
 pub use metadata::{DOCS_SECTION, Docs, FunctionDocs, InterfaceDocs, Metadata};
 pub use module::{Method, Module, Param, RESERVED};
 pub use registry::{

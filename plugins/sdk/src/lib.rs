@@ -43,7 +43,7 @@ pub mod time;
 #[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated from the documented WIT in wit/")]
 mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         world: "module",
         generate_all,
         generate_unused_types: true,

@@ -1,27 +1,10 @@
 //! What a module hears when it was not granted something, and host errors in its terms.
 
-use std::{fmt, io, path::Path};
+use std::{io, path::Path};
 
 use super::{Error, ErrorKind, error};
 use crate::ids::ModuleName;
-
-/// A key of a module's table of grants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Right {
-    Run,
-    Read,
-    Write,
-}
-
-impl fmt::Display for Right {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Run => "run",
-            Self::Read => "read",
-            Self::Write => "write",
-        })
-    }
-}
+pub(super) use crate::plugin::Right;
 
 /// What comes before the line to add in the hint of a denial.
 const TO_ALLOW: &str = "to allow it, add to the minion's configuration: ";

@@ -56,7 +56,7 @@ impl Settings {
 
     fn expand(&self) -> Result<String, String> {
         let implementor = &self.implementor;
-        let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../wit");
+        let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
         let world = self.world(&host)?;
         let map = |name: &&str| format!("\"minion:host/{name}@{HOST_VERSION}\": ::func_sdk::{name}");
         let with = INTERFACES.iter().map(map).collect::<Vec<_>>().join(", ");

@@ -1,0 +1,50 @@
+//! `func module`: the tools of module authors, one file a command.
+
+mod build;
+mod load;
+mod new;
+mod run;
+mod sdk;
+mod steps;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::report::Report;
+use crate::author;
+
+pub(super) use steps::Steps;
+
+/// Begin, build and try out modules
+#[derive(Debug, Subcommand)]
+pub(super) enum Module {
+    New(new::New),
+    Build(build::Build),
+    Run(run::Run),
+    Sdk(sdk::Sdk),
+}
+
+impl Module {
+    /// Does what the subcommand says.
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        match self {
+            Self::New(command) => command.run(context),
+            Self::Build(command) => command.run(context),
+            Self::Run(command) => command.run(context),
+            Self::Sdk(command) => command.run(context),
+        }
+    }
+}
+
+impl From<author::Error> for Failure {
+    fn from(error: author::Error) -> Self {
+        let hint = error.hint();
+        let failure = Self::new(Exit::Configuration, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `func module run`: one call on this machine, in the sandbox that a minion has.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use super::load::{self, Loaded};
+use crate::access::Grant;
+use crate::cli::arguments::{self, Parameter};
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, OrExit};
+use crate::cli::render;
+use crate::cli::report::Report;
+use crate::config::Period;
+use crate::fleet::Outcome;
+use crate::ids::{MethodName, MinionJobId, ModuleName};
+use crate::minion::MinionConfig;
+use crate::plugin::{CallContext, Events, Level, Limits, Metadata, Module};
+use crate::wire::Value;
+
+/// Call a method of a module here, in the sandbox that a minion has
+///
+/// Nothing is granted unless it is said here. What the module logs, and how far it is, is shown on
+/// standard error. Words after the method become what its types demand, as in `func call`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Run {
+    /// A component, or a module's folder, which is built if it changed
+    module: PathBuf,
+    /// What: MODULE.METHOD
+    method: MethodName,
+    /// With what
+    #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
+    words: Vec<String>,
+    /// Grant what this minion's configuration grants, with its settings and limits
+    #[arg(long, value_name = "MINION.TOML", conflicts_with = "grants_from_asks")]
+    grant_file: Option<PathBuf>,
+    /// Grant all that the module asks for
+    #[arg(long)]
+    grants_from_asks: bool,
+    /// Let the module only say what it would do
+    #[arg(long)]
+    dry_run: bool,
+    /// How long the call may take
+    #[arg(long, value_name = "PERIOD", default_value = "60s")]
+    timeout: Period,
+}
+
+/// What the call gets besides its arguments.
+#[derive(Default)]
+struct Given {
+    grant: Grant,
+    settings: BTreeMap<String, String>,
+    limits: Limits,
+}
+
+impl Run {
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let loaded = load::with_method(&self.module, &self.method)?;
+        let (module, method) = loaded.method(&self.method)?;
+        let parameters: Vec<Parameter> = method.params.iter().map(Parameter::from).collect();
+        let args = arguments::convert(&self.method.to_string(), &self.words, &parameters)
+            .map_err(|error| Failure::new(Exit::Usage, error).hint(method.signature(&self.method.to_string())))?;
+        let given = self.given(context, &loaded, module)?;
+        say_grants(&module.name, &given.grant);
+        let outcome = self.call(&loaded, &args, given)?;
+        if let (false, Some(why)) = (context.json, outcome.why()) {
+            Context::say(format!("error: {}", render::visible(&why)));
+        }
+        Ok(Box::new(Ran { method: self.method, outcome }))
+    }
+
+    fn given(&self, context: &Context, loaded: &Loaded, module: &Module) -> Result<Given, Failure> {
+        if let Some(file) = &self.grant_file {
+            let config = MinionConfig::load(file, &context.home).or_exit(Exit::Configuration)?;
+            let mut settings = config.settings.get(&module.name).cloned().unwrap_or_default();
+            settings.extend(config.settings.get(&module.full_name).cloned().unwrap_or_default());
+            let grant = config.grants.for_module(&module.name, &module.full_name);
+            return Ok(Given { grant, settings, limits: config.limits.for_plugins() });
+        }
+        let mut given = Given::default();
+        if self.grants_from_asks {
+            given.grant = Metadata::read(&loaded.artifact.bytes).manifest.unwrap_or_default().asks;
+        }
+        Ok(given)
+    }
+
+    fn call(&self, loaded: &Loaded, args: &[Value], given: Given) -> Result<Outcome, Failure> {
+        let mut call = CallContext::bare(MinionJobId::fresh().to_string(), "author", self.timeout.duration());
+        call.grant = Arc::new(given.grant);
+        call.settings = Arc::new(given.settings);
+        call.limits = given.limits;
+        call.dry_run = self.dry_run;
+        call.events = Arc::new(Shown);
+        let answer = Context::block_on(async { Ok(loaded.plugin.call(&self.method, args, call).await) })?;
+        Ok(answer.map_or_else(
+            |error| {
+                if let Some(trace) = error.trace() {
+                    trace.lines().for_each(|line| Context::say(render::visible(line)));
+                }
+                Outcome::Failed(error.to_remote_error())
+            },
+            Outcome::Ok,
+        ))
+    }
+}
+
+/// Says what is granted, as a minion's configuration would.
+fn say_grants(module: &ModuleName, grant: &Grant) {
+    let table = toml::to_string(grant).unwrap_or_default();
+    let lines: Vec<&str> = table.lines().filter(|line| !line.ends_with("= []")).collect();
+    if lines.is_empty() {
+        Context::say(format!("{module} is granted nothing"));
+    } else {
+        Context::say(format!("{module} is granted {}", lines.join(", ")));
+    }
+}
+
+/// Shows what a call logs, and how far it is.
+struct Shown;
+
+impl Events for Shown {
+    fn log(&self, level: Level, message: &str, fields: &[(String, String)]) {
+        let mut line = format!("{level}: {message}");
+        for (name, value) in fields {
+            let _ = write!(line, " {name}={value}");
+        }
+        let _ = writeln!(anstream::stderr(), "{}", render::visible(&line));
+    }
+
+    fn progress(&self, done: u64, total: Option<u64>, note: &str) {
+        let total = total.map(|total| format!(" of {total}")).unwrap_or_default();
+        let line = format!("progress: {done}{total} {note}");
+        let _ = writeln!(anstream::stderr(), "{}", render::visible(line.trim_end()));
+    }
+}
+
+/// What became of the call.
+struct Ran {
+    method: MethodName,
+    outcome: Outcome,
+}
+
+impl Report for Ran {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        match &self.outcome {
+            Outcome::Ok(value) => writeln!(out, "{}", render::value(value, 0)),
+            // The error has been told on standard error.
+            _ => Ok(()),
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let mut data = self.outcome.to_json();
+        data["method"] = json!(self.method);
+        data
+    }
+
+    fn exit(&self) -> Exit {
+        if self.outcome.is_ok() { Exit::Ok } else { Exit::SomeFailed }
+    }
+}

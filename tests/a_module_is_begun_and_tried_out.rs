@@ -1,0 +1,110 @@
+//! From nothing to a module that runs: the author needs `func` and Rust, no checkout, no minion, no certificates.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::harness::{Answer, guest, project, shipped_modules};
+
+fn func(arguments: &[&str], folder: &Path) -> Answer {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_func"));
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command.output().unwrap().into()
+}
+
+/// Runs a shipped module.
+fn run(module: &str, arguments: &[&str]) -> Answer {
+    let built = shipped_modules().modules.iter().find(|built| built.name == module).unwrap();
+    let path = built.path.to_str().unwrap();
+    func(&[&["module", "run", path], arguments].concat(), Path::new("/"))
+}
+
+#[test]
+fn the_tests_of_a_new_module_pass() {
+    // Optimised, because its dependencies are compiled that way already.
+    let tested = Command::new(env!("CARGO"))
+        .args(["test", "--release"])
+        .current_dir(project())
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .unwrap();
+    let tested = Answer::from(tested);
+    assert!(tested.code == 0 && tested.out.contains("2 passed"), "{}\n{}", tested.out, tested.err);
+}
+
+#[test]
+fn a_call_shows_its_answer_on_standard_output_alone() {
+    let answer = func(&["module", "run", ".", "hello.greet", "you"], project()).expect(0);
+    assert_eq!(answer.out, "Hello, you!");
+    assert!(answer.err.contains("hello is granted nothing"), "{}", answer.err);
+    let answer = func(&["module", "run", ".", "hello.greet", "you", "--json"], project()).expect(0);
+    assert_eq!(answer.json(), serde_json::json!({"method": "hello.greet", "outcome": "ok", "value": "Hello, you!"}));
+}
+
+#[test]
+fn a_method_that_fails_says_why_and_the_exit_code_tells() {
+    let answer = func(&["module", "run", ".", "hello.greet", ""], project()).expect(1);
+    assert!(answer.out.is_empty() && answer.err.contains("there is nobody to greet"), "{}", answer.err);
+    let answer = run("test", &["test.explode"]).expect(1);
+    assert!(answer.err.contains("khhhhhhaaaaaan!!!!!!"), "{}", answer.err);
+    let answer = run("test", &["test.ad", "1", "2"]).expect(2);
+    assert!(answer.err.contains("progress") && answer.err.contains("add"), "the methods are named: {}", answer.err);
+}
+
+#[test]
+fn words_become_what_the_method_declares() {
+    assert_eq!(run("test", &["test.add", "1", "-2"]).expect(0).out, "-1");
+    let answer = run("test", &["test.add", "1"]).expect(2);
+    assert!(answer.err.contains("test.add(a: s64, b: s64)"), "{}", answer.err);
+}
+
+#[test]
+fn what_the_module_logs_and_how_far_it_is_stands_beside_the_answer() {
+    let answer = run("test", &["test.progress", "2", "1"]).expect(0);
+    assert_eq!(answer.out, "2");
+    assert!(answer.err.contains("progress: 1 of 2") && answer.err.contains("progress: 2 of 2"), "{}", answer.err);
+    assert!(answer.err.contains("info: "), "{}", answer.err);
+}
+
+#[test]
+fn nothing_is_granted_but_what_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let denied = run("facts", &["facts.hostname"]).expect(1);
+    assert!(denied.err.contains("[grants.facts] read = [\"/proc/sys/kernel/hostname\"]"), "{}", denied.err);
+    let config = folder.path().join("minion.toml");
+    fs::write(&config, "[grants.facts]\nread = [\"/proc/sys/kernel/hostname\"]\n").unwrap();
+    let granted = run("facts", &["facts.hostname", "--grant-file", config.to_str().unwrap()]).expect(0);
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(granted.out, hostname.trim_end());
+    assert!(granted.err.contains("facts is granted read = [\"/proc/sys/kernel/hostname\"]"), "{}", granted.err);
+}
+
+#[test]
+fn a_module_ends_when_its_time_is_over() {
+    let rogue = guest("rogue");
+    let answer = func(&["module", "run", rogue.to_str().unwrap(), "rogue.spin", "--timeout", "1s"], Path::new("/"));
+    assert!(answer.expect(1).err.contains("longer than 1 s"));
+}
+
+#[test]
+fn nothing_is_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("hello")).unwrap();
+    fs::write(folder.path().join("hello/mine"), "").unwrap();
+    let refused = func(&["module", "new", "hello"], folder.path()).expect(3);
+    assert!(refused.err.contains("`hello` is there already"), "{}", refused.err);
+    let refused = func(&["module", "new", "func"], folder.path()).expect(2);
+    assert!(refused.err.contains("a word of WIT"), "{}", refused.err);
+}
+
+#[test]
+fn the_sdk_of_a_project_is_renewed_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    func(&["module", "new", "hello"], folder.path()).expect(0);
+    let sdk = folder.path().join("hello/vendor/func-sdk");
+    fs::write(sdk.join("src/lib.rs"), "of another version").unwrap();
+    func(&["module", "sdk", "hello"], folder.path()).expect(0);
+    assert!(fs::read_to_string(sdk.join("src/lib.rs")).unwrap().contains("forbid(unsafe_code)"));
+    let refused = func(&["module", "sdk", "."], folder.path()).expect(3);
+    assert!(refused.err.contains("hint: "), "{}", refused.err);
+}
