@@ -14,7 +14,8 @@ use func::{
 };
 
 use crate::jobs::{
-    Module, Place, compiled, config_in, end, in_the_guest, kill_at_once, status, submission, until, worker_of,
+    Module, Place, code, compiled, config_in, end, in_the_guest, kill_at_once, no_code, status, submission, until,
+    worker_of,
 };
 
 /// Tells the process that [`a_daemon`] runs in what to do.
@@ -122,25 +123,56 @@ async fn a_killed_fork_server_costs_no_job() {
 async fn however_often_the_fork_server_is_killed_no_job_runs_twice() {
     let place = Place::new();
     let jobs = place.open().await;
-    let mut ids = Vec::new();
+    let (mut ids, mut killed) = (Vec::new(), Vec::new());
     for round in 0..4 {
         for number in 0..10 {
             ids.push(jobs.submit(submission("add", &[round, number])).await.unwrap());
         }
         // Wherever it is: with requests in its queue, between its two forks, or idle.
-        if let Some(fork_server) = place.fork_server() {
-            let _ = nix::sys::signal::kill(fork_server, nix::sys::signal::Signal::SIGKILL);
-        }
+        killed.push(place.ready_fork_server().await);
+        kill_at_once(killed[killed.len() - 1]);
     }
+    let mut finished = 0;
     for id in ids {
         let ended = end(&jobs, &id).await;
         let begins = jobs.tail_output(&id, "alice").await.unwrap().unwrap().0.lines().count();
         match ended {
-            JobState::Finished(_) => assert_eq!(begins, 1),
+            JobState::Finished(_) => {
+                assert_eq!(begins, 1);
+                finished += 1;
+            }
             JobState::Lost { why } => assert!(begins <= 1, "{why}"),
             other => panic!("{other:?}"),
         }
     }
+    // Each kill can cost the one job that was being begun an attempt, and a job has three.
+    assert!(finished >= 39, "only {finished} of 40 finished");
+    killed.dedup();
+    assert_eq!(killed.len(), 4, "each time another one was killed");
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_read_at_the_start_is_read_later() {
+    let place = Place::new();
+    let jobs = func::jobs::Jobs::open(place.config(), no_code()).await.unwrap();
+    let call = submission("add", &[2, 2]);
+    let id = jobs.submit(call.clone()).await.unwrap();
+    jobs.shutdown().await;
+    drop(jobs);
+    let (file, away) = (place.file_of(&id), place.path().join("away"));
+    fs::rename(&file, &away).unwrap();
+    // A link to itself: opening it fails, whoever asks.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+
+    let jobs = place.reopen().await;
+    let unread = jobs.status(&id, "alice").await.unwrap_err();
+    assert!(matches!(unread, func::jobs::Error::Unread { .. }), "{unread}");
+    let busy = jobs.submit(call.clone()).await.unwrap_err();
+    assert!(matches!(busy, func::jobs::SubmitError::Unread { .. }), "{busy}");
+    fs::rename(&away, &file).unwrap();
+    until("it is read", || async { jobs.status(&id, "alice").await.is_ok() }).await;
+    assert_eq!(end(&jobs, &id).await, JobState::Finished(Value::Int(4)));
+    assert_eq!(jobs.submit(call).await.unwrap(), id);
 }
 
 #[tokio::test]
@@ -151,13 +183,13 @@ async fn the_fork_server_is_replaced_after_many_reloads_and_costs_no_job() {
     let name = Module::get().compiled.file_name().unwrap();
     let versions = place.path().join("versions");
     let next = std::sync::atomic::AtomicUsize::new(0);
-    let reloaded = move |_: &_| {
+    let reloaded = code(move |_| {
         let folder = versions.join(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string());
         fs::create_dir_all(&folder).ok()?;
         fs::hard_link(&Module::get().compiled, folder.join(name)).ok()?;
         Some(folder.join(name))
-    };
-    let jobs = func::jobs::Jobs::open(place.config(), std::sync::Arc::new(reloaded)).await.unwrap();
+    });
+    let jobs = func::jobs::Jobs::open(place.config(), reloaded).await.unwrap();
     let run = async |number: i64| {
         let id = jobs.submit(submission("add", &[number, 1])).await.unwrap();
         assert_eq!(end(&jobs, &id).await, JobState::Finished(Value::Int(number + 1)));
@@ -188,7 +220,7 @@ async fn a_stopped_daemon_leaves_its_workers_alone_and_its_fork_server_ends() {
 #[tokio::test]
 async fn the_deadline_counts_from_acceptance_also_over_a_restart() {
     let place = Place::new();
-    let jobs = func::jobs::Jobs::open(place.config(), std::sync::Arc::new(|_| None)).await.unwrap();
+    let jobs = func::jobs::Jobs::open(place.config(), no_code()).await.unwrap();
     let deadline = Duration::from_millis(50);
     let id = jobs.submit(Submission { deadline, ..submission("add", &[1, 1]) }).await.unwrap();
     jobs.shutdown().await;

@@ -5,17 +5,22 @@
 //! forks twice; the worker finds everything loaded, and is a child of init, so that it survives both
 //! the daemon and the fork server. When the daemon is gone, the socket ends, and so does this process.
 //!
+//! An attempt is counted in the journal when it is begun, which is here, and not when it is asked for: when
+//! one component brings this process down, the jobs in its queue have lost nothing. Where the system makes
+//! no process, the attempt is taken back.
+//!
 //! It never compiles, starts no thread and writes to nobody's terminal.
 
 use std::{
     collections::VecDeque,
+    os::fd::AsFd,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use super::{
-    request::{Arrived, Reply, Request},
-    worker,
+    request::{Arrived, Refusal, Reply, Request},
+    worker::{self, Task},
 };
 use crate::{
     plugin::{Engine, Plugin},
@@ -62,22 +67,35 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
         let Some(packet) = daemon.receive()? else { break };
         // A request that cannot be read loses its descriptors, which tells the daemon.
         let Ok(Arrived { request, journal, completion }) = Request::read(packet) else { continue };
+        // Nor is there anything to say about a journal that cannot be read or is not to be begun.
+        let Ok(Some(mut task)) = Task::take(journal, boot) else { continue };
+        let refuse = |task: &Task, refusal| {
+            let reply = Reply { id: request.id.clone(), worker: Err(refusal) };
+            let _ = reply.send(daemon, &[task.as_fd(), completion.as_fd()]);
+        };
         let load = |path: &Path| Plugin::load_compiled(engine, path).map_err(|error| error.chain());
-        let plugin = loaded.get(&request.compiled, load);
+        let plugin = match loaded.get(&request.compiled, load) {
+            Ok(plugin) => plugin,
+            Err(why) => {
+                refuse(&task, Refusal::NotLoaded(why));
+                continue;
+            }
+        };
         match double_fork() {
             Ok(Forked::Caller) => {}
             Ok(Forked::Grandchild) => {
                 let pidfd = PidFd::of_self().ok();
                 let reply = Reply { id: request.id, worker: Ok(std::process::id()) };
-                let _ = reply.send(daemon, pidfd.as_ref());
+                let pidfd_or_none: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
+                let _ = reply.send(daemon, &pidfd_or_none);
                 drop((pidfd, socket.take()));
-                let recorded = worker::work(engine, plugin, journal, boot);
+                let recorded = worker::work(engine, plugin, task, boot);
                 drop(completion);
                 exit_now(i32::from(recorded.is_err()));
             }
             Err(error) => {
-                let reply = Reply { id: request.id, worker: Err(error.to_string()) };
-                let _ = reply.send(daemon, None);
+                task.take_back();
+                refuse(&task, Refusal::NoProcess(error.to_string()));
             }
         }
     }

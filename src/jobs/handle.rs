@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    code::CompiledCode,
     error::{Error, JournalError, SubmitError},
     history::History,
     index::Index,
@@ -37,9 +38,6 @@ use crate::{
     },
     wire::Value,
 };
-
-/// Where a component's compiled code lies; nothing while it is not there.
-pub type CompiledPath = Arc<dyn Fn(&Digest) -> Option<PathBuf> + Send + Sync>;
 
 /// A deadline beyond ten years is taken for ten years, so that no clock overflows.
 const DEADLINE_MAX: Duration = Duration::from_hours(10 * 365 * 24);
@@ -116,7 +114,7 @@ impl std::fmt::Debug for Jobs {
 impl Jobs {
     /// Takes the folder, starts the fork server and recovers every job on the disk: those that wait are
     /// spawned, those whose workers live are watched, those whose workers died are recorded as lost.
-    pub async fn open(config: JobsConfig, compiled: CompiledPath) -> Result<Self, Error> {
+    pub async fn open(config: JobsConfig, code: Arc<dyn CompiledCode>) -> Result<Self, Error> {
         let JobsConfig { folder, workers_max, queue_max, retention, fork_server } = config;
         let boot = BootId::current();
         let at = |source| Error::Folder { path: folder.clone(), source };
@@ -143,7 +141,8 @@ impl Jobs {
             workers_max: workers_max.max(1),
             queue_max: queue_max.max(1),
             retention,
-            compiled,
+            code,
+            renewing: std::collections::HashSet::new(),
             messages: incoming,
             itself: messages.downgrade(),
             workers,

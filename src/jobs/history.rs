@@ -11,7 +11,7 @@ use crate::sys::clock::Moment;
 pub(super) struct History {
     /// What is to be done.
     pub(super) call: Option<Box<Call>>,
-    /// How often the journal was given to a worker.
+    /// How often a worker was about to be made for it.
     pub(super) hand_overs: u32,
     /// The worker that has, or had, it.
     pub(super) started: Option<Started>,

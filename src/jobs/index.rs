@@ -9,6 +9,7 @@ use super::{
     message::{Known, SubmitReply},
     record::{Call, Tombstone},
     report::Listing,
+    request::Refusal,
     retention::Remains,
     settle::Remembered,
 };
@@ -50,6 +51,8 @@ pub(super) struct Job {
     /// Counted from `accepted`.
     pub(super) deadline: Duration,
     pub(super) phase: Phase,
+    /// How often it came back from the fork server without having been begun.
+    pub(super) returns: u32,
     /// Dropped at the job's end, which wakes whoever waits for it.
     waiters: Vec<oneshot::Sender<()>>,
 }
@@ -63,10 +66,12 @@ pub(super) enum Phase {
     Waiting,
     /// A worker of ours has it; its pipe will end. The worker is known once the fork server has said so.
     HandedOver { worker: Option<PidFd> },
+    /// The fork server has refused it; its pipe is about to end.
+    Refused(Refusal),
     /// Some process has it, and there is no pipe.
     Adopted,
-    /// Its journal is being looked at.
-    Settling,
+    /// Its journal is being looked at, after this refusal if there was one.
+    Settling(Option<Refusal>),
     /// It has ended.
     Ended(Remembered),
     /// It has ended, and a tombstone is being put in place of it.
@@ -76,13 +81,17 @@ pub(super) enum Phase {
 impl Phase {
     /// Whether the job takes one of the places for workers.
     pub(super) fn takes_a_place(&self) -> bool {
-        matches!(self, Self::HandedOver { .. } | Self::Adopted | Self::Settling)
+        matches!(self, Self::HandedOver { .. } | Self::Refused(_) | Self::Adopted | Self::Settling(_))
     }
 
     /// Whether the job may still need the compiled code of its digest.
     fn needs_code(&self) -> bool {
         match self {
-            Self::Birth(_) | Self::Waiting | Self::Settling | Self::HandedOver { worker: None } => true,
+            Self::Birth(_)
+            | Self::Waiting
+            | Self::Refused(_)
+            | Self::Settling(_)
+            | Self::HandedOver { worker: None } => true,
             Self::HandedOver { worker: Some(_) } | Self::Adopted | Self::Ended(_) | Self::Burying(_) => false,
         }
     }
@@ -106,6 +115,7 @@ impl Job {
             accepted: call.accepted,
             deadline: call.deadline,
             phase,
+            returns: 0,
             waiters: Vec::new(),
         }
     }

@@ -132,6 +132,13 @@ impl Journal {
         Ok((Self { file, end: history.whole, reserved: Some(history.whole) }, history))
     }
 
+    /// Takes back what was written behind the first `length` bytes and nobody has relied on.
+    pub(super) fn cut(&mut self, length: u64) -> Result<(), JournalError> {
+        self.file.set_len(length).map_err(|source| JournalError::Write { source })?;
+        (self.end, self.reserved) = (length, self.reserved.map(|_| length));
+        Ok(())
+    }
+
     /// The file's length: that of its whole records.
     pub(super) fn length(&self) -> u64 {
         self.end
@@ -319,6 +326,22 @@ mod tests {
         adopted.append_durably(&samples::started()).unwrap();
         drop(adopted);
         assert!(Journal::seize(&path, NO_PATIENCE).unwrap().unwrap().1.started.is_some());
+    }
+
+    #[test]
+    fn what_was_taken_back_was_never_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let call = samples::call();
+        let path = folder.path().join(call.id.as_str());
+        let mut journal = samples::born(folder.path(), call);
+        let before = journal.length();
+        journal.append(&Record::HandOver(samples::moment(0))).unwrap();
+        journal.cut(before).unwrap();
+        assert_eq!(read(&path).unwrap().hand_overs, 0);
+        journal.append(&Record::HandOver(samples::moment(0))).unwrap();
+        journal.append(&samples::started()).unwrap();
+        let history = read(&path).unwrap();
+        assert_eq!((history.hand_overs, history.started.is_some()), (1, true));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(super) enum Message {
     Fetched { id: MinionJobId },
     /// The minion stops.
     Shutdown { reply: oneshot::Sender<()> },
+    /// The compiled code of a component has been made again, or cannot be.
+    Renewed { digest: Digest },
     /// It is time to look at a job.
     Gone { id: MinionJobId },
     /// Work on another thread is done.

@@ -15,7 +15,9 @@
 //! hour later say the same of it. What the owner's task has in memory is an index of the files.
 //!
 //! *A job is made once.* A worker records STARTED, durably, before guest code runs; a journal without it
-//! may be spawned again, one with it never. An id chosen by the caller is bound to the caller, the method
+//! may be spawned again, one with it never. An attempt counts when the fork server begins it, and not when
+//! the system makes no process for it; then, and when the fork server keeps dying, the job is tried again
+//! after ever longer pauses until its deadline. Compiled code that does not load is made again in between. An id chosen by the caller is bound to the caller, the method
 //! and the arguments, so that submitting again is harmless.
 //!
 //! *Workers outlive the daemon.* They are made by the fork server, whose single thread can be forked
@@ -27,7 +29,8 @@
 //! | --- | --- | --- |
 //! | a temporary file, before the link | `.ID.….new` | removed; nobody was told |
 //! | the link | call, lock free | spawned |
-//! | the hand-over, before STARTED | call, HANDED OVER, lock free | spawned again, twice at most |
+//! | the hand-over, in the fork server's queue | call, lock free | spawned again |
+//! | the beginning of an attempt, before STARTED | call, HANDED OVER, lock free | spawned again, twice at most |
 //! | STARTED | no end, lock free | lost, and recorded so |
 //! | a part of a record | a torn tail | cut off by the next writer |
 //! | the result | an end, lock free | ended |
@@ -43,6 +46,7 @@
 //! forking, page faults and the end of processes, not into our code.
 
 mod acceptance;
+mod code;
 mod error;
 mod events;
 mod fork_server;
@@ -68,9 +72,10 @@ mod upkeep;
 mod watch;
 mod worker;
 
+pub use code::CompiledCode;
 pub use error::{Error, SubmitError};
 pub use fork_server::{FORK_SERVER_WORD, fork_server_main};
-pub use handle::{CompiledPath, Jobs, JobsConfig, Submission};
+pub use handle::{Jobs, JobsConfig, Submission};
 pub use log::LogPiece;
 pub use report::{JobReport, JobState, Listing};
 pub use retention::Retention;

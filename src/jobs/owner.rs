@@ -5,7 +5,7 @@
 //! one job, and a job's phase says which is under way, so no two are for the same job.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     fs::File,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    CompiledPath,
+    code::CompiledCode,
     error::JournalError,
     index::{Entry, Index, Job, Phase},
     journal::Journal,
@@ -31,7 +31,10 @@ use super::{
     spawner::{HandOver, Spawned},
     watch::Closings,
 };
-use crate::{ids::MinionJobId, sys::clock::BootId};
+use crate::{
+    ids::{Digest, MinionJobId},
+    sys::clock::BootId,
+};
 
 /// How often things are looked at that nobody reports.
 const TICK: Duration = Duration::from_secs(1);
@@ -45,7 +48,9 @@ pub(super) struct Owner {
     pub(super) workers_max: usize,
     pub(super) queue_max: usize,
     pub(super) retention: Retention,
-    pub(super) compiled: CompiledPath,
+    pub(super) code: Arc<dyn CompiledCode>,
+    /// Components whose code is being made again.
+    pub(super) renewing: HashSet<Digest>,
     pub(super) messages: mpsc::UnboundedReceiver<Message>,
     /// For messages to itself. Weak, so that the task ends when no handle is left.
     pub(super) itself: mpsc::WeakUnboundedSender<Message>,
@@ -124,12 +129,12 @@ impl Owner {
             (None, _) => Entry::Unread { looking: false },
             (Some(Settled::Held), Some(call)) => Entry::Job(Job::new(&call, Phase::Adopted)),
             (Some(Settled::Ended(remembered)), Some(call)) => Entry::Job(Job::new(&call, Phase::Ended(remembered))),
-            (Some(Settled::Spawn { journal, .. }), Some(call)) => {
+            (Some(Settled::Spawn(journal)), Some(call)) => {
                 self.queue.push_back(Queued::new(id.clone(), journal));
                 Entry::Job(Job::new(&call, Phase::Waiting))
             }
             (Some(Settled::Purged(tombstone)), _) => Entry::Tombstone(tombstone),
-            (Some(Settled::Unreadable | Settled::Held | Settled::Ended(_) | Settled::Spawn { .. }), _) => {
+            (Some(Settled::Unreadable | Settled::Held | Settled::Ended(_) | Settled::Spawn(_)), _) => {
                 tracing::error!(job = %id, "its journal cannot be read; it is left alone, and its id stays taken");
                 Entry::Unreadable
             }
@@ -148,6 +153,7 @@ impl Owner {
             Message::DigestsInUse { reply } => drop(reply.send(self.index.digests_in_use())),
             Message::Fetched { id } => self.acknowledge(id),
             Message::Shutdown { reply } => self.closing.push(reply),
+            Message::Renewed { digest } => self.renewed(digest),
             Message::Gone { id } => self.look(&id, PATIENCE),
             Message::Done(done) => {
                 self.background -= 1;
@@ -200,11 +206,25 @@ async fn next_closings(closings: Option<&Closings>) -> io::Result<Vec<MinionJobI
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
     use super::{
         super::{error::SubmitError, record::Tombstone, samples, settle::Remembered},
         *,
     };
     use crate::wire::JobStatus;
+
+    struct NoCode;
+
+    impl CompiledCode for NoCode {
+        fn path(&self, _: &Digest) -> Option<PathBuf> {
+            None
+        }
+
+        fn renew(&self, _: Digest) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(async {})
+        }
+    }
 
     /// An owner without jobs, workers or a fork server.
     struct Faulty {
@@ -223,7 +243,8 @@ mod tests {
                 workers_max: 1,
                 queue_max: 1,
                 retention: Retention::default(),
-                compiled: Arc::new(|_| None),
+                code: Arc::new(NoCode),
+                renewing: HashSet::new(),
                 messages,
                 itself: sender.downgrade(),
                 workers: mpsc::unbounded_channel().1,
@@ -274,7 +295,7 @@ mod tests {
         assert!(matches!(&refused, SubmitError::Io { source } if source.to_string().contains("on purpose")));
         assert!((faulty.owner.births, faulty.owner.index.get(&id).is_none()) == (0, true));
 
-        let id = faulty.has(Phase::Settling);
+        let id = faulty.has(Phase::Settling(None));
         let settling = id.clone();
         faulty.breaks_off(|settled| Done::Settled { id: settling, settled }).await;
         assert!(matches!(faulty.owner.index.job(&id).unwrap().phase, Phase::Adopted), "the ticks look again");

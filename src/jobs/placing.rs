@@ -8,13 +8,16 @@ use super::{
     index::{Job, Phase},
     message::{Done, Message},
     owner::{Owner, Queued},
-    record::{End, Record},
+    record::End,
     request::Request,
     settle,
     spawner::{HandOver, Spawned},
     watch::pipe_end,
 };
-use crate::{ids::MinionJobId, sys::descriptor};
+use crate::{
+    ids::{Digest, MinionJobId},
+    sys::{descriptor, pidfd::PidFd},
+};
 
 /// How long a job waits for the compiled code of its module to appear again (after a restart it may have
 /// to be compiled anew).
@@ -50,16 +53,20 @@ impl Owner {
 
     /// Returns the job when it has to wait on.
     fn hand_over(&mut self, mut next: Queued) -> Option<Queued> {
-        let job = self.index.job(&next.id)?;
-        if next.not_before.is_some_and(|time| Instant::now() < time) {
+        let digest = self.index.job(&next.id)?.digest;
+        if next.not_before.is_some_and(|time| Instant::now() < time) || self.renewing.contains(&digest) {
             return Some(next);
         }
-        let Some(compiled) = (self.compiled)(&job.digest) else {
-            let since = *next.without_code.get_or_insert_with(Instant::now);
+        let Some(compiled) = self.code.path(&digest) else {
+            let Some(since) = next.without_code else {
+                next.without_code = Some(Instant::now());
+                self.renew(digest);
+                return Some(next);
+            };
             if since.elapsed() < CODE_PATIENCE {
                 return Some(next);
             }
-            let why = format!("its module ({}) is no longer installed", job.digest.short());
+            let why = format!("its module ({}) is no longer installed", digest.short());
             self.end_unbegun(next, End::Lost { why });
             return None;
         };
@@ -70,11 +77,7 @@ impl Owner {
                 return Some(next);
             }
         };
-        // Counted before it happens. Not durable: at worst a power cut grants one more attempt.
-        if let Err(error) = next.journal.append(&Record::HandOver(self.boot.now())) {
-            tracing::warn!(job = %next.id, error = &error as &dyn std::error::Error, "cannot note a hand-over");
-        }
-        job.phase = Phase::HandedOver { worker: None };
+        self.index.job(&next.id)?.phase = Phase::HandedOver { worker: None };
         self.places_taken += 1;
         self.tell_when_gone(next.id.clone(), reading);
         let request = Request { id: next.id, compiled };
@@ -87,7 +90,7 @@ impl Owner {
     fn end_unbegun(&mut self, next: Queued, end: End) {
         let Queued { id, journal, .. } = next;
         if let Some(job) = self.index.job(&id) {
-            job.phase = Phase::Settling;
+            job.phase = Phase::Settling(None);
             self.places_taken += 1;
             let boot = self.boot;
             self.in_background(
@@ -111,14 +114,35 @@ impl Owner {
     }
 
     /// Notes who the worker of a job is.
-    pub(super) fn note_worker(&mut self, Spawned { reply, pidfd }: Spawned) {
+    pub(super) fn note_worker(&mut self, Spawned { reply, descriptors }: Spawned) {
+        let Some(Job { phase: phase @ Phase::HandedOver { .. }, .. }) = self.index.job(&reply.id) else { return };
         match reply.worker {
-            Ok(_) => {
-                if let Some(Job { phase: Phase::HandedOver { worker }, .. }) = self.index.job(&reply.id) {
-                    *worker = pidfd;
-                }
+            Ok(_) => *phase = Phase::HandedOver { worker: descriptors.into_iter().next().map(PidFd::from) },
+            Err(refusal) => {
+                tracing::error!(job = %reply.id, %refusal, "the fork server made no worker");
+                // Now the journal is let go and the pipe ends, which brings the job back here.
+                *phase = Phase::Refused(refusal);
             }
-            Err(why) => tracing::error!(job = %reply.id, why, "the fork server could not make a worker"),
         }
+    }
+
+    /// Has the compiled code of a component made again. Its jobs wait meanwhile.
+    pub(super) fn renew(&mut self, digest: Digest) {
+        if self.renewing.insert(digest) {
+            let (renewal, itself) = (self.code.renew(digest), self.itself.clone());
+            tokio::spawn(async move {
+                // In a task of its own, so that its panic is not ours.
+                let _ = tokio::spawn(renewal).await;
+                if let Some(itself) = itself.upgrade() {
+                    let _ = itself.send(Message::Renewed { digest });
+                }
+            });
+        }
+    }
+
+    /// Takes in that the compiled code is there again, or cannot be had.
+    pub(super) fn renewed(&mut self, digest: Digest) {
+        self.renewing.remove(&digest);
+        self.pump();
     }
 }

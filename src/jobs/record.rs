@@ -23,7 +23,7 @@ use crate::{
 pub(super) enum Record {
     /// What is to be done: always the first record.
     Call(Box<Call>),
-    /// The journal is about to be given to a worker.
+    /// A worker is about to be made for it.
     HandOver(Moment),
     /// A worker has it; after this the call is never made again.
     Started(Started),

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
     path::PathBuf,
 };
 
@@ -13,10 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::MinionJobId,
-    sys::{
-        pidfd::PidFd,
-        seqpacket::{Packet, SeqPacket},
-    },
+    sys::seqpacket::{Packet, SeqPacket},
 };
 
 /// The daemon's message; the journal and the writing end of the completion pipe come with it, in this
@@ -29,12 +26,23 @@ pub(super) struct Request {
     pub(super) compiled: PathBuf,
 }
 
-/// The answer; with `Ok` comes the worker's pidfd.
+/// The answer. With a worker comes its pidfd. With a refusal come the two descriptors back, so that the
+/// pipe does not end before the daemon has read why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reply {
     pub(super) id: MinionJobId,
     /// The worker's process number, or why there is none.
-    pub(super) worker: Result<u32, String>,
+    pub(super) worker: Result<u32, Refusal>,
+}
+
+/// Why there is no worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub(super) enum Refusal {
+    /// That was no attempt: nothing was begun.
+    #[error("the system makes no process for it: {0}")]
+    NoProcess(String),
+    #[error("its compiled code does not load: {0}")]
+    NotLoaded(String),
 }
 
 /// A request with its descriptors.
@@ -64,13 +72,12 @@ impl Request {
 
 impl Reply {
     /// Without waiting: a daemon that is behind with its reading learns the job's end all the same.
-    pub(super) fn send(&self, socket: &SeqPacket, pidfd: Option<&PidFd>) -> io::Result<()> {
-        let descriptors: Vec<BorrowedFd<'_>> = pidfd.iter().map(|pidfd| pidfd.as_fd()).collect();
-        socket.try_send(&encode(self)?, &descriptors)
+    pub(super) fn send(&self, socket: &SeqPacket, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        socket.try_send(&encode(self)?, descriptors)
     }
 
-    pub(super) fn read(packet: Packet) -> io::Result<(Self, Option<PidFd>)> {
-        Ok((decode(&packet.bytes)?, packet.descriptors.into_iter().next().map(PidFd::from)))
+    pub(super) fn read(packet: Packet) -> io::Result<(Self, Vec<OwnedFd>)> {
+        Ok((decode(&packet.bytes)?, packet.descriptors))
     }
 }
 
@@ -88,8 +95,10 @@ fn malformed() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
-    use crate::sys::descriptor;
+    use crate::sys::{descriptor, pidfd::PidFd};
 
     #[test]
     fn a_request_arrives_with_its_two_descriptors() {
@@ -106,10 +115,9 @@ mod tests {
     fn a_reply_says_who_the_worker_is_or_why_there_is_none() {
         let (here, there) = SeqPacket::pair().unwrap();
         let reply = Reply { id: MinionJobId::fresh(), worker: Ok(7) };
-        reply.send(&here, Some(&PidFd::of_self().unwrap())).unwrap();
-        let (read, pidfd) = Reply::read(there.receive().unwrap().unwrap()).unwrap();
-        assert_eq!(read, reply);
-        assert!(pidfd.is_some());
+        reply.send(&here, &[PidFd::of_self().unwrap().as_fd()]).unwrap();
+        let (read, descriptors) = Reply::read(there.receive().unwrap().unwrap()).unwrap();
+        assert_eq!((read, descriptors.len()), (reply, 1));
         assert!(Reply::read(Packet { bytes: vec![0xff; 3], descriptors: vec![] }).is_err());
     }
 }

@@ -11,6 +11,7 @@ use super::{
     journal::{self, Journal},
     record::{Call, End, Record, Tombstone},
     report::JobState,
+    request::Refusal,
     state::{Lock, Verdict, judge},
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
         clock::{BootId, Moment},
         durable,
     },
-    wire::JobStatus,
+    wire::{JobStatus, RemoteError},
 };
 
 /// How long to wait for readers of a journal to let go of it.
@@ -32,8 +33,8 @@ pub(super) enum Settled {
     Held,
     /// It has ended.
     Ended(Remembered),
-    /// It is to be given to a worker, as it was so many times before.
-    Spawn { journal: Journal, hand_overs: u32 },
+    /// It is to be given to a worker.
+    Spawn(Journal),
     /// It has been purged.
     Purged(Tombstone),
     /// The file says nothing that can be understood.
@@ -60,7 +61,14 @@ pub(super) struct Found {
 
 /// Finds out what a job is, waiting at most `patience` for its writer to be gone, and records what is to
 /// be recorded.
-pub(super) fn settle(path: &Path, boot: BootId, patience: Duration) -> Result<Settled, JournalError> {
+///
+/// `refusal` is what the fork server last said about it, if it said anything.
+pub(super) fn settle(
+    path: &Path,
+    boot: BootId,
+    patience: Duration,
+    refusal: Option<&Refusal>,
+) -> Result<Settled, JournalError> {
     let (lock, history) = journal::probe(path, patience)?;
     match judge(&history, lock, &boot.now()) {
         Verdict::Running => Ok(Settled::Held),
@@ -68,22 +76,30 @@ pub(super) fn settle(path: &Path, boot: BootId, patience: Duration) -> Result<Se
         // To be done under the writer's lock, after reading again.
         Verdict::Lost | Verdict::Spawn | Verdict::Expired | Verdict::GivenUp => match Journal::seize(path, READERS)? {
             None => Ok(Settled::Held),
-            Some((journal, history)) => conclude(journal, &history, &boot.now()),
+            Some((journal, history)) => conclude(journal, &history, &boot.now(), refusal),
         },
     }
 }
 
-fn conclude(mut journal: Journal, history: &History, now: &Moment) -> Result<Settled, JournalError> {
+fn conclude(
+    mut journal: Journal,
+    history: &History,
+    now: &Moment,
+    refusal: Option<&Refusal>,
+) -> Result<Settled, JournalError> {
     let end = match judge(history, Lock::Free, now) {
         Verdict::Running => return Ok(Settled::Held),
-        Verdict::Spawn => return Ok(Settled::Spawn { journal, hand_overs: history.hand_overs }),
+        Verdict::Spawn => return Ok(Settled::Spawn(journal)),
         Verdict::Ended(_) | Verdict::Purged | Verdict::Unreadable => return Ok(known(history)),
         Verdict::Lost => End::Lost { why: lost(history) },
         Verdict::Expired => {
             End::TimedOut { after: history.call.as_ref().map(|call| call.deadline).unwrap_or_default() }
         }
-        Verdict::GivenUp => End::Lost {
-            why: format!("no worker could begin it in {} attempts; see the minion's log", history.hand_overs),
+        Verdict::GivenUp => match refusal {
+            Some(Refusal::NotLoaded(why)) => End::Failed(RemoteError::new("ModuleNotLoaded", why)),
+            _ => End::Lost {
+                why: format!("no worker could begin it in {} attempts; see the minion's log", history.hand_overs),
+            },
         },
     };
     let status = JobState::from(end.clone()).answer().0;
@@ -152,7 +168,8 @@ pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
 
 /// Settles one job of which nothing is known yet; with the error that kept it from being read, if any.
 pub(super) fn find(path: &Path, id: MinionJobId, boot: BootId) -> (Found, Option<JournalError>) {
-    let recovered = settle(path, boot, Duration::ZERO).and_then(|settled| Ok((journal::read(path)?.call, settled)));
+    let recovered =
+        settle(path, boot, Duration::ZERO, None).and_then(|settled| Ok((journal::read(path)?.call, settled)));
     match recovered {
         Ok((call, settled)) => (Found { id, call, settled: Some(settled) }, None),
         Err(error) => {
@@ -215,8 +232,8 @@ mod tests {
     #[test]
     fn an_accepted_job_is_to_be_spawned() {
         let (settled, history) = found(samples::call(), &[Record::HandOver(samples::moment(0))]);
-        assert!(matches!(settled, Settled::Spawn { hand_overs: 1, .. }), "{settled:?}");
-        assert!(history.ended.is_none());
+        assert!(matches!(settled, Settled::Spawn(_)), "{settled:?}");
+        assert!(history.hand_overs == 1 && history.ended.is_none());
     }
 
     #[test]
@@ -231,6 +248,20 @@ mod tests {
     fn a_job_that_was_not_begun_in_time_is_recorded_as_timed_out() {
         let (_, history) = found(Call { deadline: Duration::ZERO, ..samples::call() }, &[]);
         assert_eq!(end(history), End::TimedOut { after: Duration::ZERO });
+    }
+
+    #[test]
+    fn a_job_that_could_not_be_begun_ends_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let give_up = |refusal: Option<&Refusal>| {
+            let attempts = vec![Record::HandOver(samples::moment(0)); 3];
+            let path = folder.path().join(samples::left_behind(folder.path(), samples::call(), &attempts).as_str());
+            settle(&path, BootId::current(), Duration::ZERO, refusal).unwrap();
+            end(journal::read(&path).unwrap())
+        };
+        assert!(matches!(give_up(None), End::Lost { why } if why.contains("3 attempts")));
+        let End::Failed(failure) = give_up(Some(&Refusal::NotLoaded("damaged".to_owned()))) else { panic!() };
+        assert_eq!((failure.kind.as_str(), failure.message.as_str()), ("ModuleNotLoaded", "damaged"));
     }
 
     #[test]
@@ -273,7 +304,7 @@ mod tests {
         acknowledge(&path, boot).unwrap();
         assert!(journal::read(&path).unwrap().fetched.is_some());
         bury(&path, &tombstone).unwrap();
-        let Settled::Purged(found) = settle(&path, boot, Duration::ZERO).unwrap() else { panic!("it is buried") };
+        let Settled::Purged(found) = settle(&path, boot, Duration::ZERO, None).unwrap() else { panic!("it is buried") };
         assert_eq!(found, tombstone);
     }
 }

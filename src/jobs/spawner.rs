@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     ids::MinionJobId,
-    sys::{contain, pidfd::PidFd, seqpacket::SeqPacket, title, watched::Watched},
+    sys::{contain, seqpacket::SeqPacket, title, watched::Watched},
 };
 
 /// Versions of modules after which the fork server is replaced.
@@ -70,7 +70,7 @@ pub(super) struct HandOver {
 #[derive(Debug)]
 pub(super) struct Spawned {
     pub(super) reply: Reply,
-    pub(super) pidfd: Option<PidFd>,
+    pub(super) descriptors: Vec<OwnedFd>,
 }
 
 /// Starts the task and the first fork server. The task ends, and the fork server with it, when nobody
@@ -173,8 +173,9 @@ impl Spawner {
             Err(error) => {
                 tracing::error!(%error, program = %self.command.program.display(), "cannot start the fork server");
                 self.not_before = Some(Instant::now() + PAUSE);
-                // Its lock is freed, so the owner looks at the job again: it is spawned anew or given up.
+                // Their locks are freed, so the owner looks at the jobs again: they wait, or end late.
                 self.waiting = None;
+                while self.incoming.try_recv().is_ok() {}
             }
         }
     }
@@ -219,8 +220,8 @@ impl Server {
 
     async fn receive(&self) -> io::Result<Option<Spawned>> {
         let Some(packet) = self.socket.read(SeqPacket::receive).await? else { return Ok(None) };
-        let (reply, pidfd) = Reply::read(packet)?;
-        Ok(Some(Spawned { reply, pidfd }))
+        let (reply, descriptors) = Reply::read(packet)?;
+        Ok(Some(Spawned { reply, descriptors }))
     }
 }
 
@@ -295,7 +296,7 @@ mod tests {
         }
         let Request { id, .. } = Request::read(held.remove(0)).unwrap().request;
         let reply = Reply { id, worker: Ok(7) };
-        there.write(|there| reply.send(there, None)).await.unwrap();
+        there.write(|there| reply.send(there, &[])).await.unwrap();
         answered.recv().await.unwrap();
         let gone = tokio::time::timeout(2 * PATIENCE, there.read(SeqPacket::receive)).await;
         assert!(gone.expect("it is given up").unwrap().is_none());

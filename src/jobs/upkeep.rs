@@ -10,13 +10,15 @@ use super::{
     message::Done,
     owner::{Owner, PATIENCE, Queued},
     record::Tombstone,
+    request::Refusal,
     retention::{Purge, plan},
     settle::{self, Found, Settled},
 };
 use crate::ids::MinionJobId;
 
-/// How long a job waits that two workers in a row did not begin.
-const RETRY: Duration = Duration::from_secs(2);
+/// How long a job waits before it is handed over again; twice as long each time, up to a bound.
+const RETRY: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(30);
 /// How often old records are purged.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -42,12 +44,17 @@ impl Owner {
     /// Looks at a job whose worker seems to be gone.
     pub(super) fn look(&mut self, id: &MinionJobId, patience: Duration) {
         let Some(job) = self.index.job(id) else { return };
-        if !matches!(job.phase, Phase::HandedOver { .. } | Phase::Adopted) {
-            return;
-        }
-        job.phase = Phase::Settling;
+        let refusal = match &mut job.phase {
+            Phase::HandedOver { .. } | Phase::Adopted => None,
+            Phase::Refused(refusal) => Some(refusal.clone()),
+            _ => return,
+        };
+        job.phase = Phase::Settling(refusal.clone());
         let (id, path, boot) = (id.clone(), self.path(id), self.boot);
-        self.in_background(move || settle::settle(&path, boot, patience), |settled| Done::Settled { id, settled });
+        self.in_background(
+            move || settle::settle(&path, boot, patience, refusal.as_ref()),
+            |settled| Done::Settled { id, settled },
+        );
     }
 
     /// Takes in what a job was found to be.
@@ -59,13 +66,19 @@ impl Owner {
                 return;
             }
             Ok(Settled::Ended(remembered)) => job.end(remembered),
-            Ok(Settled::Spawn { journal, hand_overs }) => {
-                tracing::warn!(job = %id, "its worker never began; it is spawned again");
-                job.phase = Phase::Waiting;
-                // The first time at once: a fork server may just have died. After that something is wrong, and
-                // may take a moment to pass.
-                let not_before = (hand_overs > 1).then(|| Instant::now() + RETRY);
+            Ok(Settled::Spawn(journal)) => {
+                tracing::warn!(job = %id, "no worker has begun it; it is spawned again");
+                job.returns += 1;
+                let refusal = match std::mem::replace(&mut job.phase, Phase::Waiting) {
+                    Phase::Settling(refusal) => refusal,
+                    _ => None,
+                };
+                let not_before = pause(job.returns, refusal.as_ref()).map(|pause| Instant::now() + pause);
+                let digest = job.digest;
                 self.queue.push_front(Queued { not_before, ..Queued::new(id, journal) });
+                if matches!(refusal, Some(Refusal::NotLoaded(_))) {
+                    self.renew(digest);
+                }
             }
             Ok(Settled::Purged(tombstone)) => self.index.insert(id, Entry::Tombstone(tombstone)),
             Ok(Settled::Unreadable) => self.index.insert(id, Entry::Unreadable),
@@ -188,5 +201,29 @@ impl Owner {
                 }
             }
         }
+    }
+}
+
+/// How long a job waits that came back so many times. The first time not at all: a fork server may just have
+/// died, or its code is being made again. But a system without room for a process needs a moment.
+fn pause(returns: u32, refusal: Option<&Refusal>) -> Option<Duration> {
+    let doublings = match refusal {
+        Some(Refusal::NoProcess(_)) => returns.saturating_sub(1),
+        _ => returns.checked_sub(2)?,
+    };
+    Some(RETRY.saturating_mul(2_u32.saturating_pow(doublings)).min(RETRY_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_keeps_coming_back_waits_longer_and_longer() {
+        let seconds = |refusal: Option<&Refusal>| [1, 2, 3, 4, 40].map(|returns| pause(returns, refusal));
+        let [one, two, four, most] = [1, 2, 4, 30].map(|seconds| Some(Duration::from_secs(seconds)));
+        assert_eq!(seconds(None), [None, one, two, four, most]);
+        let eight = Some(Duration::from_secs(8));
+        assert_eq!(seconds(Some(&Refusal::NoProcess(String::new()))), [one, two, four, eight, most]);
     }
 }

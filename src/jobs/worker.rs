@@ -10,7 +10,7 @@
 //! is ended by the signal handler, and the job is found lost.
 
 use std::{
-    os::fd::OwnedFd,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
     process,
     sync::Arc,
@@ -40,30 +40,47 @@ const GRACE: Duration = Duration::from_secs(2);
 const REMINDER: Duration = Duration::from_secs(1);
 const REMINDERS: u32 = 30;
 
-/// Runs the job whose journal was handed over. When this returns, the process has nothing left to do.
-///
-/// `plugin` is the loaded code, or why it could not be loaded.
-pub(super) fn work(
-    engine: &Engine,
-    plugin: Result<&Plugin, String>,
-    journal: OwnedFd,
-    boot: BootId,
-) -> Result<(), JournalError> {
-    let (mut journal, mut history) = Journal::adopt(journal).map_err(|source| JournalError::Write { source })?;
-    let Some(call) = history.call.take() else { return Ok(()) };
-    if history.started.is_some() || history.ended.is_some() {
-        // Made once, never again: whoever handed this over was mistaken.
-        return Ok(());
+/// A job that is about to be begun.
+pub(super) struct Task {
+    journal: Journal,
+    call: Box<Call>,
+    /// The journal's length without this attempt.
+    before: u64,
+}
+
+impl Task {
+    /// Takes the journal that was handed over and counts the attempt. Nothing, when the call is not to be
+    /// made: it is made once, so whoever handed it over was mistaken.
+    pub(super) fn take(journal: OwnedFd, boot: BootId) -> Result<Option<Self>, JournalError> {
+        let (mut journal, history) = Journal::adopt(journal).map_err(|source| JournalError::Write { source })?;
+        let (Some(call), None, None) = (history.call, history.started, history.ended) else { return Ok(None) };
+        let before = journal.length();
+        // Not durable: at worst a power cut grants one more attempt.
+        journal.append(&Record::HandOver(boot.now()))?;
+        Ok(Some(Self { journal, call, before }))
     }
+
+    /// The attempt did not come about.
+    pub(super) fn take_back(&mut self) {
+        // What stays counted is an attempt less.
+        let _ = self.journal.cut(self.before);
+    }
+}
+
+impl AsFd for Task {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.journal.as_fd()
+    }
+}
+
+/// Runs the job. When this returns, the process has nothing left to do.
+pub(super) fn work(engine: &Engine, plugin: &Plugin, task: Task, boot: BootId) -> Result<(), JournalError> {
+    let Task { mut journal, call, .. } = task;
     let now = boot.now();
     let left = call.deadline.saturating_sub(call.accepted.until(&now));
     if left.is_zero() {
         return journal.finish(now, End::TimedOut { after: call.deadline });
     }
-    let plugin = match plugin {
-        Ok(plugin) => plugin,
-        Err(why) => return journal.finish(now, End::Failed(RemoteError::new("ModuleNotLoaded", why))),
-    };
     let started = Started { at: now, pid: process::id() };
     journal.append_durably(&Record::Started(started))?;
     fence(&call);

@@ -106,8 +106,7 @@ async fn jobs(config: &MinionConfig, fork_server: ForkServerCommand, registry: &
         retention,
         fork_server,
     };
-    let registry = registry.clone();
-    Ok(Jobs::open(jobs, Arc::new(move |digest| registry.compiled_path(digest))).await?)
+    Ok(Jobs::open(jobs, Arc::new(registry.clone())).await?)
 }
 
 /// Compiled code goes when neither the catalog nor a job that has not started needs it.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use func::access::Grant;
 use func::ids::Digest;
-use func::jobs::{ForkServerCommand, JobState, Jobs, JobsConfig, Submission};
+use func::jobs::{CompiledCode, ForkServerCommand, JobState, Jobs, JobsConfig, Submission};
 use func::plugin::{Cache, Engine, Limits};
 use func::sys::descriptor;
 use func::sys::fork::{Forked, double_fork, exit_now};
@@ -54,6 +55,19 @@ fn forks_a_second() -> f64 {
         }
     }
     FORKS as f64 / began.elapsed().as_secs_f64()
+}
+
+/// The one module's code.
+struct Compiled(PathBuf);
+
+impl CompiledCode for Compiled {
+    fn path(&self, _: &Digest) -> Option<PathBuf> {
+        Some(self.0.clone())
+    }
+
+    fn renew(&self, _: Digest) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async {})
+    }
 }
 
 struct Bench {
@@ -113,7 +127,7 @@ async fn at(name: &str, place: &Path, bare: &BareForks) {
         fork_server: ForkServerCommand { program: env!("CARGO_BIN_EXE_func").into(), ..ForkServerCommand::default() },
         ..JobsConfig::new(folder.path().join("jobs"))
     };
-    let jobs = Jobs::open(config, Arc::new(move |_| Some(compiled.clone()))).await.unwrap();
+    let jobs = Jobs::open(config, Arc::new(Compiled(compiled))).await.unwrap();
     let bench = Bench { jobs, digest: built.digest };
     bench.run("test.ping", vec![]).await;
     latency(&bench, name, &folder.path().join("floor")).await;

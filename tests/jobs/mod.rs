@@ -5,6 +5,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use std::{
 use func::{
     access::Grant,
     ids::{Digest, MinionJobId},
-    jobs::{ForkServerCommand, JobReport, JobState, Jobs, JobsConfig, Submission},
+    jobs::{CompiledCode, ForkServerCommand, JobReport, JobState, Jobs, JobsConfig, Submission},
     plugin::{Cache, Engine, Limits},
     wire::Value,
 };
@@ -33,11 +34,16 @@ pub(crate) struct Module {
 }
 
 impl Module {
+    /// The component.
+    pub(crate) fn bytes() -> Vec<u8> {
+        wat::parse_str(include_str!("work.wat")).unwrap()
+    }
+
     /// Compiled once for each process.
     pub(crate) fn get() -> &'static Self {
         static MODULE: OnceLock<Module> = OnceLock::new();
         MODULE.get_or_init(|| {
-            let bytes = wat::parse_str(include_str!("work.wat")).unwrap();
+            let bytes = Self::bytes();
             let folder = tempfile::tempdir().unwrap();
             let cache = Cache::open(folder.path()).unwrap();
             let engine = Engine::serving().unwrap();
@@ -96,11 +102,54 @@ impl Place {
     pub(crate) fn fork_server(&self) -> Option<Pid> {
         fs::read_to_string(self.path().join("fork-server.pid")).ok()?.trim().parse().ok().map(Pid::from_raw)
     }
+
+    /// The same, once that process is the fork server and not the script that becomes it.
+    pub(crate) async fn ready_fork_server(&self) -> Pid {
+        let ready = || {
+            let pid = self.fork_server()?;
+            let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            command.starts_with(b"funcd: fork server").then_some(pid)
+        };
+        until("the fork server is ready", || async { ready().is_some() }).await;
+        ready().unwrap()
+    }
 }
 
-/// Finds the module whatever the digest.
-pub(crate) fn compiled() -> func::jobs::CompiledPath {
-    Arc::new(|digest: &Digest| (*digest == Module::get().digest).then(|| Module::get().compiled.clone()))
+/// The code of the module, and of no other.
+pub(crate) fn compiled() -> Arc<dyn CompiledCode> {
+    code(|digest| (*digest == Module::get().digest).then(|| Module::get().compiled.clone()))
+}
+
+/// Code that lies nowhere, so that no job is handed over.
+pub(crate) fn no_code() -> Arc<dyn CompiledCode> {
+    code(|_| None)
+}
+
+/// Code that lies where a function says, and is never made again.
+pub(crate) fn code(path: impl Fn(&Digest) -> Option<PathBuf> + Send + Sync + 'static) -> Arc<dyn CompiledCode> {
+    struct At<F>(F);
+    impl<F: Fn(&Digest) -> Option<PathBuf> + Send + Sync> CompiledCode for At<F> {
+        fn path(&self, digest: &Digest) -> Option<PathBuf> {
+            self.0(digest)
+        }
+
+        fn renew(&self, _: Digest) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(async {})
+        }
+    }
+    Arc::new(At(path))
+}
+
+/// How many records of a kind are in a journal: 1 for the call, 2 for each attempt, 3 for STARTED.
+pub(crate) fn records(journal: &Path, kind: u8) -> usize {
+    let bytes = fs::read(journal).unwrap();
+    let (mut at, mut count) = (0, 0);
+    while let Some(head) = bytes.get(at..at + 5) {
+        let length = u32::from_le_bytes(head[..4].try_into().unwrap()) as usize;
+        at += 9 + length;
+        count += usize::from(head[4] == kind && at <= bytes.len());
+    }
+    count
 }
 
 pub(crate) fn config_in(folder: &Path) -> JobsConfig {

@@ -112,6 +112,14 @@ impl Registry {
         Some(self.cache.path(&self.engine, digest)).filter(|path| path.exists())
     }
 
+    /// Compiles a component again whose code is gone or does not load, if it is served or about to be.
+    pub async fn renew(&self, digest: Digest) {
+        let (done, wait) = oneshot::channel();
+        if self.orders.send(owner::Order::Renew { digest, done }).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+
     /// Removes compiled code that neither the catalog nor `keep` names: the caller keeps what jobs
     /// that have not started will want. What was used lately stays a while
     /// ([`RegistryConfig::keep_code`]). Returns how many files went.

@@ -25,6 +25,8 @@ use crate::{
 pub(super) enum Order {
     /// Read the folder.
     Rescan(oneshot::Sender<()>),
+    /// See to it that there is code of this component that loads.
+    Renew { digest: Digest, done: oneshot::Sender<()> },
     /// Remove compiled code that nobody needs.
     Collect { keep: BTreeSet<Digest>, done: oneshot::Sender<usize> },
 }
@@ -77,6 +79,10 @@ impl Owner {
             match order {
                 Some(Order::Collect { keep, done }) => {
                     let _ = done.send(self.collect(keep).await);
+                }
+                Some(Order::Renew { digest, done }) => {
+                    self.renew(digest).await;
+                    let _ = done.send(());
                 }
                 Some(Order::Rescan(done)) => {
                     watcher.renew();
@@ -227,6 +233,20 @@ impl Owner {
             Some(LoadFailure { file: path.clone(), error, still_serving: file.serving.is_some() })
         });
         self.publish.send_replace(Arc::new(Catalog::new(plugins, failures.collect())));
+    }
+
+    async fn renew(&self, digest: Digest) {
+        let has = |file: &File| file.serving.iter().chain(&file.waiting).any(|plugin| plugin.digest() == digest);
+        let Some((path, _)) = self.files.iter().find(|(_, file)| has(file)) else { return };
+        let (engine, cache, path) = (self.engine.clone(), self.cache.clone(), path.clone());
+        let renewed = blocking(move || {
+            let bytes = files::read(&path)?;
+            // A file that was replaced a moment ago is another component; that one is not asked for.
+            if Digest::of(&bytes) == digest { cache.load(&engine, &bytes).map(drop) } else { Ok(()) }
+        });
+        if let Some(Err(error)) = renewed.await {
+            tracing::error!(digest = %digest.short(), error = error.chain(), "cannot compile a module again");
+        }
     }
 
     async fn collect(&self, mut keep: BTreeSet<Digest>) -> usize {

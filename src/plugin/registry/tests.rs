@@ -205,3 +205,27 @@ async fn a_damaged_cache_costs_a_compilation_and_no_more() {
         assert!(fs::metadata(&compiled).unwrap().len() > 1000);
     }
 }
+
+#[tokio::test]
+async fn code_that_goes_missing_or_bad_while_it_is_served_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = answering("t:a/one", "f", 5);
+    let registry = open(folder.path(), Arc::new(NoSink)).await;
+    put(folder.path(), "a.wasm", &bytes);
+    registry.rescan().await;
+    let digest = Digest::of(&bytes);
+    let compiled = registry.compiled_path(&digest).unwrap();
+    let loads = || crate::plugin::Plugin::load_compiled(&crate::plugin::Engine::forking().unwrap(), &compiled).is_ok();
+    fs::remove_file(&compiled).unwrap();
+    assert!(!loads());
+    registry.renew(digest).await;
+    assert!(loads());
+    fs::write(folder.path().join("junk"), "junk").unwrap();
+    fs::rename(folder.path().join("junk"), &compiled).unwrap();
+    assert!(!loads());
+    registry.renew(digest).await;
+    assert!(loads());
+    fs::remove_file(&compiled).unwrap();
+    registry.renew(Digest::of(b"another")).await;
+    assert!(!loads());
+}
