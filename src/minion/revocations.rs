@@ -40,6 +40,7 @@ impl Revocations {
 async fn follow(identity: Identity, path: PathBuf, sender: watch::Sender<Arc<RevocationList>>) {
     // Not what it is like now: it may have changed since the identity was read.
     let mut seen = None;
+    let mut complaint = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
@@ -53,11 +54,21 @@ async fn follow(identity: Identity, path: PathBuf, sender: watch::Sender<Arc<Rev
         match identity.clone().with_revocations(&path) {
             Ok(fresh) => {
                 // Only now: what could not be read for a passing reason is read again.
-                seen = now;
+                (seen, complaint) = (now, None);
                 tracing::info!(revoked = fresh.revoked().len(), "read the revocation list again");
                 sender.send_replace(Arc::clone(fresh.revoked()));
             }
-            Err(error) => tracing::error!(%error, "cannot use the new revocation list; the last one stays in force"),
+            Err(error) => {
+                // It is tried again and again, but said once of each version of the file and each reason.
+                let this = Some((now, error.to_string()));
+                if complaint != this {
+                    complaint = this;
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot use the new revocation list; the last one stays in force"
+                    );
+                }
+            }
         }
     }
 }
@@ -69,11 +80,37 @@ fn changed(path: &Path) -> Option<(SystemTime, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Mutex, PoisonError},
+    };
+
     use super::*;
     use crate::{
         ca::{Authority, IssueRequest},
         tls::Role,
     };
+
+    /// What this thread logs.
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+
+    impl Said {
+        fn count(&self, words: &str) -> usize {
+            let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            String::from_utf8_lossy(&said).matches(words).count()
+        }
+    }
+
+    impl io::Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_new_list_comes_into_force_and_a_broken_one_does_not() {
@@ -90,5 +127,24 @@ mod tests {
         std::fs::write(&path, "junk").unwrap();
         tokio::time::sleep(EVERY * 3).await;
         assert_eq!(revocations.now().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_list_is_told_of_once() {
+        let said = Said::default();
+        let writer = said.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let _here = tracing::subscriber::set_default(subscriber);
+        let home = tempfile::tempdir().unwrap();
+        let authority = Authority::init(home.path(), "Func CA").unwrap();
+        let us = authority.issue(&IssueRequest::new("web1".parse().unwrap(), Role::Minion)).unwrap();
+        let path = home.path().join("crl.pem");
+        let revocations = Revocations::following(&us.identity().unwrap(), &path);
+        for (times, text) in ["junk", "other junk"].into_iter().enumerate() {
+            std::fs::write(&path, text).unwrap();
+            tokio::time::sleep(EVERY * 10).await;
+            assert_eq!(said.count("cannot use the new revocation list"), times + 1);
+        }
+        assert!(revocations.now().is_empty());
     }
 }
