@@ -130,6 +130,18 @@ fn an_error_of_the_method_s_own_keeps_its_words() {
 }
 
 #[test]
+fn an_error_is_cut_however_long_the_module_made_it() {
+    let mut fleet = Fleet::empty();
+    fleet.add_with("m1", "[limits]\noutput = \"64MiB\"\n", &[&guest("rogue")]);
+    let long = || vec!["x".repeat(10_000_000).into()];
+    for outcome in [fleet.ask("m1", "rogue.fail", long()), fleet.ask_as_job("m1", "rogue.fail", long())] {
+        let Outcome::Failed(error) = outcome else { panic!("it must fail") };
+        assert!(error.message.starts_with("xxx") && error.message.contains("(cut: 100000"), "{}", error.kind);
+        assert!(error.kind == "failed" && error.message.len() + error.trace.len() <= 64 << 10, "{}", error.trace.len());
+    }
+}
+
+#[test]
 fn a_value_that_holds_itself_is_refused() {
     let error = failure(&mut fleet(), "rogue.loop_value", &[]);
     assert_eq!(error.kind, "ResultUnsendable", "{error}");

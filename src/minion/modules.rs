@@ -18,6 +18,9 @@ use crate::{
     wire::{RemoteError, Value},
 };
 
+/// How much of a trace is logged.
+const TRACE_MAX: usize = 16 << 10;
+
 /// The modules of a minion.
 pub(super) struct Modules {
     pub(super) registry: Registry,
@@ -111,10 +114,12 @@ impl Modules {
             clock: Clock::Ticks,
         };
         method.plugin.call(&method.name, &args, context).await.map_err(|error| {
+            let told = error.to_remote_error();
             if let Some(trace) = error.trace() {
-                tracing::warn!(method = %method.name, %error, trace, "a module broke off");
+                let trace: String = trace.chars().take(TRACE_MAX).collect();
+                tracing::warn!(method = %method.name, error = told.message, trace, "a module broke off");
             }
-            error.to_remote_error()
+            told
         })
     }
 }

@@ -139,7 +139,8 @@ impl CallError {
 
     /// The error as it travels to the caller.
     ///
-    /// Of a trap the caller gets the message and the frame; the whole trace is for the job's log.
+    /// Of a trap the caller gets the message and the frame; the whole trace is for the job's log. What a
+    /// module says of itself may be long, and is cut.
     pub fn to_remote_error(&self) -> RemoteError {
         let trace = match self {
             Self::TimedOut { after } => return RemoteError::timed_out(self.to_string(), *after),
@@ -147,7 +148,7 @@ impl CallError {
             Self::Failed { detail, .. } => detail.clone(),
             _ => String::new(),
         };
-        RemoteError { kind: self.kind().to_owned(), message: self.to_string(), trace }
+        RemoteError { kind: self.kind().to_owned(), message: self.to_string(), trace }.bounded()
     }
 
     /// Everything that is known about a trap, for the job's log.

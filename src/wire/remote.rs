@@ -13,6 +13,21 @@ const MARK: &str = "REMOTE_ERROR";
 const TIMED_OUT: &str = "TimedOut";
 const DEADLINE: &str = "deadline in ms: ";
 
+/// How many bytes of a kind, of a message, and of message and trace together pass [`RemoteError::bounded`].
+const KIND_MAX: usize = 200;
+const MESSAGE_MAX: usize = 16 << 10;
+const ERROR_MAX: usize = 64 << 10;
+
+/// At most so many bytes of a text, which says how many there were if some are missing.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let note = format!("… (cut: {} bytes)", text.len());
+    text.truncate(text.floor_char_boundary(most - note.len()));
+    text + &note
+}
+
 /// A method that failed: `["REMOTE_ERROR", type, message, traceback]`, sent as a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{kind}: {message}")]
@@ -29,6 +44,15 @@ impl RemoteError {
     /// An error without a trace.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
         Self { kind: kind.into(), message: message.into(), trace: String::new() }
+    }
+
+    /// The same, cut so that it is always small: it is written into answers, journals, logs and reports
+    /// that hold many of its like.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let message = cut(self.message, MESSAGE_MAX);
+        let trace = cut(self.trace, ERROR_MAX - message.len());
+        Self { kind: cut(self.kind, KIND_MAX), message, trace }
     }
 
     /// A deadline that passed. Which one it was travels as the trace, for programs.
@@ -141,6 +165,17 @@ mod tests {
         for value in [Value::Nil, Value::Array(vec![]), Value::Array(vec!["x".into()]), MARK.into()] {
             assert_eq!(RemoteError::from_value(&value), None);
         }
+    }
+
+    #[test]
+    fn an_error_has_a_size_that_it_never_passes() {
+        let long = "\u{e9}".repeat(5 << 20);
+        let large = RemoteError { kind: long.clone(), message: long.clone(), trace: long.clone() }.bounded();
+        assert!(large.kind.len() <= KIND_MAX && large.message.len() + large.trace.len() <= ERROR_MAX);
+        assert!(large.message.starts_with("éé") && large.message.ends_with("(cut: 10485760 bytes)"));
+        assert!(large.message.len() > MESSAGE_MAX - 10 && large.trace.len() > ERROR_MAX - MESSAGE_MAX - 10);
+        let small = RemoteError { kind: "Trap".into(), message: "x".repeat(MESSAGE_MAX), trace: "at".into() };
+        assert_eq!(small.clone().bounded(), small);
     }
 
     #[test]
