@@ -87,3 +87,34 @@ fn a_job_id_is_of_one_caller_and_one_call() {
     assert_eq!(again(&boss, "one"), Outcome::Ok(id.as_str().into()), "an ended job is the same job");
     assert_eq!(gate.lines(), ["one"]);
 }
+
+#[test]
+fn a_job_sent_again_is_the_same_job_although_its_module_takes_other_types_now() {
+    let mut fleet = Fleet::empty();
+    let gate = Gate::new(fleet.folder(), "m1");
+    let folder = fleet.add_with("m1", &gate.settings(), &[&guest("rogue")]).modules();
+    let boss = As::overlord(&fleet, "boss");
+    let id = MinionJobId::fresh();
+    let again = || boss.submit(&id, "async.rogue.pass_gate", vec!["one".into()]);
+    assert_eq!(again(), Outcome::Ok(id.as_str().into()));
+
+    // The same method, of a number.
+    let other = r#"(component
+        (core module $m (func (export "f") (param i32) (result i32) (local.get 0)))
+        (core instance $i (instantiate $m))
+        (func $f (param "line" u32) (result u32) (canon lift (core func $i "f")))
+        (instance $rogue (export "pass-gate" (func $f)))
+        (export "guests:rogue/rogue@0.1.0" (instance $rogue)))"#;
+    fs::write(folder.join(".arriving"), wat::parse_str(other).unwrap()).unwrap();
+    fs::rename(folder.join(".arriving"), folder.join("rogue.wasm")).unwrap();
+    let number = || boss.send(&Request::new(&Call::new("rogue.pass_gate", vec![7.into()])));
+    until("the new types", || (number() == Outcome::Ok(7.into())).then_some(()));
+
+    assert_eq!(again(), Outcome::Ok(id.as_str().into()), "the arguments fitted when the job was accepted");
+    let fresh = boss.submit(&MinionJobId::fresh(), "async.rogue.pass_gate", vec!["one".into()]);
+    assert!(matches!(&fresh, Outcome::Failed(error) if error.kind == "InvalidArguments"), "{fresh:?}");
+    gate.open("once");
+    let ended = Outcome::Ok(Value::Array(vec![1.into(), "once".into()]));
+    until("the job's end", || (boss.ask("jobs.job_status", &id) == ended).then_some(()));
+    assert_eq!(gate.lines(), ["one"]);
+}
