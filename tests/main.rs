@@ -11,6 +11,7 @@
 
 mod a_damaged_store_is_told_of;
 mod a_finished_job_needs_no_minion;
+mod a_full_queue_is_survived;
 mod a_job_id_belongs_to_one_caller_and_one_call;
 mod a_job_moves_through_its_states;
 mod a_large_fleet_is_called_and_counted;
