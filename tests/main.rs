@@ -14,6 +14,7 @@ mod a_finished_job_needs_no_minion;
 mod a_full_queue_is_survived;
 mod a_job_id_belongs_to_one_caller_and_one_call;
 mod a_job_moves_through_its_states;
+mod a_path_that_blocks_holds_up_nobody_else;
 mod a_large_fleet_is_called_and_counted;
 mod a_module_is_begun_and_tried_out;
 mod a_simulated_fleet_answers_like_a_real_one;

@@ -17,6 +17,7 @@ mod denial;
 mod files;
 mod job;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
 
 use super::state::State;
@@ -81,7 +82,24 @@ impl ErrorKind {
 /// The threads that serve everybody are few, and a path that a module chose may lie on a network that
 /// hangs. Whoever waits may stop waiting; what was made meanwhile is dropped.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
+    blocking_in(&HOLDABLE, work).await
+}
+
+/// How many threads modules may have held up at a time. A thread that hangs stays when its call is given
+/// up, and journals and plugin files need threads of the same kind, of which tokio has 512.
+static HOLDABLE: Semaphore = Semaphore::const_new(256);
+
+async fn blocking_in<T: Send + 'static>(
+    places: &'static Semaphore,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    // Never closed; the wait ends with the call.
+    let place = places.acquire().await;
+    let done = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    let done = done.await;
     done.unwrap_or_else(|panic| Err(error(ErrorKind::Failed, format!("the host failed: {panic}"), None)))
 }
 

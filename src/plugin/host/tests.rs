@@ -83,3 +83,17 @@ async fn a_denial_is_kept_with_the_line_to_add_and_said_once_in_the_log() {
     let heard = heard.0.lock().unwrap();
     assert_eq!(heard[..], [(Level::Warn, denial.message.clone())]);
 }
+
+#[tokio::test]
+async fn threads_that_hang_are_counted_and_leave_some_for_others() {
+    static PLACES: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+    let (let_go, hang) = std::sync::mpsc::channel::<()>();
+    let held_up = super::blocking_in(&PLACES, move || Ok(hang.recv()));
+    let short = std::time::Duration::from_millis(20);
+    // Its caller gives up; the thread goes on hanging.
+    tokio::time::timeout(short, held_up).await.unwrap_err();
+    tokio::time::timeout(short, super::blocking_in(&PLACES, || Ok(()))).await.unwrap_err();
+    tokio::task::spawn_blocking(|| {}).await.unwrap();
+    drop(let_go);
+    super::blocking_in(&PLACES, || Ok(())).await.unwrap();
+}

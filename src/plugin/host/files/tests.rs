@@ -184,6 +184,20 @@ async fn a_file_that_somebody_else_has_locked_is_not_waited_for_without_bound() 
 }
 
 #[tokio::test]
+async fn a_file_that_blocks_does_not_hold_up_the_thread_that_serves_everybody() {
+    let (_keep, folder, mut state) = granted();
+    fs::write(folder.join("log"), "").unwrap();
+    let holder = fs::File::open(folder.join("log")).unwrap();
+    holder.lock().unwrap();
+    // The test has one thread for all that waits.
+    tokio::select! {
+        biased;
+        ended = state.append(under(&folder, "log"), b"b".into()) => panic!("the thread was held up: {ended:?}"),
+        () = tokio::time::sleep(std::time::Duration::from_millis(50)) => {}
+    }
+}
+
+#[tokio::test]
 async fn folders_are_made_listed_and_removed() {
     let (_keep, folder, mut state) = granted();
     state.make_dir(under(&folder, "a/b/c")).await.unwrap();
