@@ -1,5 +1,9 @@
 //! The command line says what it did, and what to do next when it could not.
 
+use func::ca::IssueRequest;
+use func::tls::Role;
+
+use crate::client::authority;
 use crate::harness::{Answer, Fleet, shipped_modules};
 
 #[test]
@@ -113,8 +117,37 @@ fn a_named_configuration_that_is_not_there_is_no_reason_to_serve_the_defaults() 
     let refused = fleet.func(["minion", "--config", "/no/such/minion.toml"]).expect(3);
     assert!(refused.err.contains("/no/such/minion.toml"), "{}", refused.err);
     fleet.func(["minion", "--check", "--config", "/no/such/minion.toml"]).expect(3);
-    let check = fleet.func(["minion", "--check"]).expect(0);
-    assert!(check.out.contains("the defaults are used"), "{}", check.out);
+    let home = fleet.folder().join("web1");
+    let identity = home.join("identity");
+    fleet.func(["ca", "issue", "web1", "--role", "minion", "--out", identity.to_str().unwrap()]).expect(0);
+    let check =
+        |fleet: &Fleet| Answer::from(fleet.command(["minion", "--check"]).env("FUNC_HOME", &home).output().unwrap());
+    let defaults = check(&fleet).expect(0);
+    assert!(defaults.out.contains("the defaults are used"), "{}", defaults.out);
+    std::fs::write(home.join("minion.toml"), "[grants.nosuch]\n").unwrap();
+    let warned = check(&fleet).expect(0);
+    assert!(warned.err.contains("[grants.nosuch]"), "{}", warned.err);
+    std::fs::write(home.join("minion.toml"), "[jobs]\nworkers = 0\n").unwrap();
+    let refused = check(&fleet).expect(3);
+    assert!(refused.err.contains("workers = 0"), "{}", refused.err);
+}
+
+#[test]
+fn a_minion_starts_with_nobody_else_s_identity_and_with_no_expired_one() {
+    let fleet = Fleet::empty();
+    let refused = |home: &std::path::Path, why: &str| {
+        for arguments in [&["minion", "--check"][..], &["minion", "--listen", "127.0.0.1:0"]] {
+            let answer = fleet.command(arguments).env("FUNC_HOME", home).output().unwrap();
+            let answer = Answer::from(answer).expect(4);
+            assert!(answer.err.contains(why) && answer.err.contains("func ca issue"), "{}", answer.err);
+        }
+    };
+    refused(&fleet.home(), "`overlord`");
+    let (home, long_ago) = (fleet.folder().join("web1"), time::OffsetDateTime::now_utc() - time::Duration::days(3));
+    let mut wish = IssueRequest::new("web1".parse().unwrap(), Role::Minion);
+    (wish.not_before, wish.days) = (Some(long_ago), 1);
+    authority(&fleet).issue(&wish).unwrap().save(&home.join("identity")).unwrap();
+    refused(&home, "expired");
 }
 
 #[test]

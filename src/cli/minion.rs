@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use super::report::{Report, Silent};
 use super::stop::stop_signal;
-use crate::minion::{self, DEFAULT_TOML, MinionConfig};
+use crate::minion::{self, DEFAULT_TOML, Listen, MinionConfig};
 use crate::telemetry;
 
 /// Serve calls on this machine until SIGTERM or Ctrl-C
@@ -26,11 +26,11 @@ pub(super) struct Minion {
     config: Option<PathBuf>,
     /// Listen here, whatever the configuration says
     #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<String>,
+    listen: Option<Listen>,
     /// Print the commented configuration and exit
     #[arg(long)]
     print_config: bool,
-    /// Read the configuration, say whether it can be used, and exit
+    /// Read the configuration and the identity, say whether they can be used, and exit
     #[arg(long)]
     check: bool,
 }
@@ -60,9 +60,10 @@ impl Minion {
         };
         let mut config = loaded.or_exit(Exit::Configuration)?;
         if let Some(listen) = self.listen {
-            config.listen.0 = listen;
+            config.listen = listen;
         }
         if self.check {
+            minion::check(&config).map_err(refused)?.iter().for_each(Context::warn);
             let path = self.config.unwrap_or(usual);
             if path.exists() {
                 println!("`{}` can be used", path.display());
@@ -78,7 +79,7 @@ impl Minion {
 }
 
 async fn serve(config: MinionConfig) -> Result<(), Failure> {
-    let listen = config.listen.0.clone();
+    let listen = config.listen.as_str().to_owned();
     let listener = TcpListener::bind(&listen).await.map_err(|error| {
         Failure::new(Exit::Configuration, format!("cannot listen on `{listen}`: {error}"))
             .hint("name a free address of this machine as `listen` in minion.toml")
@@ -89,11 +90,15 @@ async fn serve(config: MinionConfig) -> Result<(), Failure> {
         announce(address);
         shutdown.await;
     };
-    minion::run(listener, config, announced).await.map_err(|error| match error {
-        minion::Error::Identity(_) => Failure::new(Exit::Identity, error)
+    minion::run(listener, config, announced).await.map_err(refused)
+}
+
+fn refused(error: minion::Error) -> Failure {
+    match error {
+        minion::Error::Identity(_) | minion::Error::Role { .. } => Failure::new(Exit::Identity, error)
             .hint("put there the files that `func ca issue NAME --role minion` wrote"),
         error => Failure::new(Exit::Configuration, error),
-    })
+    }
 }
 
 /// Scripts wait for this line; nobody reading it is no reason to stop.

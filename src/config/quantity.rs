@@ -16,7 +16,7 @@ pub struct InvalidQuantity {
 }
 
 /// A length of time, written `500ms`, `60s`, `5m`, `1h 30m` or `7d`; never negative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Period(Duration);
 
 impl Period {
@@ -57,7 +57,7 @@ impl fmt::Display for Period {
 }
 
 /// A size in bytes, written `512`, `64KiB`, `16MiB` or `1GiB`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(u64);
 
 const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];

@@ -4,9 +4,11 @@
 //! test holds it to the defaults below.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::access::Grants;
 use crate::config::{self, ByteSize, Home, Period};
@@ -43,15 +45,59 @@ pub struct MinionConfig {
     pub settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
 }
 
-/// An address and a port, `0.0.0.0:51234`.
+/// An address or a name of this machine and a port, `0.0.0.0:51234`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Listen(pub String);
+#[serde(try_from = "String")]
+pub struct Listen(String);
+
+/// Why nobody can listen there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no place to listen: write it like `0.0.0.0:51234` or `[::]:51234`")]
+pub struct InvalidListen(String);
+
+impl Listen {
+    /// As `bind` takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Listen {
+    type Err = InvalidListen;
+
+    fn from_str(text: &str) -> Result<Self, InvalidListen> {
+        let (host, port) = text.rsplit_once(':').unwrap_or_default();
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host_is_one = match bracketed {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)),
+        };
+        if host_is_one && port.parse::<u16>().is_ok() {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidListen(text.to_owned()))
+        }
+    }
+}
+
+impl TryFrom<String> for Listen {
+    type Error = InvalidListen;
+
+    fn try_from(text: String) -> Result<Self, InvalidListen> {
+        text.parse()
+    }
+}
 
 impl Default for Listen {
     fn default() -> Self {
         Self("0.0.0.0:51234".to_owned())
     }
+}
+
+/// Refuses a bound of nothing, with which the minion would serve nobody.
+fn some<'de, D: Deserializer<'de>, T: Deserialize<'de> + PartialEq + Default>(from: D) -> Result<T, D::Error> {
+    let bound = T::deserialize(from)?;
+    if bound == T::default() { Err(de::Error::custom("it must be more than 0")) } else { Ok(bound) }
 }
 
 /// PEM files.
@@ -104,10 +150,13 @@ impl Default for Folders {
 #[serde(default, deny_unknown_fields)]
 pub struct Calls {
     /// How many run at once; more wait their turn within their own time limit.
+    #[serde(deserialize_with = "some")]
     pub at_once: usize,
     /// How long a plain call may take.
+    #[serde(deserialize_with = "some")]
     pub timeout: Period,
     /// The largest request body that is read.
+    #[serde(deserialize_with = "some")]
     pub largest_request: ByteSize,
 }
 
@@ -122,14 +171,19 @@ impl Default for Calls {
 #[serde(default, deny_unknown_fields)]
 pub struct Connections {
     /// How many callers are connected at once; further ones wait, no longer than a handshake may take.
+    #[serde(deserialize_with = "some")]
     pub at_once: usize,
     /// For the TLS handshake.
+    #[serde(deserialize_with = "some")]
     pub handshake_timeout: Period,
     /// For the head of a request to arrive whole.
+    #[serde(deserialize_with = "some")]
     pub header_timeout: Period,
     /// For the body of a request to arrive whole.
+    #[serde(deserialize_with = "some")]
     pub body_timeout: Period,
     /// After which a silent connection is closed.
+    #[serde(deserialize_with = "some")]
     pub idle_timeout: Period,
 }
 
@@ -150,10 +204,12 @@ impl Default for Connections {
 #[serde(default, deny_unknown_fields)]
 pub struct Jobs {
     /// How many workers run at once.
+    #[serde(deserialize_with = "some")]
     pub workers: usize,
     /// How many accepted jobs wait for a worker; beyond that the answer is "busy".
     pub queue: usize,
     /// How long a job may take, from its acceptance.
+    #[serde(deserialize_with = "some")]
     pub timeout: Period,
     /// How long a finished job is kept after its result was fetched.
     pub keep: Period,
@@ -197,8 +253,10 @@ impl Default for Log {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Memory, all of the module's memories and tables together.
+    #[serde(deserialize_with = "some")]
     pub memory: ByteSize,
     /// The result.
+    #[serde(deserialize_with = "some")]
     pub output: ByteSize,
     /// Log lines.
     pub log: ByteSize,
@@ -305,6 +363,40 @@ mod tests {
         for key in keys {
             let stands = DEFAULT_TOML.lines().any(|line| line.starts_with(&format!("{key} = ")));
             assert!(stands, "{key} is missing");
+        }
+    }
+
+    #[test]
+    fn a_bound_of_nothing_is_refused_by_its_key() {
+        let read = |text: &str| config::parse::<MinionConfig>(text, Path::new("minion.toml"));
+        for (table, key, zero) in [
+            ("jobs", "workers", "0"),
+            ("jobs", "timeout", "\"0s\""),
+            ("calls", "at_once", "0"),
+            ("calls", "timeout", "\"0s\""),
+            ("calls", "largest_request", "\"0\""),
+            ("connections", "at_once", "0"),
+            ("connections", "handshake_timeout", "\"0s\""),
+            ("limits", "memory", "\"0\""),
+            ("limits", "output", "\"0MiB\""),
+        ] {
+            let error = read(&format!("[{table}]\n{key} = {zero}\n")).unwrap_err().to_string();
+            assert!(error.contains(&format!("{key} = {zero}")) && error.contains("more than 0"), "{error}");
+        }
+        read("[jobs]\nqueue = 0\nkeep = \"0s\"\n[limits]\nlog = \"0\"\n").unwrap();
+    }
+
+    #[test]
+    fn a_place_to_listen_has_a_host_and_a_port() {
+        let error = config::parse::<MinionConfig>("listen = \"here\"", Path::new("minion.toml")).unwrap_err();
+        assert!(error.to_string().contains("listen = ") && error.to_string().contains("no place to listen"), "{error}");
+        for good in ["0.0.0.0:51234", "[::]:0", "[::1]:51234", "localhost:51234", "web-1.example:1"] {
+            assert_eq!(good.parse::<Listen>().unwrap().as_str(), good);
+        }
+        for wrong in
+            ["", ":1", "0.0.0.0", "0.0.0.0:", "0.0.0.0:65536", "0.0.0.0:http", "::1:51234", "[::1:51234", "a b:1"]
+        {
+            assert!(wrong.parse::<Listen>().is_err(), "{wrong}");
         }
     }
 

@@ -11,6 +11,14 @@ pub enum Error {
     /// Its identity cannot be used.
     #[error("cannot use this minion's identity")]
     Identity(#[from] tls::Error),
+    /// Its identity was issued for something else.
+    #[error("the certificate of `{name}` was issued for {role}; a minion needs one for the role `minion`")]
+    Role {
+        /// Whose certificate.
+        name: String,
+        /// For what.
+        role: String,
+    },
     /// The audit log cannot be opened. Nothing is served that could not be recorded from the start.
     #[error("cannot open the audit log `{}`", path.display())]
     Audit {

@@ -15,6 +15,7 @@ mod activity;
 mod backend;
 mod builtin;
 mod caller;
+mod check;
 mod config;
 mod connection;
 mod dispatch;
@@ -37,6 +38,7 @@ mod sinks;
 mod view;
 
 pub use builtin::RESERVED_MODULES;
+pub use check::check;
 pub use config::{
     Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Limits, Listen, Log, MinionConfig,
 };

@@ -7,7 +7,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Error, MinionConfig,
+    Error, MinionConfig, check,
     connection::{Choose, Door},
     dispatch::Dispatcher,
     live::Live,
@@ -20,7 +20,7 @@ use crate::{
     jobs::{ForkServerCommand, Jobs, JobsConfig, Retention},
     plugin::Registry,
     sys::durable,
-    tls::{Identity, server_config},
+    tls::server_config,
 };
 
 /// How long after a change of modules compiled code that nobody needs is removed: no call that began
@@ -44,11 +44,14 @@ pub async fn run_with(
 ) -> Result<(), Error> {
     server::make_room_for_files();
     let files = &config.identity;
-    let identity =
-        Identity::load(&files.certificate, &files.key, &files.authority)?.with_revocations(&files.revoked)?;
+    let identity = check::identity(files)?;
     let audit = audit_log(&config)?;
     let acceptor = TlsAcceptor::from(server_config(&identity)?);
     let registry = modules::open_registry(&config.folders.modules, &config.folders.cache).await?;
+    let catalog = registry.catalog();
+    for warning in check::unused_tables(&config, |module| catalog.module(module).is_some()) {
+        tracing::warn!("{warning}");
+    }
     let jobs = jobs(&config, fork_server, &registry).await?;
     let stopping = CancellationToken::new();
     tokio::spawn(collect_unused_code(registry.clone(), jobs.clone(), stopping.clone()));

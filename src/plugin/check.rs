@@ -1,8 +1,43 @@
 //! What a file in the plugin folder is, before anything is compiled.
 
-use wasmparser::{Encoding, Parser, Validator, WasmFeatures};
+use std::path::{Path, PathBuf};
 
-use super::error::Error;
+use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload, Validator, WasmFeatures};
+
+use super::{error::Error, reflect::InterfaceId, registry::files};
+use crate::ids::ModuleName;
+
+/// The plugin files of a folder, each with the names of its modules, short and in full. Nothing is compiled
+/// or written.
+pub fn modules_in(folder: &Path) -> Vec<(PathBuf, Result<Vec<ModuleName>, Error>)> {
+    let files = files::list(folder).unwrap_or_default();
+    let modules = |path: &PathBuf| files::read(path).and_then(|bytes| modules_of(&bytes));
+    files.into_keys().map(|path| (path.clone(), modules(&path))).collect()
+}
+
+fn modules_of(bytes: &[u8]) -> Result<Vec<ModuleName>, Error> {
+    component(bytes)?;
+    let damaged = |error: wasmparser::BinaryReaderError| Error::Damaged { why: error.to_string() };
+    let (mut names, mut depth) = (Vec::new(), 0usize);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(damaged)? {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentExportSection(exports) if depth == 1 => {
+                for export in exports {
+                    let export = export.map_err(damaged)?;
+                    if export.kind == ComponentExternalKind::Instance
+                        && let Some(id) = InterfaceId::of_module(export.name.name)
+                    {
+                        names.extend([id.short.parse()?, id.full.parse()?]);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if names.is_empty() { Err(Error::NoModule) } else { Ok(names) }
+}
 
 /// Refuses what is not a whole, valid component, and says which of the usual accidents it is.
 pub(super) fn component(bytes: &[u8]) -> Result<(), Error> {

@@ -53,6 +53,7 @@ pub use budget::{Budget, Denial};
 pub use cache::Cache;
 pub use call::{Called, check_arguments};
 pub use call_error::CallError;
+pub use check::modules_in;
 pub use context::{CallContext, Clock, Events, Level, Limits, NoEvents};
 pub use engine::Engine;
 pub use error::{Cause, Error};

@@ -81,14 +81,19 @@ pub(super) fn modules(
 }
 
 /// An exported interface's name, `namespace:package/interface@version`.
-struct InterfaceId<'a> {
+pub(super) struct InterfaceId<'a> {
     /// Without the version.
-    full: &'a str,
-    short: &'a str,
+    pub(super) full: &'a str,
+    pub(super) short: &'a str,
     version: Option<&'a str>,
 }
 
 impl<'a> InterfaceId<'a> {
+    /// The name of an export that is a module.
+    pub(super) fn of_module(export: &'a str) -> Option<Self> {
+        Self::parse(export).filter(|_| !export.starts_with(HOST_PACKAGE))
+    }
+
     fn parse(export: &'a str) -> Option<Self> {
         let (full, version) = match export.split_once('@') {
             Some((full, version)) => (full, Some(version)),

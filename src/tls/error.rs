@@ -40,6 +40,12 @@ pub enum Error {
         /// Why.
         source: rustls::Error,
     },
+    /// Another CA than ours issued the certificate.
+    #[error("the certificate of `{name}` was not issued by the authority whose certificate lies beside it")]
+    NotIssued {
+        /// Whose certificate.
+        name: String,
+    },
     /// The CA's certificates cannot be used to verify others.
     #[error("the CA's certificate or revocation list cannot be used: {why}")]
     Verifier {

@@ -1,10 +1,12 @@
 //! Our own certificate, its key, and the CA that we trust.
 
-use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
+use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    CertificateError, RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     sign::CertifiedKey,
 };
 
@@ -70,6 +72,29 @@ impl Identity {
     pub fn with_revocations(mut self, path: &Path) -> Result<Self, Error> {
         self.revoked = Arc::new(RevocationList::load(path, &self.roots)?);
         Ok(self)
+    }
+
+    /// Whether a client of our CA would take us for the server of our name: asked before anybody connects,
+    /// because afterwards only the clients know.
+    pub fn check_as_server(&self, now: Timestamp) -> Result<(), Error> {
+        self.peer.check(now, &self.revoked)?;
+        let name = || self.peer.name.clone();
+        let unusable = |source| Error::Unusable { name: name(), source };
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), provider())
+            .build()
+            .map_err(|error| Error::Verifier { why: error.to_string() })?;
+        let shown = ServerName::try_from(name()).map_err(|_| unusable(CertificateError::NotValidForName.into()))?;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now.as_second().try_into().unwrap_or_default()));
+        let Some((certificate, chain)) = self.key.cert.split_first() else {
+            return Err(Error::Certificate { why: "there is none" });
+        };
+        match verifier.verify_server_cert(certificate, chain, &shown, &[], now) {
+            Ok(_) => Ok(()),
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => Err(Error::NotIssued { name: name() }),
+            Err(source) => Err(unusable(source)),
+        }
     }
 
     /// What our certificate says of us.

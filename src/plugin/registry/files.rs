@@ -14,7 +14,7 @@ const LARGEST: u64 = 256 << 20;
 
 /// What tells that a file has changed without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(in crate::plugin) struct Stamp {
     size: u64,
     inode: u64,
     modified: (i64, i64),
@@ -23,7 +23,7 @@ pub(super) struct Stamp {
 
 /// The plugin files of a folder, in the order of their names. Hidden files are not plugins: tools that
 /// replace a file by a rename write the new one under such a name.
-pub(super) fn list(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
+pub(in crate::plugin) fn list(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -48,7 +48,7 @@ pub(super) fn list(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
 }
 
 /// Reads a plugin file whole.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+pub(in crate::plugin) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Read { path: path.to_owned(), source };
     if fs::metadata(path).map_err(failed)?.len() > LARGEST {
         return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "no component is larger than 256 MiB")));

@@ -14,7 +14,7 @@
 
 mod catalog;
 mod event;
-mod files;
+pub(super) mod files;
 mod owner;
 mod watch;
 
