@@ -46,17 +46,29 @@ pub fn grant(text: &str) -> Grant {
 
 /// Calls a method of a shipped module with this grant.
 pub async fn call_granted(method: &str, args: &[Value], grant: Grant) -> Result<Value, CallError> {
-    call_in(method, args, grant, false).await
+    call_in(method, args, grant, &[], false).await
 }
 
 /// The same, for what it would do.
 pub async fn dry_run(method: &str, args: &[Value], grant: Grant) -> Result<Value, CallError> {
-    call_in(method, args, grant, true).await
+    call_in(method, args, grant, &[], true).await
 }
 
-async fn call_in(method: &str, args: &[Value], grant: Grant, dry_run: bool) -> Result<Value, CallError> {
+/// The same as [`call_granted`], with an operator's setting for the module.
+pub async fn call_set(method: &str, args: &[Value], grant: Grant, set: (&str, &str)) -> Result<Value, CallError> {
+    call_in(method, args, grant, &[set], false).await
+}
+
+async fn call_in(
+    method: &str,
+    args: &[Value],
+    grant: Grant,
+    settings: &[(&str, &str)],
+    dry_run: bool,
+) -> Result<Value, CallError> {
     let mut context = CallContext::bare("test-minion", "tester", Duration::from_secs(30));
     context.grant = Arc::new(grant);
+    context.settings = Arc::new(settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect());
     context.dry_run = dry_run;
     let module = method.split('.').next().unwrap();
     compiled(module).call(&method.parse().unwrap(), args, context).await

@@ -1,7 +1,7 @@
 //! Every method of every shipped module, called with what nobody should send.
 //!
 //! The grants are to read everything and to run and write nothing, so nothing can be changed however an argument is
-//! understood; the same once more with no grants at all.
+//! understood; a plain text once more with no grants at all.
 
 use func::{plugin::CallError, wire::Value};
 
@@ -12,8 +12,8 @@ use crate::harness::{
 
 /// Texts that have broken programs.
 fn texts() -> Vec<String> {
-    let texts = ["", "-rf", "--help", "a\nb", "a\0b", "../../etc/shadow", "/", "\u{1b}[2J", "$(reboot)", "é"];
-    texts.into_iter().map(str::to_owned).chain(["x".repeat(1 << 20), "/a".repeat(1 << 19)]).collect()
+    let texts = ["", "-rf", "a\nb", "a\0b", "../../etc/shadow", "/", "\u{1b}[2J", "$(reboot)", "é"];
+    texts.into_iter().map(str::to_owned).chain(["x".repeat(1 << 20)]).collect()
 }
 
 /// A value of a type that is written as WIT, made of one hostile text.
@@ -130,7 +130,8 @@ async fn no_method_traps_whatever_it_is_given() {
                 let name = format!("{}.{name}", module.name);
                 for text in texts() {
                     let args: Vec<Value> = method.params.iter().map(|p| Maker::of(&p.type_name, &text)).collect();
-                    for grants in ["", r#"read = ["/**"]"#] {
+                    let nothing = (text == "/").then_some("");
+                    for grants in nothing.into_iter().chain([r#"read = ["/**"]"#]) {
                         let result = call_granted(&name, &args, grant(grants)).await;
                         match &result {
                             Ok(_) => {}
