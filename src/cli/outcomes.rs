@@ -111,7 +111,7 @@ mod tests {
             hosts: vec![
                 (host("web2"), Outcome::Ok(Value::Int(3))),
                 (host("web1"), Outcome::Ok(Value::Int(3))),
-                (host("db1"), Outcome::Unreachable { why: "connection refused".to_owned() }),
+                (host("db1"), Outcome::Unreachable { why: "connection refused".into() }),
             ],
         }
     }

@@ -17,8 +17,10 @@ use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Outcome, Pace, Request,
-    connection::{Connection, explain},
+    Outcome, Pace, Reason, Request,
+    connection::{ConnectError, Connection},
+    explain::broken_exchange,
+    outcome::seconds,
     pool::Pool,
 };
 use crate::{
@@ -98,7 +100,10 @@ impl Fleet {
             Ok(Ok(answer)) => answer,
             Ok(Err(outcome)) => return outcome,
             Err(_) if sent.load(Ordering::Relaxed) => return Outcome::TimedOut { after },
-            Err(_) => return Outcome::Unreachable { why: format!("no connection within {} s", after.as_secs_f32()) },
+            Err(_) => {
+                let why = format!("no connection to {} within {}", host.address, seconds(after));
+                return Outcome::Unreachable { why: why.into() };
+            }
         };
         let left = patience.saturating_sub(began.elapsed());
         let pace = request.own_pace().unwrap_or(Pace { piece: left, total: left });
@@ -126,17 +131,18 @@ impl Fleet {
                 Some(connection) => connection,
                 None => match self.connect(host).await {
                     Ok(connection) => connection,
-                    Err(why) => return Err(Outcome::Unreachable { why }),
+                    Err(ConnectError::Failed(why)) => return Err(Outcome::Unreachable { why }),
+                    Err(ConnectError::Unwelcome(why)) => return Err(refused_us(why)),
                 },
             };
             if let Err(error) = connection.check(&inner.revoked) {
-                return Err(Outcome::Unreachable { why: error.to_string() });
+                return Err(Outcome::Unreachable { why: error.to_string().into() });
             }
             if let Err(error) = connection.sender.ready().await {
                 if from_pool {
                     continue;
                 }
-                return Err(Outcome::Unreachable { why: explain(&error).0 });
+                return Err(Outcome::Unreachable { why: broken_exchange(host, &error).0 });
             }
             sent.store(true, Ordering::Relaxed);
             match connection.sender.try_send_request(http).await {
@@ -145,26 +151,25 @@ impl Fleet {
                     // The request comes back only if not a byte of it was written. A kept connection may have been
                     // closed by the other side meanwhile: that alone is tried again, on a new one.
                     let unsent = error.take_message();
-                    let (why, refused) = explain(error.error());
+                    let (why, refused) = broken_exchange(host, error.error());
                     match unsent {
                         Some(back) if from_pool => {
                             sent.store(false, Ordering::Relaxed);
                             http = back;
                         }
-                        _ if refused && !from_pool => return Err(refused_us(&why)),
+                        _ if refused && !from_pool => return Err(refused_us(why)),
                         Some(_) => return Err(Outcome::Unreachable { why }),
-                        None => return Err(lost(&why)),
+                        None => return Err(lost(why)),
                     }
                 }
             }
         }
     }
 
-    async fn connect(&self, host: &Host) -> Result<Connection, String> {
+    async fn connect(&self, host: &Host) -> Result<Connection, ConnectError> {
         let inner = &*self.inner;
         inner.opened.fetch_add(1, Ordering::Relaxed);
-        let opened = Connection::open(host, &inner.tls, inner.options.connect_timeout).await;
-        opened.map_err(|error| error.to_string())
+        Connection::open(host, &inner.tls, inner.options.connect_timeout).await
     }
 
     /// Reads an answer whose head is here; nothing if a piece of it does not come within `patience`.
@@ -187,10 +192,10 @@ impl Fleet {
                 Ok(Err(_)) => {}
                 Err(error) => {
                     let why = match error.downcast_ref::<hyper::Error>() {
-                        Some(error) => explain(error).0,
-                        None => format!("the answer is longer than {limit} bytes"),
+                        Some(error) => broken_exchange(host, error).0,
+                        None => format!("the answer is longer than {limit} bytes").into(),
                     };
-                    return Some(lost(&why));
+                    return Some(lost(why));
                 }
             }
         }
@@ -201,18 +206,18 @@ impl Fleet {
 
 fn of_response(status: StatusCode, body: &[u8], given: Duration) -> Outcome {
     if status != StatusCode::OK {
-        return Outcome::Refused { why: format!("it answered HTTP {status}") };
+        return Outcome::Refused { why: format!("it answered HTTP {status}").into() };
     }
     match parse_answer(body) {
         Ok(answer) => Outcome::of_answer(answer, given),
-        Err(error) => lost(&format!("the answer makes no sense: {error}")),
+        Err(error) => lost(Reason::new("the answer makes no sense", error)),
     }
 }
 
-fn lost(why: &str) -> Outcome {
-    Outcome::Lost { why: format!("the call was sent, and whether it ran is not known: {why}") }
+fn lost(why: Reason) -> Outcome {
+    Outcome::Lost { why: why.after("the call was sent, and whether it ran is not known") }
 }
 
-fn refused_us(why: &str) -> Outcome {
-    Outcome::Refused { why: format!("it does not accept our certificate: {why}") }
+fn refused_us(why: Reason) -> Outcome {
+    Outcome::Refused { why: why.after("it does not accept our certificate") }
 }

@@ -12,7 +12,7 @@ use std::{
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Fleet, Outcome, Request, SkipReason};
+use super::{Fleet, Outcome, Reason, Request, SkipReason};
 use crate::{ca::Host, ids::HostName};
 
 /// How wide a fan-out is, and when it stops asking.
@@ -58,7 +58,7 @@ impl Fleet {
         let name = host.name.clone();
         let task = AbortOnDropHandle::new(tokio::spawn(async move { fleet.call(&host, &request).await }));
         async move {
-            let broke_off = |error| Outcome::Lost { why: format!("the call broke off: {error}") };
+            let broke_off = |error| Outcome::Lost { why: Reason::new("the call broke off", error) };
             (name, task.await.unwrap_or_else(broke_off))
         }
     }

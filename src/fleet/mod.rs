@@ -13,9 +13,11 @@
 
 mod client;
 mod connection;
+mod explain;
 mod fan_out;
 mod outcome;
 mod pool;
+mod reason;
 mod request;
 mod select;
 mod summary;
@@ -26,6 +28,7 @@ pub(crate) mod tests;
 pub use client::{Fleet, FleetOptions};
 pub use fan_out::Width;
 pub use outcome::{Outcome, SkipReason};
+pub use reason::Reason;
 pub use request::{Pace, Request};
 pub use select::{KnownDown, NoHost, SelectError, Selection, Selector};
 pub use summary::Summary;

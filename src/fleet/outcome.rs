@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::Reason;
 use crate::wire::{Answer, RemoteError, Value};
 
 /// The end of a call on one host. Every host that was asked has exactly one.
@@ -16,12 +17,12 @@ pub enum Outcome {
     /// Not a byte of the request got there; nothing ran.
     Unreachable {
         /// Why not.
-        why: String,
+        why: Reason,
     },
     /// The minion would not take the call; nothing ran.
     Refused {
         /// What it said.
-        why: String,
+        why: Reason,
     },
     /// There was no result in time. The call may have run, or may be running still.
     TimedOut {
@@ -31,7 +32,7 @@ pub enum Outcome {
     /// The request was sent and no usable answer came; it may have run.
     Lost {
         /// What broke.
-        why: String,
+        why: Reason,
     },
     /// Cancelled before it had a result.
     Cancelled,
@@ -91,7 +92,7 @@ impl Outcome {
     /// is a refusal.
     pub fn of_answer(answer: Answer, given: Duration) -> Self {
         match answer {
-            Answer::Fault(fault) => Self::Refused { why: fault.message },
+            Answer::Fault(fault) => Self::Refused { why: fault.message.into() },
             Answer::Value(value) => match RemoteError::from_value(&value) {
                 Some(error) => Self::of_error(error, Some(given)),
                 None => Self::Ok(value),
@@ -113,14 +114,22 @@ impl Outcome {
         match self {
             Self::Ok(_) => None,
             Self::Failed(error) => Some(error.to_string()),
-            Self::Unreachable { why } | Self::Refused { why } | Self::Lost { why } => Some(why.clone()),
+            Self::Unreachable { why } | Self::Refused { why } | Self::Lost { why } => Some(why.to_string()),
             Self::TimedOut { after } => Some(format!("no result within {}", seconds(*after))),
             Self::Cancelled => Some("cancelled".into()),
             Self::Skipped(reason) => Some(reason.text().into()),
         }
     }
 
-    /// The outcome for programs: `outcome` is its name; `value`, `error` or `why` say the rest.
+    /// What caused it, in the words of whatever failed.
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { why } | Self::Refused { why } | Self::Lost { why } => why.cause(),
+            _ => None,
+        }
+    }
+
+    /// The outcome for programs: `outcome` is its name; `value`, `error` or `why` say the rest, `cause` more.
     pub fn to_json(&self) -> serde_json::Value {
         let name = self.name();
         match self {
@@ -130,7 +139,13 @@ impl Outcome {
                 "error": { "type": error.kind, "message": error.message, "trace": error.trace },
             }),
             Self::Cancelled => serde_json::json!({ "outcome": name }),
-            other => serde_json::json!({ "outcome": name, "why": other.why() }),
+            other => {
+                let mut data = serde_json::json!({ "outcome": name, "why": other.why() });
+                if let Some(cause) = other.cause() {
+                    data["cause"] = cause.into();
+                }
+                data
+            }
         }
     }
 }

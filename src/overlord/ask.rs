@@ -37,7 +37,7 @@ pub(super) fn report(answer: Outcome, timeout: Option<Duration>) -> Result<Repor
     match (JobStatus::from_code(*code).ok_or_else(odd)?, error) {
         (JobStatus::Running | JobStatus::Partial, _) => Ok(Report::Running),
         (JobStatus::Lost, None) => Ok(Report::Unknown),
-        (JobStatus::Lost, Some(error)) => Ok(Report::Done(Outcome::Lost { why: error.message })),
+        (JobStatus::Lost, Some(error)) => Ok(Report::Done(Outcome::Lost { why: error.message.into() })),
         (JobStatus::Finished | JobStatus::RemoteError, Some(error)) => Ok(Report::Done(failure(error, timeout))),
         (JobStatus::Finished, None) => Ok(Report::Done(Outcome::Ok(result.clone()))),
         (JobStatus::RemoteError, None) => Err(odd()),

@@ -141,7 +141,7 @@ pub(super) fn step(
 ) -> Option<HostState> {
     use HostState::{Acknowledged, Done, Planned, Sent};
     let done = |outcome: Outcome| Some(Done { at: now, outcome });
-    let lost = |why: &str| done(Outcome::Lost { why: why.to_owned() });
+    let lost = |why: &str| done(Outcome::Lost { why: why.into() });
     match (event, state) {
         (_, Done { .. }) | (Event::Sending | Event::Submitted(_), Acknowledged { .. }) => None,
 

@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::server::{Behaviour, Reaction, Server, authority, fleet, serve, serve_at};
+use super::server::{Behaviour, Reaction, Server, authority, fleet, issue, serve, serve_as, serve_at};
 use crate::{
     ca::{Authority, Host, IssueRequest},
     fleet::{Fleet, FleetOptions, Outcome, Pace, Request},
@@ -131,10 +131,14 @@ async fn a_host_that_is_somebody_else_gets_no_request() {
     let (authority, fleet, server) = warm().await;
     let wrong_name = Host { name: "db1".parse().unwrap(), ..server.host.clone() };
     let outcome = fleet.call(&wrong_name, &ping()).await;
-    assert!(matches!(&outcome, Outcome::Unreachable { why } if why.contains("prove to be `db1`")), "{outcome}");
-    let impostor = serve(&Authority::in_memory("other").unwrap(), "web2", echo()).await;
-    let outcome = fleet.call(&impostor.host, &ping()).await;
-    assert!(matches!(outcome, Outcome::Unreachable { .. }), "{outcome}");
+    let at = &server.host.address;
+    let told = format!("unreachable: whoever is at {at} does not prove to be `db1`: its certificate is for `web1`");
+    assert!(outcome.to_string().starts_with(&told), "{outcome}");
+    for name in ["other", "test"] {
+        let impostor = serve(&Authority::in_memory(name).unwrap(), "web2", echo()).await;
+        let outcome = fleet.call(&impostor.host, &ping()).await;
+        assert!(matches!(&outcome, Outcome::Unreachable { why } if why.contains("another authority")), "{outcome}");
+    }
     drop(authority);
 }
 
@@ -182,7 +186,10 @@ async fn an_alert_on_a_kept_connection_does_not_say_that_nothing_ran() {
     assert_eq!(fleet.call(&way, &ping()).await, seven());
     garble.store(true, Ordering::SeqCst);
     let outcome = fleet.call(&way, &ping()).await;
-    assert!(matches!(&outcome, Outcome::Lost { why } if why.contains("BadRecordMac")), "{outcome}");
+    assert!(
+        matches!(&outcome, Outcome::Lost { why } if why.cause().is_some_and(|cause| cause.contains("BadRecordMac"))),
+        "{outcome}"
+    );
 }
 
 #[tokio::test]
@@ -219,4 +226,46 @@ async fn no_more_unused_connections_are_kept_than_there_is_room_for() {
         }
     }
     assert_eq!(servers.map(|server| server.connections.load(Ordering::SeqCst)), [1, 2]);
+}
+
+/// Somebody who is no minion.
+async fn stranger(says: &'static [u8]) -> Host {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = Host { name: "web1".parse().unwrap(), address: listener.local_addr().unwrap().into() };
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        client.write_all(says).await.unwrap();
+        let mut bytes = [0; 1024];
+        // Only when the greeting was read is an end of the connection an end, and no reset.
+        let _ = client.read(&mut bytes).await;
+    });
+    host
+}
+
+#[tokio::test]
+async fn what_failed_is_told_in_a_sentence_with_the_address_and_the_cause_is_kept() {
+    let authority = authority();
+    let fleet = fleet(&authority, FleetOptions::default());
+    let expired = time::OffsetDateTime::now_utc() - time::Duration::days(9);
+    let request =
+        IssueRequest { days: 7, not_before: Some(expired), ..IssueRequest::new("web1".parse().unwrap(), Role::Minion) };
+    let expired = authority.issue(&request).unwrap().identity().unwrap();
+    let nobody = Host { name: "web1".parse().unwrap(), address: "127.0.0.1:1".parse().unwrap() };
+    let at = || "127.0.0.1:0".parse().unwrap();
+    let expired = serve_as(&expired, at(), echo()).await;
+    let overlord = serve_as(&issue(&authority, "web1", Role::Overlord), at(), echo()).await;
+    for (host, told) in [
+        (stranger(b"SSH-2.0-OpenSSH_9.9\r\n").await, "does not speak TLS"),
+        (stranger(b"").await, "closed the connection in the TLS handshake"),
+        (nobody, "nobody listens there"),
+        (expired.host.clone(), "has expired"),
+        (overlord.host.clone(), "not issued for a minion"),
+    ] {
+        let outcome = fleet.call(&host, &ping()).await;
+        let Outcome::Unreachable { why } = &outcome else { panic!("{outcome}") };
+        assert!(why.contains(told) && why.contains(&host.address.to_string()), "{why}");
+        assert!(!why.contains("https:") && outcome.to_json()["cause"].is_string(), "{why:?}");
+    }
+    let hung_up = outcome_of(always(|| Reaction::HangUp), &ping()).await;
+    assert!(hung_up.to_string().ends_with("closed the connection"), "{hung_up}");
 }

@@ -84,9 +84,14 @@ pub(crate) async fn serve(authority: &Authority, name: &str, behaviour: Behaviou
 
 /// Starts a server at an address.
 pub(crate) async fn serve_at(authority: &Authority, name: &str, at: SocketAddr, behaviour: Behaviour) -> Server {
-    let config = server_config(&issue(authority, name, Role::Minion)).unwrap();
+    serve_as(&issue(authority, name, Role::Minion), at, behaviour).await
+}
+
+/// Starts a server that shows this certificate.
+pub(crate) async fn serve_as(identity: &Identity, at: SocketAddr, behaviour: Behaviour) -> Server {
+    let config = server_config(identity).unwrap();
     let listener = TcpListener::bind(at).await.unwrap();
-    let host = Host { name: name.parse().unwrap(), address: listener.local_addr().unwrap().into() };
+    let host = Host { name: identity.peer().name.parse().unwrap(), address: listener.local_addr().unwrap().into() };
     let connections = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&connections);
     let task = tokio::spawn(async move {
