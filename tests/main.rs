@@ -17,6 +17,7 @@ mod a_job_moves_through_its_states;
 mod a_path_that_blocks_holds_up_nobody_else;
 mod a_large_fleet_is_called_and_counted;
 mod a_module_is_begun_and_tried_out;
+mod a_revoked_certificate_is_refused;
 mod a_simulated_fleet_answers_like_a_real_one;
 mod architecture;
 mod bad_requests_get_clear_answers;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn the_help_of_every_command_is_as_it_was() {
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 23] = [
         &[],
         &["call"],
         &["job"],
@@ -19,6 +19,7 @@ fn the_help_of_every_command_is_as_it_was() {
         &["ca", "init"],
         &["ca", "issue"],
         &["ca", "list"],
+        &["ca", "revoke"],
         &["module"],
         &["module", "new"],
         &["module", "build"],

@@ -22,7 +22,7 @@ const INDEX: &str = "issued.jsonl";
 /// A certificate authority, ready to sign.
 #[derive(Debug)]
 pub struct Authority {
-    folder: Option<PathBuf>,
+    pub(super) folder: Option<PathBuf>,
     pub(super) issuer: Issuer<'static, KeyPair>,
     certificate: String,
     ends: OffsetDateTime,

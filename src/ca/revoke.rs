@@ -1,6 +1,6 @@
 //! Revoking: a signed list in place of the old one.
 
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use rcgen::{CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SerialNumber};
 use time::{Duration, OffsetDateTime};
@@ -17,6 +17,13 @@ use crate::{ids::Serial, sys::durable, tls};
 const LIST_DAYS: i64 = 3652;
 
 impl Authority {
+    /// What was revoked so far.
+    pub fn revoked(&self) -> Result<Vec<Serial>, Error> {
+        let Some(folder) = self.folder.as_deref() else { return Ok(Vec::new()) };
+        let revoked = read(&folder.join(tls::REVOCATIONS_FILE))?;
+        Ok(revoked.iter().map(|entry| Serial::from_bytes(entry.serial_number.as_ref())).collect())
+    }
+
     /// Revokes certificates that were issued here, and returns the path of the new list. Minions and
     /// overlords enforce the list that lies beside their certificate under the same name.
     pub fn revoke(&self, serials: &[Serial]) -> Result<std::path::PathBuf, Error> {
@@ -29,12 +36,7 @@ impl Authority {
         let path = folder.join(tls::REVOCATIONS_FILE);
         // Of two who revoke at once, the second adds to what the first has written.
         let _lock = lock::hold(&path)?;
-        let damaged = |why: &str| Error::Damaged { path: path.clone(), why: why.to_owned() };
-        let mut revoked = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => return Err(Error::Read { path, source }),
-            Ok(pem) => earlier(&pem).ok_or_else(|| damaged("it is not a revocation list"))?,
-        };
+        let mut revoked = read(&path)?;
         let now = OffsetDateTime::now_utc();
         for serial in serials {
             let number = SerialNumber::from_slice(&bytes_of(serial));
@@ -62,7 +64,17 @@ impl Authority {
     }
 }
 
-/// What the present list revokes.
+/// What the list in a file revokes; nothing if there is no file.
+fn read(path: &Path) -> Result<Vec<RevokedCertParams>, Error> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(Error::Read { path: path.to_owned(), source }),
+        Ok(pem) => earlier(&pem)
+            .ok_or_else(|| Error::Damaged { path: path.to_owned(), why: "it is not a revocation list".into() }),
+    }
+}
+
+/// What a list revokes.
 fn earlier(pem: &[u8]) -> Option<Vec<RevokedCertParams>> {
     let (_, pem) = parse_x509_pem(pem).ok()?;
     let (_, list) = CertificateRevocationList::from_der(&pem.contents).ok()?;

@@ -11,6 +11,7 @@ use super::failure::{Failure, OrExit};
 use super::hosts::enter;
 use super::render;
 use super::report::{Lines, Report};
+use super::revoke::Revoke;
 use crate::ca::{Address, Authority, IssueRequest, Issued};
 use crate::ids::HostName;
 use crate::tls::Role;
@@ -21,6 +22,7 @@ pub(super) enum Ca {
     Init(Init),
     Issue(Issue),
     List(List),
+    Revoke(Revoke),
 }
 
 impl Ca {
@@ -30,6 +32,7 @@ impl Ca {
             Self::Init(command) => command.run(context),
             Self::Issue(command) => command.run(context),
             Self::List(command) => command.run(context),
+            Self::Revoke(command) => command.run(context),
         }
     }
 }
@@ -131,6 +134,7 @@ impl List {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let authority = Authority::open(&context.home.authority()).or_exit(Exit::Configuration)?;
         let entries = authority.issued().or_exit(Exit::Configuration)?;
+        let revoked = authority.revoked().or_exit(Exit::Configuration)?;
         let rows: Vec<Vec<String>> = entries
             .iter()
             .map(|entry| {
@@ -141,10 +145,16 @@ impl List {
                     day(entry.issued),
                     day(entry.not_after),
                     entry.serial.to_string(),
+                    if revoked.contains(&entry.serial) { "revoked".to_owned() } else { String::new() },
                 ]
             })
             .collect();
-        let table = render::table(&["name", "role", "issued", "until", "serial"], &rows, &[]);
-        Ok(Box::new(Lines { lines: vec![table], data: json!(entries) }))
+        let data = entries.iter().map(|entry| {
+            let mut data = json!(entry);
+            data["revoked"] = revoked.contains(&entry.serial).into();
+            data
+        });
+        let table = render::table(&["name", "role", "issued", "until", "serial", ""], &rows, &[]);
+        Ok(Box::new(Lines { lines: vec![table], data: data.collect() }))
     }
 }

@@ -23,6 +23,7 @@ mod ping;
 mod progress;
 mod render;
 mod report;
+mod revoke;
 mod signature;
 mod sim;
 mod stop;

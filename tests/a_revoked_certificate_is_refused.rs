@@ -1,0 +1,60 @@
+//! What `func ca revoke` takes away is gone: on minions that run, and on the overlord.
+
+use std::fs;
+
+use crate::harness::{Answer, Fleet, until};
+
+#[test]
+fn by_a_minion_that_runs_once_it_has_the_list() {
+    let fleet = Fleet::start(["web1"]);
+    let ann = fleet.folder().join("ann");
+    let out = ann.join("identity");
+    fleet.func(["ca", "issue", "ann", "--role", "overlord", "--out", out.to_str().unwrap()]).expect(0);
+    fs::copy(fleet.home().join("inventory.toml"), ann.join("inventory.toml")).unwrap();
+    let ping = || Answer::from(fleet.command(["ping"]).env("FUNC_HOME", &ann).output().unwrap());
+    ping().expect(0);
+
+    let told = fleet.func(["ca", "revoke", "ann", "--json"]).expect(0).json();
+    assert_eq!((&told["revoked"][0]["name"], &told["revoked"][0]["role"]), (&"ann".into(), &"overlord".into()));
+    fs::copy(told["list"].as_str().unwrap(), fleet.minions[0].home.join("identity/crl.pem")).unwrap();
+    // Refused by every host is a failure like others.
+    let refused = until("the list to be heeded", || Some(ping()).filter(|answer| answer.code == 1));
+    assert!(refused.out.contains("refused") && refused.out.contains("revoked"), "{}", refused.out);
+    fleet.func(["ping"]).expect(0);
+
+    let list = fleet.func(["ca", "list", "--json"]).expect(0).json();
+    let revoked =
+        |name: &str| list.as_array().unwrap().iter().find(|entry| entry["name"] == name).unwrap()["revoked"].clone();
+    assert_eq!((revoked("ann"), revoked("web1")), (true.into(), false.into()));
+}
+
+#[test]
+fn by_the_overlord_at_once() {
+    let fleet = Fleet::start(["web1", "web2"]);
+    fleet.func(["ca", "revoke", "nobody"]).expect(3);
+    let list = fleet.func(["ca", "list", "--json"]).expect(0).json();
+    let serial = list.as_array().unwrap().iter().find(|entry| entry["name"] == "web1").unwrap()["serial"].clone();
+    let told = fleet.func(["ca", "revoke", "web2"]).expect(0);
+    assert!(told.out.contains("identity/crl.pem") && told.out.contains("func hosts remove web2"), "{}", told.out);
+    let answer = fleet.func(["ping", "--json"]).expect(1).json();
+    assert_eq!(answer["hosts"]["web1"]["outcome"], "ok", "{answer}");
+    assert_eq!(answer["hosts"]["web2"]["outcome"], "unreachable", "{answer}");
+    assert!(answer["hosts"]["web2"]["why"].as_str().unwrap().contains("its certificate is revoked"), "{answer}");
+
+    // The second list holds the first one's certificate too.
+    assert_eq!(fleet.func(["ca", "revoke", serial.as_str().unwrap()]).expect(0).err, "");
+    assert_eq!(fleet.func(["ping", "--json"]).expect(6).json()["summary"]["unreachable"], 2);
+}
+
+#[test]
+fn a_list_of_another_authority_is_not_replaced() {
+    let (fleet, other) = (Fleet::start(["web1"]), Fleet::empty());
+    other.func(["ca", "issue", "old", "--role", "author"]).expect(0);
+    let list = other.func(["ca", "revoke", "old", "--json"]).expect(0).json()["list"].as_str().unwrap().to_owned();
+    let own = fleet.home().join("identity/crl.pem");
+    fs::copy(list, &own).unwrap();
+    let before = fs::read(&own).unwrap();
+    let told = fleet.func(["ca", "revoke", "web1"]).expect(0);
+    assert!(told.err.contains("another list"), "{}", told.err);
+    assert_eq!(fs::read(&own).unwrap(), before);
+}
