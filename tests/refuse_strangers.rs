@@ -68,7 +68,10 @@ fn who_is_not_an_overlord_is_told_so_and_written_down() {
         let reply = Client::of(&fleet, &identity(&fleet, role)).post(ping().as_bytes()).unwrap();
         let Answer::Fault(fault) = reply.answer else { panic!("{reply:?}") };
         assert_eq!((fault.code, reply.status), (1, 200));
-        assert!(fault.message.contains(role.word()) && fault.message.contains("only overlords may call"), "{fault}");
+        assert!(
+            fault.message.contains(role.word()) && fault.message.contains("only overlords and sub-overlords may call"),
+            "{fault}"
+        );
     }
     let audit = std::fs::read_to_string(fleet.minions[0].home.join("audit.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

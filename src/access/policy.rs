@@ -7,7 +7,9 @@ use crate::tls::{Peer, Role};
 #[non_exhaustive]
 pub enum Denied {
     /// The certificate was issued for something else.
-    #[error("access denied: the certificate of `{name}` was issued for the role `{role}`; only overlords may call")]
+    #[error(
+        "access denied: the certificate of `{name}` was issued for the role `{role}`; only overlords and sub-overlords may call"
+    )]
     Role {
         /// Who called.
         name: String,
@@ -15,7 +17,7 @@ pub enum Denied {
         role: Role,
     },
     /// The certificate carries no role.
-    #[error("access denied: the certificate of `{name}` carries no role; only overlords may call")]
+    #[error("access denied: the certificate of `{name}` carries no role; only overlords and sub-overlords may call")]
     NoRole {
         /// Who called.
         name: String,
