@@ -16,7 +16,7 @@ use crate::jobs;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   all well, on every host
-  1   some host failed
+  1   some host failed, refused the call or did not answer; every one of them, too
   2   the command line makes no sense
   3   a configuration or an argument cannot be used
   4   no identity, or one that cannot be used
