@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use super::{Minion, World, is_sent, overlord, submit, until, words};
@@ -30,12 +31,15 @@ async fn an_overlord_killed_in_mid_fan_out_is_gone_on_with_and_runs_nothing_twic
         .spawn()
         .unwrap();
     let looker = world.overlord();
-    let id = loop {
-        if let Some(line) = looker.list().await.unwrap().jobs.pop() {
-            break line.id;
+    let looking = async {
+        loop {
+            if let Some(line) = looker.list().await.unwrap().jobs.pop() {
+                return line.id;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     };
+    let id = tokio::time::timeout(Duration::from_secs(30), looking).await.expect("the job was never there");
     let handed_to = |view: &super::JobView| is_sent(view, "m2") && minions[1].submissions() == 1;
     let view = until(&looker, &id, handed_to).await;
     assert!(!view.interrupted);
@@ -47,5 +51,7 @@ async fn an_overlord_killed_in_mid_fan_out_is_gone_on_with_and_runs_nothing_twic
     let view = looker.resume(&id).await.unwrap().run().await.unwrap();
     assert_eq!(words(&view), (Partial, vec!["RUNNING"; 3]));
     assert_eq!(minions.each_ref().map(Minion::ran), [1, 1, 1]);
-    assert_eq!(minions[0].submissions(), 1);
+    // The second may have to be sent again, if its minion had not understood the first time; then under the same id.
+    let [first, second, third] = minions.each_ref().map(Minion::submissions);
+    assert!((first, third) == (1, 1) && second <= 2, "{first} {second} {third}");
 }

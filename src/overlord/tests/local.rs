@@ -17,9 +17,7 @@ async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
     let world = World::new();
     let mut minions = [world.minion("m1").await, world.minion("m2").await];
     let overlord = world.overlord();
-    let fan_out = world.submit(&overlord).await;
-    let id = fan_out.id().clone();
-    fan_out.run().await.unwrap();
+    let id = world.hand_out(&overlord).await;
     for minion in &minions {
         minion.finish(3);
     }
@@ -80,9 +78,7 @@ async fn hosts_known_to_be_down_are_in_the_job_and_named_as_skipped() {
     let (m1, m2) = (world.minion("m1").await, world.minion("m2").await);
     fs::write(world.dir.path().join("down"), "m2\n").unwrap();
     let overlord = world.overlord();
-    let fan_out = world.submit(&overlord).await;
-    let id = fan_out.id().clone();
-    fan_out.run().await.unwrap();
+    let id = world.hand_out(&overlord).await;
     m1.finish(3);
     let view = overlord.wait(&id, None, |_, _| {}).await.unwrap();
     let skipped = view.hosts[&host("m2")].state.outcome();
@@ -113,9 +109,7 @@ async fn an_overlord_that_keeps_its_store_open_answers_the_same() {
     let minion = world.minion("m1").await;
     let config = OverlordConfig { keep_store_open: true, ..OverlordConfig::at(&Home::at(world.dir.path())) };
     let daemon = Overlord::open(config).unwrap();
-    let fan_out = world.submit(&daemon).await;
-    let id = fan_out.id().clone();
-    fan_out.run().await.unwrap();
+    let id = world.hand_out(&daemon).await;
     minion.finish("long ".repeat(10_000));
     let view = daemon.wait(&id, None, |_, _| {}).await.unwrap();
     assert!(view.is_finished());

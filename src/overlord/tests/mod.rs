@@ -62,6 +62,14 @@ impl World {
     async fn submit(&self, overlord: &Overlord) -> FanOut {
         submit(overlord, JobOptions { forks: 1, ..JobOptions::default() }).await
     }
+
+    /// The same, handed out.
+    async fn hand_out(&self, overlord: &Overlord) -> OverlordJobId {
+        let fan_out = self.submit(overlord).await;
+        let id = fan_out.id().clone();
+        fan_out.run().await.unwrap();
+        id
+    }
 }
 
 fn overlord(home: &Path) -> Overlord {

@@ -14,9 +14,7 @@ async fn a_minion_that_is_down_leaves_the_job_partial_and_its_real_result_arrive
     let world = World::new();
     let mut minion = world.minion("m1").await;
     let overlord = world.overlord();
-    let fan_out = world.submit(&overlord).await;
-    let id = fan_out.id().clone();
-    fan_out.run().await.unwrap();
+    let id = world.hand_out(&overlord).await;
     minion.finish(3);
     minion.stop().await;
 
@@ -38,9 +36,7 @@ async fn a_minion_that_has_moved_is_asked_where_it_is_now() {
     let world = World::new();
     let mut minion = world.minion("m1").await;
     let overlord = world.overlord();
-    let fan_out = world.submit(&overlord).await;
-    let id = fan_out.id().clone();
-    fan_out.run().await.unwrap();
+    let id = world.hand_out(&overlord).await;
     minion.finish(3);
     let was = minion.host().address;
     minion.move_away(&world.authority).await;
@@ -54,9 +50,7 @@ async fn a_minion_that_has_forgotten_a_job_it_accepted_has_lost_it() {
     let world = World::new();
     let minion = world.minion("m1").await;
     let overlord = world.overlord();
-    let fan_out = world.submit(&overlord).await;
-    let id = fan_out.id().clone();
-    fan_out.run().await.unwrap();
+    let id = world.hand_out(&overlord).await;
     minion.forget();
     let view = overlord.poll(&id).await.unwrap();
     assert_eq!(words(&view), (Finished, vec!["LOST_IN_SPACE"]));
