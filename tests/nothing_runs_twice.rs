@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::harness::{Fleet, Gate, guest, until};
+use crate::harness::{Fleet, Gate, Way, guest, until};
 
 fn gated() -> (Fleet, [Gate; 3]) {
     let mut fleet = Fleet::empty();
@@ -86,4 +86,27 @@ fn resuming_a_job_that_somebody_is_handing_out_is_refused() {
     fleet.minion("m2").thaw();
     fleet.func(["job", "wait", &job]).expect(0);
     assert!(gates.iter().all(|gate| gate.lines() == ["ran"]));
+}
+
+#[test]
+fn a_part_that_ran_before_the_overlord_heard_of_it_does_not_run_again() {
+    let (mut fleet, gates) = gated();
+    let way = Way::to(fleet.minion("m2").address);
+    fleet.func(["hosts", "set", "m2", &way.address().to_string()]).expect(0);
+    let mut overlord = fleet
+        .command(["call", "*", "rogue.pass_gate", "--async", "--forks", "1"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the second host's run", || (gates[1].lines() == ["ran"]).then_some(()));
+    let job = only_job(&fleet)["id"].as_str().unwrap().to_owned();
+    // The minion's answer is on its way for ever.
+    assert_eq!(fleet.stored(&job)["hosts"]["m2"]["state"], "SENT");
+    overlord.kill().unwrap();
+    overlord.wait().unwrap();
+    assert_eq!(only_job(&fleet)["interrupted"], true);
+    assert!(gates[2].lines().is_empty());
+    way.open();
+    resume_and_count(&fleet, &job, &gates);
 }

@@ -11,6 +11,7 @@ mod project;
 mod simulation;
 mod skip;
 mod wait;
+mod way;
 
 pub use fleet::{Answer, Fleet};
 pub use gate::Gate;
@@ -21,3 +22,4 @@ pub use project::project;
 pub use simulation::Simulation;
 pub use skip::skip;
 pub use wait::until;
+pub use way::Way;
