@@ -18,6 +18,7 @@ use super::{
     caller::Caller,
     dispatch::Dispatcher,
     http::{Bounds, Service},
+    intake::Intake,
     lobby::Lobby,
 };
 use crate::tls::Peer;
@@ -35,12 +36,23 @@ struct Times {
     idle: Duration,
 }
 
+/// How many callers may be connected: no more than a third of the files that the process may open, because
+/// as many again may be in the lobby, where any stranger comes in, and jobs and modules need files, too.
+fn connections_at_once(wanted: usize, files: u64) -> usize {
+    let most = usize::try_from(files / 3).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
+    if wanted > most {
+        tracing::warn!(wanted, most, files, "fewer callers than configured: the limit of open files is too low");
+    }
+    wanted.clamp(1, most)
+}
+
 /// Everything that a connection needs; one for all of them.
 pub(super) struct Door<B> {
     acceptor: TlsAcceptor,
     choose: Choose<B>,
     times: Times,
     bounds: Bounds,
+    intake: Intake,
     lobby: Arc<Lobby>,
     /// For connections that have passed the handshake.
     places: Arc<Semaphore>,
@@ -53,6 +65,7 @@ impl<B: Backend> Door<B> {
         choose: Choose<B>,
         connections: &Connections,
         calls: &Calls,
+        files: u64,
         stopping: CancellationToken,
     ) -> Self {
         let times = Times {
@@ -61,9 +74,10 @@ impl<B: Backend> Door<B> {
             idle: connections.idle_timeout.duration(),
         };
         let bounds = Bounds { largest: calls.largest_request.bytes(), body_time: connections.body_timeout.duration() };
-        let lobby = Lobby::new(connections.at_once);
-        let places = Arc::new(Semaphore::new(connections.at_once.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { acceptor, choose, times, bounds, lobby, places, stopping }
+        let at_once = connections_at_once(connections.at_once, files);
+        let lobby = Lobby::new(at_once);
+        let places = Arc::new(Semaphore::new(at_once));
+        Self { acceptor, choose, times, bounds, intake: Intake::new(bounds.largest), lobby, places, stopping }
     }
 
     /// Serves a connection until it ends. Nothing that a client does is an error of ours.
@@ -74,7 +88,13 @@ impl<B: Backend> Door<B> {
         let Some((caller, dispatcher)) = self.introduce(&stream, from) else { return };
         let activity = Activity::new();
         let stream = Watched::new(stream, activity.clone());
-        let service = Service { dispatcher, caller: Arc::new(caller), activity: activity.clone(), bounds: self.bounds };
+        let service = Service {
+            dispatcher,
+            caller: Arc::new(caller),
+            activity: activity.clone(),
+            bounds: self.bounds,
+            intake: self.intake.clone(),
+        };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
@@ -142,5 +162,17 @@ impl<B: Backend> Door<B> {
             }
         };
         Some((Caller { peer, from }, (self.choose)(session.server_name())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_everything_else() {
+        assert_eq!(connections_at_once(1024, 1 << 20), 1024);
+        assert_eq!(connections_at_once(1024, 900), 300);
+        assert_eq!((connections_at_once(0, 900), connections_at_once(10, 0)), (1, 1));
     }
 }

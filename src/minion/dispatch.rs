@@ -23,6 +23,7 @@ use super::{
     builtin::{Builtin, RESERVED_MODULES},
     caller::{Caller, Extras},
     entry::{About, Entry},
+    intake::Held,
     introspect, job_methods, multicall,
     revocations::Revocations,
 };
@@ -100,6 +101,7 @@ impl<B: Backend> Dispatcher<B> {
         caller: Arc<Caller>,
         extras: Result<Extras, Fault>,
         body: &[u8],
+        held: Held,
     ) -> Answer {
         let read = extras.and_then(|extras| {
             let call = parse_call(body).map_err(|error| Fault::refused(format!("malformed request: {error}")))?;
@@ -118,7 +120,10 @@ impl<B: Backend> Dispatcher<B> {
             return self.run(&caller, &extras, call).await.into_answer();
         }
         let tracker = self.calls.clone();
-        let task = tracker.spawn(async move { self.run(&caller, &extras, call).await.into_answer() });
+        let task = tracker.spawn(async move {
+            let _held = held;
+            self.run(&caller, &extras, call).await.into_answer()
+        });
         task.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a call broke off");
             Answer::Value(RemoteError::new("Internal", "the minion failed while answering; see its log").into())

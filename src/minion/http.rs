@@ -19,6 +19,7 @@ use super::{
     backend::Backend,
     caller::{Caller, Extras},
     dispatch::Dispatcher,
+    intake::Intake,
 };
 use crate::wire::{Answer, Fault, encode_answer};
 
@@ -41,6 +42,7 @@ pub(super) struct Service<B> {
     pub(super) caller: Arc<Caller>,
     pub(super) activity: Activity,
     pub(super) bounds: Bounds,
+    pub(super) intake: Intake,
 }
 
 impl<B: Backend> Service<B> {
@@ -72,11 +74,19 @@ impl<B: Backend> Service<B> {
             self.swallow(&head, body).await;
             return Err(refusal);
         }
-        let body = tokio::time::timeout(self.bounds.body_time, self.read(body))
+        let busy = || (StatusCode::SERVICE_UNAVAILABLE, "the minion holds as many requests as it can".to_owned());
+        let time = self.bounds.body_time;
+        let held = self.intake.before(body.size_hint().exact());
+        let Ok(held) = tokio::time::timeout(time, held).await else {
+            self.swallow(&head, body).await;
+            return Err(busy());
+        };
+        let body = tokio::time::timeout(time, self.read(body))
             .await
             .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the request did not arrive in time".to_owned()))??;
+        let held = tokio::time::timeout(time, self.intake.after(held, body.len())).await.map_err(|_| busy())?;
         let extras = Extras::read(&head.headers);
-        Ok(Arc::clone(&self.dispatcher).answer(Arc::clone(&self.caller), extras, &body).await)
+        Ok(Arc::clone(&self.dispatcher).answer(Arc::clone(&self.caller), extras, &body, held).await)
     }
 
     async fn read(&self, mut body: Incoming) -> Result<Vec<u8>, (StatusCode, String)> {

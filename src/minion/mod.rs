@@ -22,6 +22,7 @@ mod dispatch;
 mod entry;
 mod error;
 mod http;
+mod intake;
 mod introspect;
 mod job_methods;
 mod live;

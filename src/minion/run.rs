@@ -42,9 +42,8 @@ pub async fn run_with(
     fork_server: ForkServerCommand,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    server::make_room_for_files();
-    let files = &config.identity;
-    let identity = check::identity(files)?;
+    let files = server::make_room_for_files();
+    let identity = check::identity(&config.identity)?;
     let audit = audit_log(&config)?;
     let acceptor = TlsAcceptor::from(server_config(&identity)?);
     let registry = modules::open_registry(&config.folders.modules, &config.folders.cache).await?;
@@ -68,7 +67,7 @@ pub async fn run_with(
         },
         name: None,
         audit: Arc::new(audit),
-        revoked: Revocations::following(&identity, &files.revoked),
+        revoked: Revocations::following(&identity, &config.identity.revoked),
         call_time: config.calls.timeout.duration(),
         job_time: config.jobs.timeout.duration(),
         places: Arc::new(Semaphore::new(config.calls.at_once.clamp(1, Semaphore::MAX_PERMITS))),
@@ -78,7 +77,7 @@ pub async fn run_with(
     let address = listener.local_addr().map_err(Error::Listener)?;
     tracing::info!(%address, name = identity.peer().name, "serving");
     let choose: Choose<Live> = Arc::new(move |_| Some(Arc::clone(&dispatcher)));
-    let door = Door::new(acceptor, choose, &config.connections, &config.calls, stopping);
+    let door = Door::new(acceptor, choose, &config.connections, &config.calls, files, stopping);
     let patience = config.calls.timeout.duration();
     server::serve(listener, door, &calls, patience, shutdown).await;
     jobs.shutdown().await;

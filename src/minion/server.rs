@@ -15,12 +15,17 @@ use crate::sys::descriptor;
 /// The pause after a failed `accept`, which mostly means that descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How many files a process may usually open.
+const USUAL_FILES: u64 = 1024;
+
 /// Makes room for connections, workers' pipes and journals: the usual 1,024 descriptors are soon used
-/// up. The jobs that wait are opened at the start, so this comes before everything else.
-pub(super) fn make_room_for_files() {
-    if let Err(error) = descriptor::raise_open_files_limit() {
+/// up. The jobs that wait are opened at the start, so this comes before everything else. Returns how many
+/// there may be.
+pub(super) fn make_room_for_files() -> u64 {
+    descriptor::raise_open_files_limit().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot raise the limit of open files");
-    }
+        USUAL_FILES
+    })
 }
 
 /// Serves until `shutdown`, then lets what is under way end, for `patience` at most.

@@ -12,9 +12,8 @@ async fn a_call_ends_at_its_deadline_or_the_callers() {
     stand.stop().await;
 }
 
-#[tokio::test]
-async fn calls_wait_for_a_place_and_no_longer_than_their_time() {
-    let stand = Stand::with(|fleet| fleet.calls.at_once = 1).await;
+/// Begins a call that takes the one place there is, for longer than the test.
+async fn take_the_only_place(stand: &Stand) -> tokio::task::JoinHandle<Value> {
     let mut first = stand.boss().await;
     let sleeping = tokio::spawn(async move { call(&mut first, "test.sleep", vec![600.into()]).await });
     let mut second = stand.boss().await;
@@ -23,10 +22,20 @@ async fn calls_wait_for_a_place_and_no_longer_than_their_time() {
         ping.headers_mut().insert(header::TIMEOUT_MS, "20".parse().unwrap());
         let Answer::Value(value) = send(&mut second, ping).await.1 else { panic!("a fault") };
         if RemoteError::from_value(&value).is_some_and(|error| error.kind == "Busy") {
-            break;
+            return sleeping;
         }
     }
-    assert_eq!(call(&mut second, "system.ping", vec![]).await, Value::Int(1), "built-in methods need no place");
+}
+
+#[tokio::test]
+async fn calls_wait_for_a_place_and_no_longer_than_their_time() {
+    let stand = Stand::with(|fleet| fleet.calls.at_once = 1).await;
+    let sleeping = take_the_only_place(&stand).await;
+    assert_eq!(
+        call(&mut stand.boss().await, "system.ping", vec![]).await,
+        Value::Int(1),
+        "built-in methods need no place"
+    );
     sleeping.abort();
     stand.server.abort();
 }
@@ -112,4 +121,27 @@ async fn who_says_nothing_takes_no_place_from_who_may_call() {
     // The first ones were put out.
     assert_eq!(tokio::io::AsyncReadExt::read(&mut mute[0], &mut [0]).await.unwrap(), 0);
     stand.stop().await;
+}
+
+#[tokio::test]
+async fn requests_that_wait_their_turn_do_not_fill_the_memory() {
+    let stand = Stand::with(|fleet| {
+        fleet.calls.at_once = 1;
+        fleet.calls.largest_request = ByteSize::mebibytes(1);
+        fleet.connections.body_timeout = Period::seconds(1);
+    })
+    .await;
+    let _sleeping = take_the_only_place(&stand).await;
+    let echo = |text: String| request(encode_call(&Call::new("test.echo", vec![text.into()])));
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let mut boss = stand.boss().await;
+        let large = echo("x".repeat(1_000_000));
+        waiting.spawn(async move { send(&mut boss, large).await });
+    }
+    let (head, answer) = waiting.join_next().await.unwrap().unwrap();
+    assert_eq!(head.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(matches!(answer, Answer::Fault(fault) if fault.message.contains("as many requests")));
+    assert_eq!(call(&mut stand.boss().await, "system.ping", vec![]).await, Value::Int(1), "small ones pass");
+    stand.server.abort();
 }

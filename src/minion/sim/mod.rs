@@ -120,7 +120,7 @@ impl SimFleet {
 
 /// Serves a simulated fleet until `shutdown`.
 pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    server::make_room_for_files();
+    let files = server::make_room_for_files();
     let SimFleet { hosts: names, calls: call_bounds, connections, job_time, plugins } = fleet;
     let Some((_, first)) = names.first() else {
         shutdown.await;
@@ -161,7 +161,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
         Arc::new(move |name| hosts.0.get(name?).map(|(_, site)| Arc::clone(site)))
     };
     let acceptor = TlsAcceptor::from(server_config_with(&trust, hosts)?);
-    let door = Door::new(acceptor, choose, &connections, &call_bounds, stopping);
+    let door = Door::new(acceptor, choose, &connections, &call_bounds, files, stopping);
     server::serve(listener, door, &calls, call_bounds.timeout.duration(), shutdown).await;
     Ok(())
 }
