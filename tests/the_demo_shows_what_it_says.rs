@@ -1,8 +1,11 @@
 //! `func demo` and `func demo --serve`, run as a new user would.
 
 use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use func::tls::Identity;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -25,6 +28,7 @@ fn the_story_is_told_to_its_end() {
         "RUNNING ",
         "PARTIAL ",
         "FINISHED ",
+        "The minions are stopped; the finished job is answered from the overlord's store",
         "func job status",
         "(0 connections were opened for this answer)",
         "there is no method `greeting.goodbye`",
@@ -34,6 +38,9 @@ fn the_story_is_told_to_its_end() {
     ]
     .map(position);
     assert!(order.is_sorted(), "{order:?} in:\n{}", answer.out);
+    let (_, stopped) = answer.out.split_once("The minions are stopped").unwrap();
+    let (stopped, _) = stopped.split_once("(0 connections").unwrap();
+    assert!(["FINISHED", "3 ok: 3 hosts", "db1, web[1-2]"].iter().all(|word| stopped.contains(word)), "{stopped}");
     let slow = |line: &&str| line.contains("PARTIAL") && line.contains("db1 RUNNING") && line.contains("web1 FINISHED");
     assert!(answer.out.lines().any(|line| slow(&line)), "db1 is not the slow one in:\n{}", answer.out);
 }
@@ -51,27 +58,46 @@ fn a_served_fleet_is_described_for_scripts_and_ends_without_a_trace() {
         let text = fs::read_to_string(dir.join("fleet.json")).ok()?;
         Some(serde_json::from_str(&text).unwrap())
     });
-    for key in ["ca", "cert", "key", "func_home"] {
-        assert!(fs::exists(fleet[key].as_str().unwrap()).unwrap(), "{key}");
-    }
+    let path = |key: &str| PathBuf::from(fleet[key].as_str().unwrap());
+    Identity::from_pem(
+        &fs::read_to_string(path("cert")).unwrap(),
+        &fs::read_to_string(path("key")).unwrap(),
+        &fs::read_to_string(path("ca")).unwrap(),
+    )
+    .unwrap();
     let minions = fleet["minions"].as_array().unwrap();
-    assert_eq!(minions.len(), 2);
+    assert_eq!(minions.iter().map(|minion| minion["name"].as_str().unwrap()).collect::<Vec<_>>(), ["web1", "db1"]);
     for minion in minions {
-        assert!(minion["name"].is_string() && minion["address"] == "127.0.0.1" && minion["port"].is_u64(), "{minion}");
-        assert!(fs::exists(minion["plugins"].as_str().unwrap()).unwrap());
-        assert!(fs::exists(format!("/proc/{}", minion["pid"])).unwrap());
+        let port = minion["port"].as_u64().unwrap().try_into().unwrap();
+        TcpStream::connect((minion["address"].as_str().unwrap(), port)).unwrap();
+        assert!(fs::exists(Path::new(minion["plugins"].as_str().unwrap()).join("greeting.wasm")).unwrap());
+        let pid = Pid::from_raw(minion["pid"].as_i64().unwrap().try_into().unwrap());
+        assert!(processes_of(minion["state"].as_str().unwrap().as_ref()).contains(&pid), "{minion}");
     }
-    let ping = Command::new(env!("CARGO_BIN_EXE_func"))
-        .args(["ping", "--json"])
-        .env("FUNC_HOME", fleet["func_home"].as_str().unwrap())
-        .output()
-        .unwrap();
-    assert_eq!(Answer::from(ping).expect(0).json()["summary"]["ok"], 2);
+    let func = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_func"));
+        command.args(words).env("FUNC_HOME", path("func_home")).stdin(Stdio::null());
+        Answer::from(command.output().unwrap())
+    };
+    assert_eq!(func(&["ping", "--json"]).expect(0).json()["summary"]["ok"], 2);
 
+    // A job that is far from its end, and the overlord's process that waits for it.
+    func(&["call", "*", "test.sleep", "600", "--async", "--no-wait"]).expect(7);
+    let minions: Vec<_> = minions.iter().map(|minion| PathBuf::from(minion["state"].as_str().unwrap())).collect();
+    for home in &minions {
+        until("the daemon, its fork server and a worker", || (processes_of(home).len() >= 3).then_some(()));
+    }
+    until("the overlord's process", || (!processes_of(&path("func_home")).is_empty()).then_some(()));
+    // Somebody's shell in which the fleet is used is not the fleet's.
+    let mut shell = Command::new("sleep").arg("600").env("FUNC_HOME", path("func_home")).spawn().unwrap();
+
+    assert_eq!(serving.try_wait().unwrap(), None, "it ended by itself");
     kill(Pid::from_raw(serving.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     assert!(serving.wait().unwrap().success());
-    for minion in minions {
-        let home = minion["state"].as_str().unwrap();
-        until("the minions' end", || processes_of(home.as_ref()).is_empty().then_some(()));
+    assert_eq!(shell.try_wait().unwrap(), None, "somebody's shell was ended");
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    for home in minions.into_iter().chain([path("func_home")]) {
+        assert_eq!(processes_of(&home), [], "left behind of {}", home.display());
     }
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::super::exit::Exit;
 use super::super::failure::{Failure, OrExit};
 use super::super::module::Steps;
+use super::strays;
 use crate::author::{self, Shipped};
 use crate::ca::{Authority, Inventory, IssueRequest};
 use crate::config::Home;
@@ -179,6 +180,8 @@ impl Drop for DemoFleet {
                 let _ = child.wait();
             }
         }
+        let homes: Vec<&Path> = self.minions.iter().map(|minion| minion.home.as_path()).collect();
+        strays::end(&[&homes[..], &[self.home.state()]].concat());
     }
 }
 

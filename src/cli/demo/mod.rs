@@ -2,6 +2,7 @@
 
 mod fleet;
 mod story;
+mod strays;
 
 use std::path::PathBuf;
 
