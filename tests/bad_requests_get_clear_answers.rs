@@ -38,6 +38,13 @@ fn requests_that_are_no_calls_are_faults() {
     fault(&client, &call(&levels), "nested deeper than 32 levels");
     let bomb = b"<!DOCTYPE b [<!ENTITY a 'SECRET'><!ENTITY b '&a;&a;&a;'>]><methodCall/>";
     fault(&client, bomb, "document types, entities");
+    let names: Vec<char> = ('a'..='j').collect();
+    let grow = |pair: &[char]| format!("<!ENTITY {} '{}'>", pair[1], format!("&{};", pair[0]).repeat(10));
+    let laughs: String = names.windows(2).map(grow).collect();
+    let billion =
+        format!("<!DOCTYPE b [<!ENTITY a 'SECRET'>{laughs}]><methodCall><methodName>&j;</methodName></methodCall>");
+    fault(&client, billion.as_bytes(), "document types, entities");
+    fault(&client, &call("<value><string>&unheard;</string></value>"), "document types, entities");
     fault(&client, b"<methodCall>\xff</methodCall>", "not UTF-8");
 
     let reply = client.post(&vec![b' '; 100_000_000]).unwrap();
@@ -56,16 +63,19 @@ fn calls_that_cannot_be_made_say_why() {
     fleet.add_with("web1", "", &[&kinds, test]);
     let client = Client::of(&fleet, &identity(&fleet, Role::Overlord));
 
-    let (kind, message) = error(&client, "test.pign", vec![]);
-    assert_eq!(kind, "NoSuchMethod");
-    assert!(message.contains("did you mean `ping`"), "{message}");
-    let (kind, message) = error(&client, "tset.ping", vec![]);
-    assert_eq!(kind, "NoSuchModule");
-    assert!(message.contains("did you mean `test`"), "{message}");
+    for (method, wanted, words) in
+        [("test.pign", "NoSuchMethod", "did you mean `ping`"), ("tset.ping", "NoSuchModule", "did you mean `test`")]
+    {
+        for method in [method, &format!("async.{method}")] {
+            let (kind, message) = error(&client, method, vec![]);
+            assert_eq!(kind, wanted, "{method}: {message}");
+            assert!(message.contains(words), "{method}: {message}");
+        }
+    }
 
     for (params, words) in [
-        (vec![1.into()], ["test.add", "2 arguments, not 1"]),
-        (vec![1.into(), 2.into(), 3.into()], ["test.add", "2 arguments, not 3"]),
+        (vec![1.into()], ["`test.add` takes 2 arguments, not 1", "add(a: s64, b: s64)"]),
+        (vec![1.into(), 2.into(), 3.into()], ["`test.add` takes 2 arguments, not 3", "add(a: s64, b: s64)"]),
         (vec![1.into(), Value::Array(vec![])], ["argument `b`", "s64"]),
         (vec![1.into(), "two".into()], ["argument `b`", "s64"]),
     ] {
@@ -90,8 +100,12 @@ fn calls_that_cannot_be_made_say_why() {
         ("counts", Value::structure([("a", Value::Int(1))])),
     ];
     let odd = whole.into_iter().chain([("no_such_key", Value::Nil)]);
-    let (kind, message) = error(&client, "kinds.echo_record", vec![Value::structure(odd)]);
-    assert_eq!(kind, "InvalidArguments");
-    assert!(message.contains("no_such_key"), "{message}");
+    let odd = Value::structure(odd);
+    for method in ["kinds.echo_record", "async.kinds.echo_record"] {
+        let (kind, message) = error(&client, method, vec![odd.clone()]);
+        assert_eq!(kind, "InvalidArguments", "{message}");
+        assert!(message.starts_with("argument `it.no_such_key`: "), "{method}: {message}");
+        assert!(message.contains("not a field"), "{method}: {message}");
+    }
     assert_eq!(client.call("test.ping", vec![]), Value::Int(1), "it serves on");
 }
