@@ -34,4 +34,20 @@ fn python_drives_a_minion() {
     let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}\n{}", shown(&output.stdout), shown(&output.stderr), minion.log());
     assert!(shown(&output.stdout).starts_with("driven by Python"));
+
+    // What the README shows, held against what it says beside it.
+    let mut script =
+        include_str!("../README.md").split_once("```python\n").unwrap().1.split_once("```").unwrap().0.to_owned();
+    for (written, tried) in [
+        ("https://web1.example:51234", format!("https://{}", minion.address)),
+        ("minion.test.add(1, 2) ", "assert 3 == minion.test.add(1, 2)".to_owned()),
+        ("minion.system.list_modules()", "assert 'test' in minion.system.list_modules()".to_owned()),
+        (".test.sleep(5)", ".test.sleep(0.01)".to_owned()),
+        ("minion.jobs.wait(job, 10) ", "assert 1 == minion.jobs.wait(job, 10)[0]".to_owned()),
+    ] {
+        assert!(script.contains(written), "{written} is not in:\n{script}");
+        script = script.replace(written, &tried);
+    }
+    let output = Command::new("python3").args(["-c", &script]).current_dir(fleet.home()).output().unwrap();
+    assert!(output.status.success(), "{}\n{script}", shown(&output.stderr));
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use func::fleet::Outcome;
+use func::tls::Identity;
 
 use crate::harness::{Answer, Fleet, project, until};
 
@@ -43,6 +44,21 @@ fn the_daily_commands_work_as_they_are_written() {
         tried += 1;
     }
     assert!(tried > 8, "only {tried} commands were found");
+}
+
+#[test]
+fn a_fleet_is_set_up_as_it_is_written() {
+    let fleet = Fleet::empty();
+    let home = fleet.folder().join("fresh");
+    let script = block("A fleet of your own");
+    let typed = Answer::from(shell(&fleet, &script).env("FUNC_HOME", &home).output().unwrap());
+    assert_eq!(typed.code, 0, "{}\n{}", typed.out, typed.err);
+    assert!(script.contains("issued/web1/{cert,key,ca}.pem"), "{script}");
+    let issued = fleet.folder().join("issued/web1");
+    let issued = if issued.exists() { issued } else { home.join("issued/web1") };
+    Identity::in_folder(&issued).unwrap();
+    let printed = Answer::from(shell(&fleet, "funcd --print-config").output().unwrap()).expect(0);
+    printed.out.parse::<toml::Table>().unwrap();
 }
 
 #[test]
