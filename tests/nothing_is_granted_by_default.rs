@@ -79,3 +79,24 @@ fn what_is_granted_works_and_nothing_beside_it() {
     denied(&fleet, "rogue.read", &[path("../../../../../../etc/passwd")], "read", "/etc/passwd");
     denied(&fleet, "rogue.run", &["/bin/sh".into(), Value::Array(vec![])], "run", "/bin/sh");
 }
+
+#[test]
+fn a_program_gets_no_descriptor_of_ours() {
+    let mut fleet = Fleet::empty();
+    fleet.add_with("m1", "[grants.rogue]\nrun = [\"ls\"]\n", &[&guest("rogue")]);
+    let list = vec!["ls".into(), Value::Array(vec!["-1l".into(), "/proc/self/fd".into()])];
+    for ask in [Fleet::ask, Fleet::ask_as_job] {
+        let Outcome::Ok(Value::String(listed)) = ask(&fleet, "m1", "rogue.run", list.clone()) else {
+            panic!("no list")
+        };
+        let targets: Vec<&str> = listed.lines().filter_map(|line| Some(line.split_once(" -> ")?.1)).collect();
+        // The standard streams, and the folder that is being listed.
+        let known = |target: &&str| target.starts_with("pipe:") || *target == "/dev/null" || target.ends_with("/fd");
+        assert!(targets.len() == 4 && targets.iter().all(known), "{listed}");
+    }
+    let fork_server = fleet.minion("m1").fork_server().unwrap();
+    for entry in fs::read_dir(format!("/proc/{fork_server}/fd")).unwrap().flatten() {
+        let target = fs::read_link(entry.path()).unwrap_or_default().display().to_string();
+        assert!(!target.ends_with("/pagemap"), "the fork server holds {target}");
+    }
+}

@@ -202,8 +202,8 @@ impl Server {
             .stdin(Stdio::from(OwnedFd::from(there)))
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        // Each worker holds a handful, and what a job runs gets the limit of its worker.
-        contain::give_back_open_files(&mut program);
+        // What it holds every worker holds, and what a job runs gets the limit of its worker.
+        contain::inherit_nothing(&mut program);
         Ok(Self {
             child: Command::from(program).spawn()?,
             socket: Watched::new(here)?,

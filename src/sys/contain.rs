@@ -4,34 +4,34 @@ use std::{os::unix::process::CommandExt, process::Command};
 
 use super::{descriptor, process};
 
-/// Gives a program its own process group, the usual umask, the limit of open files that we were given,
-/// and none of our descriptors but its standard ones, whichever library opened them and forgot to close
-/// them on exec.
+/// Gives a program its own process group, the usual umask, and otherwise what [`inherit_nothing`] says.
 pub fn contain(command: &mut Command) {
     command.process_group(0);
-    give_back_open_files(command);
+    inherit_nothing(command);
     // SAFETY: between fork and exec only calls that are safe in a signal handler may be made, because
-    // another thread may have held any lock at the time: umask(2) and close_range(2) are plain system
-    // calls and nothing here allocates.
+    // another thread may have held any lock at the time: umask(2) is a plain system call.
     unsafe {
         command.pre_exec(|| {
             process::usual_umask();
-            // Kernels before 5.11 cannot; our own descriptors are closed on exec without it.
-            let _ = descriptor::close_inherited_on_exec();
             Ok(())
         });
     }
 }
 
-/// Starts a program with the limit of open files that this process began with, not the one that it has
-/// raised for itself: a program that uses `select(2)` breaks on descriptors above 1,023, and one that
-/// closes all that it might have takes minutes for millions.
-pub fn give_back_open_files(command: &mut Command) {
-    let Some(given) = descriptor::given_open_files() else { return };
-    // SAFETY: as in `contain`: getrlimit(2) and setrlimit(2) are plain system calls, and making an error
-    // of a number does not allocate.
+/// Starts a program with none of our descriptors but its standard ones, whichever library opened them and
+/// forgot to close them on exec, and with the limit of open files that this process began with, not the
+/// one that it has raised for itself: a program that uses `select(2)` breaks on descriptors above 1,023,
+/// and one that closes all that it might have takes minutes for millions.
+pub fn inherit_nothing(command: &mut Command) {
+    let given = descriptor::given_open_files();
+    // SAFETY: as in `contain`: close_range(2), getrlimit(2) and setrlimit(2) are plain system calls, and
+    // making an error of a number does not allocate.
     unsafe {
-        command.pre_exec(move || descriptor::limit_open_files(given));
+        command.pre_exec(move || {
+            // Kernels before 5.11 cannot; our own descriptors are closed on exec without it.
+            let _ = descriptor::close_inherited_on_exec();
+            given.map_or(Ok(()), descriptor::limit_open_files)
+        });
     }
 }
 
