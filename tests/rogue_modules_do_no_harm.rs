@@ -5,12 +5,21 @@ use func::wire::{RemoteError, Value};
 
 use crate::harness::{Fleet, Minion, guest, until};
 
-const LIMITS: &str = "[calls]\ntimeout = \"2s\"\n[jobs]\ntimeout = \"2s\"\n[limits]\nmemory = \"64MiB\"\noutput = \"1MiB\"\nlog = \"64KiB\"\n";
+const LIMITS: &str = "[limits]\nmemory = \"64MiB\"\noutput = \"1MiB\"\nlog = \"64KiB\"\n";
 
 fn fleet() -> Fleet {
+    fleet_with(LIMITS)
+}
+
+fn fleet_with(settings: &str) -> Fleet {
     let mut fleet = Fleet::empty();
-    fleet.add_with("m1", LIMITS, &[&guest("rogue")]);
+    fleet.add_with("m1", settings, &[&guest("rogue")]);
     fleet
+}
+
+/// For what would never end.
+fn with_little_time() -> Fleet {
+    fleet_with(&format!("[calls]\ntimeout = \"1s\"\n[jobs]\ntimeout = \"1s\"\n{LIMITS}"))
 }
 
 /// The error that a method answers when it is called, and then the same when it is a job's; a job leaves no worker.
@@ -25,11 +34,11 @@ fn failure(fleet: &mut Fleet, method: &str, params: &[Value]) -> RemoteError {
     error
 }
 
-/// Ended by the minion after its own limit of two seconds, long before the caller's; as a call and as a job.
+/// Ended by the minion after its own limit of one second, long before the caller's; as a call and as a job.
 #[track_caller]
 fn times_out(fleet: &mut Fleet, method: &str, params: &[Value]) {
     let outcome = fleet.ask("m1", method, params.to_vec());
-    assert_eq!(outcome.to_string(), "timed out: no result within 2 s", "{method}: {outcome:?}");
+    assert_eq!(outcome.to_string(), "timed out: no result within 1 s", "{method}: {outcome:?}");
     let outcome = fleet.ask_as_job("m1", method, params.to_vec());
     assert!(matches!(outcome, Outcome::TimedOut { .. }), "{method} as a job ended as {outcome:?}");
     rests(fleet);
@@ -56,12 +65,12 @@ fn resident(minion: &Minion) -> u64 {
 
 #[test]
 fn a_loop_ends_at_its_deadline() {
-    times_out(&mut fleet(), "rogue.spin", &[]);
+    times_out(&mut with_little_time(), "rogue.spin", &[]);
 }
 
 #[test]
 fn a_wait_that_heeds_nothing_ends_at_its_deadline() {
-    times_out(&mut fleet(), "rogue.hold_on", &[Value::Int(60_000)]);
+    times_out(&mut with_little_time(), "rogue.hold_on", &[Value::Int(60_000)]);
 }
 
 #[test]

@@ -20,6 +20,6 @@ pub use modules::{guest, shipped_modules};
 pub use processes::of_home as processes_of;
 pub use project::project;
 pub use simulation::Simulation;
-pub use skip::skip;
+pub(crate) use skip::skip;
 pub use wait::until;
 pub use way::Way;

@@ -9,7 +9,7 @@ const NO_SKIP: &str = "FUNC_TESTS_NO_SKIP";
 ///
 /// Standard error is written to directly: what goes through `eprintln!` is swallowed when a test passes.
 #[track_caller]
-pub fn skip(test: &str, why: &str) {
+pub(crate) fn skip(test: &str, why: &str) {
     assert!(std::env::var_os(NO_SKIP).is_none_or(|value| value.is_empty()), "{test} must run here, but {why}");
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
