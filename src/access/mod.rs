@@ -1,13 +1,17 @@
-//! Who may call what, what a module may touch, and the record of both.
+//! Who may call what, whose modules load, what a module may touch, and the record of it.
 //!
-//! Policy and grants are plain data and pure decisions; the audit log is the only thing here that
+//! Policy, trust and grants are plain data and pure decisions; the audit log is the only thing here that
 //! touches the disk. A denial reaches the caller as a fault that says what the caller may be told,
 //! and the log with everything that is known.
 
 mod audit;
 mod grants;
+mod minisign;
 mod policy;
+mod signers;
 
 pub use audit::{AuditLog, AuditOutcome, AuditRecord, summary};
 pub use grants::{CommandGrant, Grant, Grants, InvalidGrant, PathGrant};
+pub use minisign::{InvalidKey, InvalidSignature, KeyId, PublicKey, SIGNATURE_SUFFIX, Signature};
 pub use policy::{Denied, Policy};
+pub use signers::{InvalidSignerName, Provenance, SignerName, Signers, Untrusted};

@@ -114,6 +114,20 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// The key to sign with can be read by others.
+    #[error("the key `{}` can be read by others (mode {mode:03o})", path.display())]
+    OpenKey {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// The file is no key, or one with a passphrase.
+    #[error("`{}` is no key without a passphrase in minisign's format", path.display())]
+    SigningKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file could not be read or written.
     #[error("cannot {action} `{}`", path.display())]
     File {
@@ -140,6 +154,10 @@ impl Error {
             Self::NoSdk { .. } => Some("name the folder of a module that `func module new` made"),
             Self::Exists { .. } => Some("choose another name, or another folder with --path"),
             Self::Busy { .. } => Some("wait for it, or end it"),
+            Self::OpenKey { .. } => Some("take it away from them with `chmod 600`; consider making a new one"),
+            Self::SigningKey { .. } => Some(
+                "a key with a passphrase signs with `minisign -S -s KEY -m FILE`; a new one is made where there is none",
+            ),
             _ => None,
         }
     }

@@ -75,6 +75,11 @@ impl Home {
         self.config.join("down")
     }
 
+    /// The key that this user signs modules with.
+    pub fn author_key(&self) -> PathBuf {
+        self.config.join("author.key")
+    }
+
     /// The minion's configuration file.
     pub fn minion_toml(&self) -> PathBuf {
         self.config.join("minion.toml")

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::access::Grants;
+use crate::access::{Grants, PublicKey, SignerName, Signers};
 use crate::config::{self, ByteSize, Home, Period};
 use crate::ids::ModuleName;
 use crate::plugin;
@@ -39,6 +39,10 @@ pub struct MinionConfig {
     pub log: Log,
     /// How much one call of a module may use.
     pub limits: Limits,
+    /// Whose modules load.
+    pub modules: ModuleTrust,
+    /// Keys whose modules load, with names for grants.
+    pub signers: BTreeMap<SignerName, PublicKey>,
     /// What each module may touch.
     pub grants: Grants,
     /// What each module reads through `minion:host/config`.
@@ -248,6 +252,16 @@ impl Default for Log {
     }
 }
 
+/// Whose modules load.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModuleTrust {
+    /// Whether modules load that nobody signed.
+    pub unsigned: bool,
+    /// Public keys whose modules load, beside those that have a name in `signers`.
+    pub trusted: Vec<PublicKey>,
+}
+
 /// How much one call of a module may use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -311,6 +325,11 @@ impl MinionConfig {
             }
             loaded => loaded,
         }
+    }
+
+    /// Whose modules load.
+    pub fn trust(&self) -> Signers {
+        Signers::new(&self.signers, self.modules.trusted.iter().copied(), self.modules.unsigned)
     }
 
     fn below(mut self, state: &Path) -> Self {

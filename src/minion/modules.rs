@@ -10,7 +10,7 @@ use super::{
     view::{MethodView, ModuleView, Stamp},
 };
 use crate::{
-    access::{Grant, Grants},
+    access::{Grant, Grants, Signers},
     ids::{Digest, MethodName, ModuleName},
     plugin::{
         self, CallContext, Clock, Engine, Limits, Method, Module, Plugin, Registry, RegistryConfig, check_arguments,
@@ -41,9 +41,10 @@ pub(super) struct PluginMethod {
 }
 
 /// Opens the folder of plugins, in which nothing may take the place of a built-in method.
-pub(super) async fn open_registry(folder: &Path, cache: &Path) -> Result<Registry, plugin::Error> {
+pub(super) async fn open_registry(folder: &Path, cache: &Path, signers: Signers) -> Result<Registry, plugin::Error> {
     let mut config = RegistryConfig::new(folder, cache);
     config.reserved = RESERVED_MODULES.iter().filter_map(|name| name.parse().ok()).collect();
+    config.signers = signers;
     Registry::open(config, Engine::serving()?, Arc::new(LoadLog)).await
 }
 

@@ -46,7 +46,8 @@ pub async fn run_with(
     let identity = check::identity(&config.identity)?;
     let audit = audit_log(&config)?;
     let acceptor = TlsAcceptor::from(server_config(&identity)?);
-    let registry = modules::open_registry(&config.folders.modules, &config.folders.cache).await?;
+    let folders = &config.folders;
+    let registry = modules::open_registry(&folders.modules, &folders.cache, config.trust()).await?;
     let catalog = registry.catalog();
     for warning in check::unused_tables(&config, |module| catalog.module(module).is_some()) {
         tracing::warn!("{warning}");

@@ -2,7 +2,7 @@
 
 use crate::{
     ids::{MethodName, ModuleName},
-    plugin::{Events, Level, LoadEvent, LoadSink},
+    plugin::{Events, Level, LoadEvent, LoadSink, NotServed},
 };
 
 /// The log of a plain call, which nobody can ask for afterwards. (A job's log is kept with the job.)
@@ -29,18 +29,22 @@ pub(super) struct LoadLog;
 impl LoadSink for LoadLog {
     fn event(&self, event: LoadEvent) {
         match event {
-            LoadEvent::Loaded { file, modules, digest } => {
-                tracing::info!(file = %file.display(), modules = names(&modules), digest = digest.short(), "loaded a plugin");
+            LoadEvent::Loaded { file, modules, digest, provenance } => {
+                tracing::info!(file = %file.display(), modules = names(&modules), digest = digest.short(), signer = %provenance, "loaded a plugin");
             }
-            LoadEvent::Replaced { file, modules, old, new } => {
+            LoadEvent::Replaced { file, modules, old, new, provenance } => {
                 let (old, new) = (old.short(), new.short());
-                tracing::info!(file = %file.display(), modules = names(&modules), old, new, "replaced a plugin");
+                tracing::info!(file = %file.display(), modules = names(&modules), old, new, signer = %provenance, "replaced a plugin");
             }
             LoadEvent::Unloaded { file, digest } => {
                 tracing::info!(file = %file.display(), digest = digest.short(), "unloaded a plugin");
             }
-            LoadEvent::Failed { file, error, still_serving } => {
-                tracing::error!(file = %file.display(), error, still_serving, "a plugin does not load");
+            // The signature may only not have arrived yet.
+            LoadEvent::NotServed { file, why: NotServed::Unsigned { error }, still_serving } => {
+                tracing::warn!(file = %file.display(), error, still_serving, "a plugin waits for its signature");
+            }
+            LoadEvent::NotServed { file, why, still_serving } => {
+                tracing::error!(file = %file.display(), error = why.error(), still_serving, "a plugin does not load");
             }
         }
     }

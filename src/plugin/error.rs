@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::ids::InvalidId;
+use crate::{access::Untrusted, ids::InvalidId};
 
 /// Why a plugin could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,14 @@ pub enum Error {
         path: PathBuf,
         /// wasmtime's reason.
         source: Cause,
+    },
+    /// Nobody whom the operator trusts stands behind the file.
+    #[error("`{}` is refused: {source}", path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Untrusted,
     },
     /// The file has no bytes.
     #[error("the file is empty")]

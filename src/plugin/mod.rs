@@ -62,5 +62,6 @@ pub use manifest::{MANIFEST_SECTION, Manifest, Right};
 pub use metadata::{DOCS_SECTION, Docs, FunctionDocs, InterfaceDocs, Metadata};
 pub use module::{Method, Module, Param, RESERVED};
 pub use registry::{
-    Catalog, LoadEvent, LoadFailure, LoadSink, NoSink, Registry, RegistryConfig, Target, Unknown, similar,
+    Catalog, LoadEvent, LoadFailure, LoadSink, NoSink, NotServed, Registry, RegistryConfig, Served, Target, Unknown,
+    similar,
 };

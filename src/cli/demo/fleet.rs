@@ -11,11 +11,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
+use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::failure::{Failure, OrExit};
-use super::super::module::Steps;
+use super::super::module::{Steps, author_key};
 use super::strays;
-use crate::author::{self, Shipped};
+use crate::author::{self, Shipped, SigningKey, signature_path};
 use crate::ca::{Authority, Inventory, IssueRequest};
 use crate::config::Home;
 use crate::ids::HostName;
@@ -36,6 +37,15 @@ impl DemoMinion {
     /// Its plugin folder.
     pub(in crate::cli) fn modules(&self) -> PathBuf {
         self.home.join("modules")
+    }
+
+    /// Puts a module into its plugin folder under this name: first the signature, then the module, by rename.
+    pub(in crate::cli) fn install(&self, key: &SigningKey, module: &Path, name: &str) -> Result<(), Failure> {
+        let bytes = fs::read(module).or_exit(Exit::Internal)?;
+        let path = self.modules().join(name);
+        let signature = key.sign(&bytes, name);
+        durable::write_atomic(&signature_path(&path), signature.as_bytes(), 0o644).or_exit(Exit::Internal)?;
+        durable::write_atomic(&path, &bytes, 0o644).or_exit(Exit::Internal)
     }
 
     /// Its name.
@@ -83,6 +93,7 @@ impl DemoMinion {
 /// All of it. What still runs when it is dropped is ended.
 pub(in crate::cli) struct DemoFleet {
     home: Home,
+    key: SigningKey,
     minions: Vec<DemoMinion>,
 }
 
@@ -95,17 +106,24 @@ pub(in crate::cli) fn names(count: u32) -> Vec<String> {
 
 impl DemoFleet {
     /// Builds the modules, makes the authority and starts the minions.
-    pub(in crate::cli) fn start(folder: &Path, names: &[String]) -> Result<(Self, Shipped), Failure> {
+    pub(in crate::cli) fn start(
+        context: &Context,
+        folder: &Path,
+        names: &[String],
+    ) -> Result<(Self, Shipped), Failure> {
         let shipped = author::shipped_modules(&Steps)?;
+        // Where this user's configuration cannot be written, a key of the demo's own will do.
+        let own = || Ok(SigningKey::open_or_make(&folder.join("author.key"))?.0);
+        let key = author_key(context).or_else(|_: Failure| -> Result<_, Failure> { own() })?;
         let home = Home::at(folder.join("overlord"));
         let authority = Authority::init(&home.authority(), "Func demo CA").or_exit(Exit::Configuration)?;
         let overlord: HostName = "overlord".parse().or_exit(Exit::Internal)?;
         let issued = authority.issue(&IssueRequest::new(overlord, Role::Overlord)).or_exit(Exit::Configuration)?;
         issued.save(&home.identity()).or_exit(Exit::Configuration)?;
-        let mut fleet = Self { home, minions: Vec::new() };
+        let mut fleet = Self { home, key, minions: Vec::new() };
         for name in names {
             let name: HostName = name.parse().or_exit(Exit::Internal)?;
-            let minion = prepare(&authority, &folder.join("minions"), name, &shipped)?;
+            let minion = prepare(&authority, &fleet.key, &folder.join("minions"), name, &shipped)?;
             fleet.minions.push(minion);
         }
         fleet.launch()?;
@@ -129,6 +147,11 @@ impl DemoFleet {
     /// Stops every minion.
     pub(in crate::cli) fn stop(&mut self) -> Result<(), Failure> {
         self.minions.iter_mut().try_for_each(DemoMinion::stop)
+    }
+
+    /// The key that the minions trust.
+    pub(in crate::cli) fn key(&self) -> &SigningKey {
+        &self.key
     }
 
     /// The overlord's home.
@@ -186,21 +209,30 @@ impl Drop for DemoFleet {
 }
 
 /// The home of a minion: identity, modules, configuration. The last one is made slow by its settings.
-fn prepare(authority: &Authority, folder: &Path, name: HostName, shipped: &Shipped) -> Result<DemoMinion, Failure> {
+fn prepare(
+    authority: &Authority,
+    key: &SigningKey,
+    folder: &Path,
+    name: HostName,
+    shipped: &Shipped,
+) -> Result<DemoMinion, Failure> {
     let home = folder.join(name.as_str());
     let request = IssueRequest::new(name.clone(), Role::Minion).at(SocketAddr::from(([127, 0, 0, 1], 0)).into());
     let issued = authority.issue(&request).or_exit(Exit::Configuration)?;
     issued.save(&home.join("identity")).or_exit(Exit::Configuration)?;
-    let modules = home.join("modules");
-    fs::create_dir_all(&modules).or_exit(Exit::Configuration)?;
-    for module in &shipped.modules {
-        let name = module.path.file_name().unwrap_or_default();
-        fs::copy(&module.path, modules.join(name)).or_exit(Exit::Configuration)?;
-    }
     let slow = if name.as_str().starts_with("db") { "\n[settings.test]\ndelay-ms = \"400\"\n" } else { "" };
-    let cache = folder.join("compiled");
-    let config = format!("listen = \"127.0.0.1:0\"\n\n[folders]\ncache = \"{}\"\n{GRANTS}{slow}", cache.display());
+    let config = format!(
+        "listen = \"127.0.0.1:0\"\n\n[folders]\ncache = \"{}\"\n\n[modules]\ntrusted = [\"{}\"]\n\n{GRANTS}{slow}",
+        folder.join("compiled").display(),
+        key.public(),
+    );
     fs::write(home.join("minion.toml"), config).or_exit(Exit::Configuration)?;
     let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-    Ok(DemoMinion { name, home, address: unknown, process: None })
+    let minion = DemoMinion { name, home, address: unknown, process: None };
+    fs::create_dir_all(minion.modules()).or_exit(Exit::Configuration)?;
+    for module in &shipped.modules {
+        let name = module.path.file_name().unwrap_or_default().to_string_lossy();
+        minion.install(key, &module.path, &name)?;
+    }
+    Ok(minion)
 }

@@ -34,7 +34,7 @@ pub(in crate::cli) struct Demo {
 
 impl Demo {
     /// Tells the story, or keeps the fleet up.
-    pub(in crate::cli) fn run(self, _: &Context) -> Result<Box<dyn Report>, Failure> {
+    pub(in crate::cli) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let temporary = match &self.dir {
             Some(_) => None,
             None => Some(tempfile::Builder::new().prefix("func-demo-").tempdir().or_exit(Exit::Internal)?),
@@ -46,10 +46,10 @@ impl Demo {
         };
         let names = fleet::names(self.minions);
         if self.serve {
-            let (fleet, _) = DemoFleet::start(&folder, &names)?;
+            let (fleet, _) = DemoFleet::start(context, &folder, &names)?;
             serve(fleet)?;
         } else {
-            let (fleet, shipped) = DemoFleet::start(&folder, &names)?;
+            let (fleet, shipped) = DemoFleet::start(context, &folder, &names)?;
             story::tell(fleet, &shipped)?;
         }
         Ok(Box::new(Silent(Exit::Ok)))

@@ -1,7 +1,6 @@
 //! What the demo tells, step by step. Everything shown really happens.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
@@ -159,11 +158,9 @@ fn replace(overlord: &Overlord, fleet: &DemoFleet, shipped: &Shipped) -> Result<
     let name = || vec![Value::from("operator")];
     call(overlord, "greeting.hello", name(), "greeting.hello operator")?;
     call(overlord, "greeting.goodbye", name(), "greeting.goodbye operator")?;
-    prompt("mv greeting.wasm.new MODULES/greeting.wasm      # on each minion");
+    prompt("mv greeting.wasm greeting.wasm.minisig MODULES/      # the new version, on each minion");
     for minion in fleet.minions() {
-        let arriving = minion.modules().join(".greeting.arriving");
-        fs::copy(&shipped.greeting_2.path, &arriving).or_exit(Exit::Internal)?;
-        fs::rename(&arriving, minion.modules().join("greeting.wasm")).or_exit(Exit::Internal)?;
+        minion.install(fleet.key(), &shipped.greeting_2.path, "greeting.wasm")?;
     }
     let waited = wait_for_goodbye(overlord)?;
     call(overlord, "greeting.goodbye", name(), "greeting.goodbye operator")?;

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::steps::Steps;
+use super::{sign, steps::Steps};
 use crate::author::{self, BuildRequest};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::report::{Lines, Report};
 
-/// Build a crate to a component that minions take, with its documentation packed in
+/// Build a crate to a component that minions take, with its documentation packed in, and sign it
 ///
 /// Uses a Rust toolchain that has the WebAssembly target, adds the target with rustup, or makes a
-/// private toolchain from the distribution's packages.
+/// private toolchain from the distribution's packages. FILE.minisig beside each component is the
+/// signature, made as `func module sign` does.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Build {
     /// The module's folder, or a workspace of modules
@@ -29,10 +30,11 @@ pub(in crate::cli) struct Build {
 }
 
 impl Build {
-    pub(super) fn run(self, _: &Context) -> Result<Box<dyn Report>, Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let out_dir = self.out.unwrap_or_else(|| author::default_output(&self.folder));
         let request = BuildRequest { crate_dir: self.folder, out_dir, toolchain: self.toolchain };
         let built = author::build(&request, &Steps)?;
+        sign::sign_built(context, built.iter().map(|module| module.path.as_path()))?;
         let lines = built
             .iter()
             .map(|module| {

@@ -5,7 +5,9 @@ mod load;
 mod new;
 mod run;
 mod sdk;
+mod sign;
 mod steps;
+mod verify;
 
 use clap::Subcommand;
 
@@ -15,14 +17,17 @@ use super::failure::Failure;
 use super::report::Report;
 use crate::author;
 
+pub(super) use sign::author_key;
 pub(super) use steps::Steps;
 
-/// Begin, build and try out modules
+/// Begin, build, try out and sign modules
 #[derive(Debug, Subcommand)]
 pub(super) enum Module {
     New(new::New),
     Build(build::Build),
     Run(run::Run),
+    Sign(sign::Sign),
+    Verify(verify::Verify),
     Sdk(sdk::Sdk),
 }
 
@@ -33,6 +38,8 @@ impl Module {
             Self::New(command) => command.run(context),
             Self::Build(command) => command.run(context),
             Self::Run(command) => command.run(context),
+            Self::Sign(command) => command.run(context),
+            Self::Verify(command) => command.run(context),
             Self::Sdk(command) => command.run(context),
         }
     }

@@ -35,7 +35,7 @@ use super::{
     server,
 };
 use crate::{
-    access::{AuditLog, Grants},
+    access::{AuditLog, Grants, Signers},
     ca::{self, Authority, Host, Inventory, IssueRequest, Issued},
     config::{Home, Period},
     ids::HostName,
@@ -133,7 +133,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
     let plugins = match plugins {
         None => None,
         Some(SimPlugins { folder, cache }) => Some(Arc::new(Modules {
-            registry: modules::open_registry(&folder, &cache).await?,
+            registry: modules::open_registry(&folder, &cache, Signers::anybody()).await?,
             grants: Grants::default(),
             settings: BTreeMap::new(),
             limits: Limits::default(),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
+    access::Provenance,
     ids::{MethodName, ModuleName},
     plugin::{Method, Module, Plugin},
 };
@@ -10,21 +11,55 @@ use crate::{
 /// The modules that are served at one moment, and the files that are not.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    plugins: Vec<Plugin>,
+    served: Vec<Served>,
     /// Index of the plugin and of the module in it, by short and by full name.
     names: BTreeMap<ModuleName, (usize, usize)>,
     failures: Vec<LoadFailure>,
 }
 
-/// A file that did not load.
+/// A plugin, and who stands behind it.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// The file it was loaded from.
+    pub file: PathBuf,
+    /// The plugin; clone it to keep this version for a call.
+    pub plugin: Plugin,
+    /// Who signed it.
+    pub provenance: Provenance,
+}
+
+/// A file whose present contents are not served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadFailure {
     /// The file.
     pub file: PathBuf,
-    /// Why, with the causes.
-    pub error: String,
+    /// Why.
+    pub why: NotServed,
     /// Whether an older version of it serves on.
     pub still_serving: bool,
+}
+
+/// Why a file's contents are not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotServed {
+    /// They cannot be: the error, with its causes.
+    Failed {
+        /// The reason.
+        error: String,
+    },
+    /// They have no signature, perhaps not yet.
+    Unsigned {
+        /// What to do about it.
+        error: String,
+    },
+}
+
+impl NotServed {
+    /// The reason as text.
+    pub fn error(&self) -> &str {
+        let (Self::Failed { error } | Self::Unsigned { error }) = self;
+        error
+    }
 }
 
 /// A method to call, with the plugin that has it.
@@ -32,6 +67,8 @@ pub struct LoadFailure {
 pub struct Target<'a> {
     /// The plugin; clone it to keep this version for the call.
     pub plugin: &'a Plugin,
+    /// Who stands behind it.
+    pub provenance: &'a Provenance,
     /// The module.
     pub module: &'a Module,
     /// The method.
@@ -72,49 +109,49 @@ pub enum Unknown {
 }
 
 impl Catalog {
-    pub(super) fn new(plugins: Vec<Plugin>, failures: Vec<LoadFailure>) -> Self {
+    pub(super) fn new(served: Vec<Served>, failures: Vec<LoadFailure>) -> Self {
         let mut names = BTreeMap::new();
-        for (at, plugin) in plugins.iter().enumerate() {
-            for (index, module) in plugin.modules().iter().enumerate() {
+        for (at, served) in served.iter().enumerate() {
+            for (index, module) in served.plugin.modules().iter().enumerate() {
                 names.insert(module.name.clone(), (at, index));
                 names.insert(module.full_name.clone(), (at, index));
             }
         }
-        Self { plugins, names, failures }
+        Self { served, names, failures }
     }
 
     /// The modules, by their short names.
     pub fn modules(&self) -> impl Iterator<Item = &Module> {
-        let mut modules: Vec<_> = self.plugins.iter().flat_map(Plugin::modules).collect();
+        let mut modules: Vec<_> = self.served.iter().flat_map(|served| served.plugin.modules()).collect();
         modules.sort_by(|a, b| a.name.cmp(&b.name));
         modules.into_iter()
     }
 
     /// The plugins that contribute facts, to be called as `minion:host/facts.collect`.
     pub fn fact_plugins(&self) -> impl Iterator<Item = &Plugin> {
-        self.plugins.iter().filter(|plugin| plugin.contributes_facts())
+        self.served.iter().map(|served| &served.plugin).filter(|plugin| plugin.contributes_facts())
     }
 
-    /// The plugins.
-    pub fn plugins(&self) -> &[Plugin] {
-        &self.plugins
+    /// The plugins, in the order of their files.
+    pub fn served(&self) -> &[Served] {
+        &self.served
     }
 
-    /// The files that did not load.
+    /// The files whose present contents are not served.
     pub fn failures(&self) -> &[LoadFailure] {
         &self.failures
     }
 
     /// A module by its short or full name.
-    pub fn module(&self, name: &ModuleName) -> Option<(&Plugin, &Module)> {
-        let (plugin, module) = *self.names.get(name)?;
-        let plugin = self.plugins.get(plugin)?;
-        Some((plugin, plugin.modules().get(module)?))
+    pub fn module(&self, name: &ModuleName) -> Option<(&Served, &Module)> {
+        let (served, module) = *self.names.get(name)?;
+        let served = self.served.get(served)?;
+        Some((served, served.plugin.modules().get(module)?))
     }
 
     /// The method of a name, or what is wrong with the name.
     pub fn resolve(&self, name: &MethodName) -> Result<Target<'_>, Unknown> {
-        let Some((plugin, module)) = self.module(name.module()) else {
+        let Some((served, module)) = self.module(name.module()) else {
             let hint = similar(name.module().as_str(), self.names.keys().map(ModuleName::as_str));
             return Err(Unknown::Module {
                 module: name.module().clone(),
@@ -123,7 +160,7 @@ impl Catalog {
         };
         let method = name.method();
         match (module.methods.get(method), module.uncallable.get(method)) {
-            (Some(method), _) => Ok(Target { plugin, module, method }),
+            (Some(method), _) => Ok(Target { plugin: &served.plugin, provenance: &served.provenance, module, method }),
             (None, Some(why)) => {
                 Err(Unknown::Uncallable { module: module.name.clone(), method: method.to_owned(), why: why.clone() })
             }

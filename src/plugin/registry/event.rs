@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::ids::{Digest, ModuleName};
+use super::NotServed;
+use crate::{
+    access::Provenance,
+    ids::{Digest, ModuleName},
+};
 
 /// Something that became of a plugin file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub enum LoadEvent {
         modules: Vec<ModuleName>,
         /// Its digest.
         digest: Digest,
+        /// Who signed it.
+        provenance: Provenance,
     },
     /// A changed file is served in place of what it held before.
     Replaced {
@@ -26,20 +32,22 @@ pub enum LoadEvent {
         old: Digest,
         /// The digest now.
         new: Digest,
+        /// Who signed it.
+        provenance: Provenance,
     },
-    /// A file is gone; its calls in flight go on.
+    /// A file is gone, or is no longer trusted; its calls in flight go on.
     Unloaded {
         /// The file.
         file: PathBuf,
         /// Its digest.
         digest: Digest,
     },
-    /// A file does not load. What it held before, if anything, is still served.
-    Failed {
+    /// What a file holds is not served. What it held before, if anything, is still served.
+    NotServed {
         /// The file.
         file: PathBuf,
-        /// Why, with the causes.
-        error: String,
+        /// Why.
+        why: NotServed,
         /// Whether an older version serves on.
         still_serving: bool,
     },

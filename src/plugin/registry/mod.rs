@@ -2,10 +2,15 @@
 //!
 //! ```text
 //! folder ──inotify, trailing debounce; now and then; on demand──▶ rescan
-//! rescan: gone ──▶ unload        changed ──hash──▶ same digest ──▶ nothing
-//!                                          └─────▶ compile, load, link ──▶ claim its names ──▶ swap
-//!                                                        └── failed ──────────┴──▶ the old one serves on
+//! rescan: gone ──▶ unload        changed ──signature──▶ same digest ──▶ nothing
+//!                                             │  └─────▶ compile, load, link ──▶ claim its names ──▶ swap
+//!                                             └── refused ──── failed ──────────────┴──▶ the old one serves on
 //! ```
+//!
+//! A file loads when somebody whom the operator trusts has signed its bytes ([`Signers`]): the bytes that
+//! were read, which are then compiled. The signature `FILE.minisig` may come before the file or after it;
+//! a change of either is a reason to look again, and so is a change of whom the operator trusts, which
+//! also ends what is no longer trusted.
 //!
 //! One task owns the state; the [`Registry`] is a handle to it. What is served is an immutable
 //! [`Catalog`] behind an `Arc`: a call takes the plugin out of it and keeps that version to its end,
@@ -22,11 +27,14 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot, watch as latest};
 
-pub use catalog::{Catalog, LoadFailure, Target, Unknown, similar};
+pub use catalog::{Catalog, LoadFailure, NotServed, Served, Target, Unknown, similar};
 pub use event::{LoadEvent, LoadSink, NoSink};
 
 use super::{Cache, Engine, Error};
-use crate::ids::{Digest, ModuleName};
+use crate::{
+    access::Signers,
+    ids::{Digest, ModuleName},
+};
 
 /// Where plugins come from and where their compiled code goes.
 #[derive(Debug, Clone)]
@@ -37,6 +45,8 @@ pub struct RegistryConfig {
     pub cache: PathBuf,
     /// Names that plugins may not take, because the minion answers them itself.
     pub reserved: Vec<ModuleName>,
+    /// Whose plugins load.
+    pub signers: Signers,
     /// How long the folder must be quiet before it is read again.
     pub quiet: Duration,
     /// How long compiled code that nobody names is kept after its last use, for a version that comes back
@@ -47,12 +57,13 @@ pub struct RegistryConfig {
 }
 
 impl RegistryConfig {
-    /// The usual times, and no reserved name.
+    /// The usual times, no reserved name, and nobody who is trusted.
     pub fn new(folder: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
             cache: cache.into(),
             reserved: Vec::new(),
+            signers: Signers::default(),
             quiet: Duration::from_millis(150),
             keep_code: Duration::from_hours(1),
             rescan: Duration::from_mins(1),
@@ -103,6 +114,14 @@ impl Registry {
     pub async fn rescan(&self) {
         let (done, wait) = oneshot::channel();
         if self.orders.send(owner::Order::Rescan(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+
+    /// Takes another decision of the operator's on whose plugins load, and returns when it is carried out.
+    pub async fn trust(&self, signers: Signers) {
+        let (done, wait) = oneshot::channel();
+        if self.orders.send(owner::Order::Trust { signers, done }).await.is_ok() {
             let _ = wait.await;
         }
     }

@@ -12,13 +12,14 @@ use tokio::{
 };
 
 use super::{
-    Catalog, LoadEvent, LoadFailure, LoadSink, RegistryConfig,
-    files::{self, Stamp},
+    Catalog, LoadEvent, LoadFailure, LoadSink, NotServed, RegistryConfig, Served,
+    files::{self, Stamps},
     watch::Watcher,
 };
 use crate::{
+    access::{Provenance, Signers, Untrusted},
     ids::{Digest, ModuleName},
-    plugin::{Cache, Engine, Error, Plugin},
+    plugin::{Cache, Engine, Error, Plugin, check},
 };
 
 /// What a handle asks for.
@@ -27,6 +28,8 @@ pub(super) enum Order {
     Rescan(oneshot::Sender<()>),
     /// See to it that there is code of this component that loads.
     Renew { digest: Digest, done: oneshot::Sender<()> },
+    /// Trust these signers from now on.
+    Trust { signers: Signers, done: oneshot::Sender<()> },
     /// Remove compiled code that nobody needs.
     Collect { keep: BTreeSet<Digest>, done: oneshot::Sender<usize> },
 }
@@ -43,12 +46,19 @@ pub(super) struct Owner {
 /// A file of the folder.
 #[derive(Default)]
 struct File {
-    stamp: Option<Stamp>,
+    stamps: Option<Stamps>,
     /// What is served from it.
-    serving: Option<Plugin>,
+    serving: Option<Served>,
     /// What would be served if another file did not have its names.
-    waiting: Option<Plugin>,
-    failure: Option<String>,
+    waiting: Option<Served>,
+    why: Option<NotServed>,
+}
+
+/// What a look at a file found.
+enum Found {
+    /// The bytes that are served already.
+    Same(Provenance),
+    New(Served),
 }
 
 impl Owner {
@@ -86,87 +96,119 @@ impl Owner {
                 }
                 Some(Order::Rescan(done)) => {
                     watcher.renew();
-                    self.rescan().await;
+                    self.rescan(false).await;
+                    let _ = done.send(());
+                }
+                Some(Order::Trust { signers, done }) => {
+                    self.config.signers = signers;
+                    let changed = self.withdraw();
+                    self.rescan(changed).await;
                     let _ = done.send(());
                 }
                 None => {
                     watcher.renew();
-                    self.rescan().await;
+                    self.rescan(false).await;
                 }
             }
         }
     }
 
-    async fn rescan(&mut self) {
+    /// Ends what is no longer trusted, and has every file looked at again.
+    fn withdraw(&mut self) -> bool {
+        let mut changed = false;
+        for (path, file) in &mut self.files {
+            file.stamps = None;
+            file.waiting = None;
+            let Some(served) = &mut file.serving else { continue };
+            match self.config.signers.still(&served.provenance) {
+                Some(provenance) => {
+                    changed |= served.provenance != provenance;
+                    served.provenance = provenance;
+                }
+                None => {
+                    self.sink.event(LoadEvent::Unloaded { file: path.clone(), digest: served.plugin.digest() });
+                    file.serving = None;
+                    changed = true;
+                }
+            }
+        }
+        changed
+    }
+
+    /// Reads the folder, and publishes what is served now if that, or what came before, changed anything.
+    async fn rescan(&mut self, mut changed: bool) {
         let folder = self.config.folder.clone();
-        let found = match blocking(move || files::list(&folder)).await {
-            Some(Ok(found)) => found,
+        match blocking(move || files::list(&folder)).await {
+            Some(Ok(found)) => {
+                changed |= self.forget(&found);
+                for (path, stamps) in found {
+                    changed |= self.look_at(path, stamps).await;
+                }
+                changed |= self.admit_waiting();
+            }
             Some(Err(error)) => {
                 // What is loaded serves on: a folder that cannot be read says nothing about its files.
+                let why = NotServed::Failed { error: error.to_string() };
                 let file = self.config.folder.clone();
-                self.sink.event(LoadEvent::Failed { file, error: error.to_string(), still_serving: true });
-                return;
+                self.sink.event(LoadEvent::NotServed { file, why, still_serving: true });
             }
-            None => return,
-        };
-        let mut changed = self.forget(&found);
-        for (path, stamp) in found {
-            changed |= self.look_at(path, stamp).await;
+            None => {}
         }
-        changed |= self.admit_waiting();
         if changed {
             self.publish();
         }
     }
 
     /// Unloads what is no longer there, which frees its names.
-    fn forget(&mut self, found: &BTreeMap<PathBuf, Stamp>) -> bool {
+    fn forget(&mut self, found: &BTreeMap<PathBuf, Stamps>) -> bool {
         let gone: Vec<PathBuf> = self.files.keys().filter(|path| !found.contains_key(*path)).cloned().collect();
         for path in &gone {
-            if let Some(plugin) = self.files.remove(path).and_then(|file| file.serving) {
-                self.sink.event(LoadEvent::Unloaded { file: path.clone(), digest: plugin.digest() });
+            if let Some(served) = self.files.remove(path).and_then(|file| file.serving) {
+                self.sink.event(LoadEvent::Unloaded { file: path.clone(), digest: served.plugin.digest() });
             }
         }
         !gone.is_empty()
     }
 
-    /// Loads a file if it has changed.
-    async fn look_at(&mut self, path: PathBuf, stamp: Stamp) -> bool {
+    /// Loads a file if it or its signature has changed.
+    async fn look_at(&mut self, path: PathBuf, stamps: Stamps) -> bool {
         let file = self.files.entry(path.clone()).or_default();
-        if file.stamp == Some(stamp) {
+        if file.stamps == Some(stamps) {
             return false;
         }
-        file.stamp = Some(stamp);
-        let had_failed = file.failure.is_some();
-        let serving = file.serving.as_ref().map(Plugin::digest);
-        let (engine, cache, from) = (self.engine.clone(), self.cache.clone(), path.clone());
-        let loaded = blocking(move || {
-            let bytes = files::read(&from)?;
-            if Some(Digest::of(&bytes)) == serving { Ok(None) } else { cache.load(&engine, &bytes).map(Some) }
-        });
-        match loaded.await {
-            Some(Ok(None)) => {
-                file.failure = None;
+        file.stamps = Some(stamps);
+        let serving = file.serving.as_ref().map(|served| served.plugin.digest());
+        let (engine, cache, signers) = (self.engine.clone(), self.cache.clone(), self.config.signers.clone());
+        let from = path.clone();
+        let found = blocking(move || find(&from, serving, &signers, &engine, &cache)).await;
+        match found {
+            Some(Ok(Found::Same(provenance))) => {
+                let mut changed = file.why.take().is_some();
                 file.waiting = None;
-                had_failed
+                if let Some(served) = file.serving.as_mut().filter(|served| served.provenance != provenance) {
+                    served.provenance = provenance;
+                    changed = true;
+                }
+                changed
             }
-            Some(Ok(Some(plugin))) => {
-                file.failure = None;
-                file.waiting = Some(plugin);
+            Some(Ok(Found::New(served))) => {
+                file.why = None;
+                file.waiting = Some(served);
                 true
             }
             Some(Err(error)) => {
                 if matches!(error, Error::Read { .. } | Error::Cache { .. }) {
                     // Not the file's fault; it is tried again without a change.
-                    file.stamp = None;
+                    file.stamps = None;
                 }
                 file.waiting = None;
-                self.fail(&path, error.chain());
-                true
+                let unsigned = matches!(error, Error::Untrusted { source: Untrusted::Unsigned, .. });
+                let error = error.chain();
+                self.refuse(&path, if unsigned { NotServed::Unsigned { error } } else { NotServed::Failed { error } })
             }
             None => {
-                self.fail(&path, "loading it failed unexpectedly; see the minion's log".to_owned());
-                true
+                let error = "loading it failed unexpectedly; see the minion's log".to_owned();
+                self.refuse(&path, NotServed::Failed { error })
             }
         }
     }
@@ -177,23 +219,18 @@ impl Owner {
         let waiting: Vec<PathBuf> =
             self.files.iter().filter(|(_, file)| file.waiting.is_some()).map(|(path, _)| path.clone()).collect();
         for path in waiting {
-            let refusal = self.refusal(&path);
-            let Some(file) = self.files.get_mut(&path) else { continue };
-            if let Some(refusal) = refusal {
-                let refusal = refusal.chain();
-                if file.failure.as_ref() != Some(&refusal) {
-                    self.fail(&path, refusal);
-                    changed = true;
-                }
+            if let Some(refusal) = self.refusal(&path) {
+                changed |= self.refuse(&path, NotServed::Failed { error: refusal.chain() });
                 continue;
             }
-            let Some(plugin) = file.waiting.take() else { continue };
-            file.failure = None;
-            let modules = plugin.modules().iter().map(|module| module.name.clone()).collect();
-            let new = plugin.digest();
-            let event = match file.serving.replace(plugin) {
-                Some(old) => LoadEvent::Replaced { file: path, modules, old: old.digest(), new },
-                None => LoadEvent::Loaded { file: path, modules, digest: new },
+            let Some(file) = self.files.get_mut(&path) else { continue };
+            let Some(served) = file.waiting.take() else { continue };
+            file.why = None;
+            let modules = served.plugin.modules().iter().map(|module| module.name.clone()).collect();
+            let (new, provenance) = (served.plugin.digest(), served.provenance.clone());
+            let event = match file.serving.replace(served) {
+                Some(old) => LoadEvent::Replaced { file: path, modules, old: old.plugin.digest(), new, provenance },
+                None => LoadEvent::Loaded { file: path, modules, digest: new, provenance },
             };
             self.sink.event(event);
             changed = true;
@@ -206,37 +243,38 @@ impl Owner {
         let names = |plugin: &Plugin| -> BTreeSet<ModuleName> {
             plugin.modules().iter().flat_map(|module| [module.name.clone(), module.full_name.clone()]).collect()
         };
-        let wanted = names(self.files.get(path)?.waiting.as_ref()?);
+        let wanted = names(&self.files.get(path)?.waiting.as_ref()?.plugin);
         if let Some(name) = self.config.reserved.iter().find(|name| wanted.contains(*name)) {
             return Some(Error::Reserved { name: name.to_string() });
         }
         let others = self.files.iter().filter(|(other, _)| *other != path);
-        let mut held = others.filter_map(|(other, file)| Some((other, names(file.serving.as_ref()?))));
+        let mut held = others.filter_map(|(other, file)| Some((other, names(&file.serving.as_ref()?.plugin))));
         held.find_map(|(holder, held)| {
             let name = held.intersection(&wanted).next()?;
             Some(Error::Claimed { name: name.to_string(), holder: holder.clone(), refused: path.to_owned() })
         })
     }
 
-    fn fail(&mut self, path: &Path, error: String) {
-        if let Some(file) = self.files.get_mut(path) {
-            let still_serving = file.serving.is_some();
-            file.failure = Some(error.clone());
-            self.sink.event(LoadEvent::Failed { file: path.to_owned(), error, still_serving });
-        }
+    /// Notes why a file's contents are not served; says so once.
+    fn refuse(&mut self, path: &Path, why: NotServed) -> bool {
+        let Some(file) = self.files.get_mut(path).filter(|file| file.why.as_ref() != Some(&why)) else { return false };
+        let still_serving = file.serving.is_some();
+        file.why = Some(why.clone());
+        self.sink.event(LoadEvent::NotServed { file: path.to_owned(), why, still_serving });
+        true
     }
 
     fn publish(&self) {
-        let plugins = self.files.values().filter_map(|file| file.serving.clone()).collect();
+        let served = self.files.values().filter_map(|file| file.serving.clone()).collect();
         let failures = self.files.iter().filter_map(|(path, file)| {
-            let error = file.failure.clone()?;
-            Some(LoadFailure { file: path.clone(), error, still_serving: file.serving.is_some() })
+            let why = file.why.clone()?;
+            Some(LoadFailure { file: path.clone(), why, still_serving: file.serving.is_some() })
         });
-        self.publish.send_replace(Arc::new(Catalog::new(plugins, failures.collect())));
+        self.publish.send_replace(Arc::new(Catalog::new(served, failures.collect())));
     }
 
     async fn renew(&self, digest: Digest) {
-        let has = |file: &File| file.serving.iter().chain(&file.waiting).any(|plugin| plugin.digest() == digest);
+        let has = |file: &File| file.serving.iter().chain(&file.waiting).any(|served| served.plugin.digest() == digest);
         let Some((path, _)) = self.files.iter().find(|(_, file)| has(file)) else { return };
         let (engine, cache, path) = (self.engine.clone(), self.cache.clone(), path.clone());
         let renewed = blocking(move || {
@@ -250,8 +288,8 @@ impl Owner {
     }
 
     async fn collect(&self, mut keep: BTreeSet<Digest>) -> usize {
-        let plugins = self.files.values().flat_map(|file| file.serving.iter().chain(&file.waiting));
-        keep.extend(plugins.map(Plugin::digest));
+        let loaded = self.files.values().flat_map(|file| file.serving.iter().chain(&file.waiting));
+        keep.extend(loaded.map(|served| served.plugin.digest()));
         let (cache, idle) = (self.cache.clone(), self.config.keep_code);
         match blocking(move || cache.collect(&keep, idle)).await {
             Some(Ok(removed)) => removed,
@@ -262,6 +300,28 @@ impl Owner {
             None => 0,
         }
     }
+}
+
+/// Reads a file and its signature; compiles the very bytes that the signature is of.
+fn find(
+    path: &Path,
+    serving: Option<Digest>,
+    signers: &Signers,
+    engine: &Engine,
+    cache: &Cache,
+) -> Result<Found, Error> {
+    let bytes = files::read(path)?;
+    // What is no component is told as that, signed or not.
+    check::is_component(&bytes)?;
+    let signature = files::read_signature(path)?;
+    let provenance = signers
+        .judge(&bytes, signature.as_deref())
+        .map_err(|source| Error::Untrusted { path: path.to_owned(), source })?;
+    if Some(Digest::of(&bytes)) == serving {
+        return Ok(Found::Same(provenance));
+    }
+    let plugin = cache.load(engine, &bytes)?;
+    Ok(Found::New(Served { file: path.to_owned(), plugin, provenance }))
 }
 
 /// Runs something that blocks on a thread that may. Nothing when it panicked, which is logged.

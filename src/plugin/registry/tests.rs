@@ -37,8 +37,13 @@ fn answering(interface: &str, method: &str, number: u32) -> Vec<u8> {
 }
 
 async fn open(folder: &Path, sink: Arc<dyn LoadSink>) -> Registry {
+    open_trusting(folder, sink, Signers::anybody()).await
+}
+
+async fn open_trusting(folder: &Path, sink: Arc<dyn LoadSink>, signers: Signers) -> Registry {
     let mut config = RegistryConfig::new(folder.join("plugins"), folder.join("cache"));
     config.reserved = vec!["system".parse().unwrap()];
+    config.signers = signers;
     config.quiet = Duration::from_millis(20);
     config.keep_code = Duration::ZERO;
     Registry::open(config, engine().clone(), sink).await.unwrap()
@@ -65,7 +70,7 @@ async fn a_file_that_is_dropped_replaced_and_removed_is_followed_without_a_word(
     registry.changed().await;
     assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
 
-    let old = registry.catalog().plugins()[0].clone();
+    let old = registry.catalog().served()[0].plugin.clone();
     put(folder.path(), "a.wasm", &answering("t:a/one", "f", 2));
     registry.changed().await;
     assert_eq!(answer(&registry, "one.f").await, Value::Int(2));
@@ -73,7 +78,7 @@ async fn a_file_that_is_dropped_replaced_and_removed_is_followed_without_a_word(
 
     fs::remove_file(folder.path().join("plugins/a.wasm")).unwrap();
     registry.changed().await;
-    assert!(registry.catalog().plugins().is_empty());
+    assert!(registry.catalog().served().is_empty());
 }
 
 #[tokio::test]
@@ -122,10 +127,10 @@ async fn a_broken_file_leaves_the_old_version_serving_and_shows_why() {
         registry.rescan().await;
         let catalog = registry.catalog();
         let [failure] = catalog.failures() else { panic!("{message}: {catalog:?}") };
-        assert!(failure.error.contains(message), "{}", failure.error);
+        assert!(failure.why.error().contains(message), "{failure:?}");
         assert!(failure.still_serving && failure.file.ends_with("a.wasm"));
         assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
-        assert!(matches!(seen.take().last(), Some(E::Failed { still_serving: true, .. })));
+        assert!(matches!(seen.take().last(), Some(E::NotServed { still_serving: true, .. })));
     }
     put(folder.path(), "a.wasm", &answering("t:a/one", "f", 7));
     registry.rescan().await;
@@ -148,7 +153,7 @@ async fn of_two_plugins_that_claim_a_name_the_second_is_refused_until_the_first_
     put(folder.path(), "s.wasm", &answering("t:s/system", "f", 3));
     registry.rescan().await;
     let catalog = registry.catalog();
-    let errors: Vec<_> = catalog.failures().iter().map(|failure| failure.error.as_str()).collect();
+    let errors: Vec<_> = catalog.failures().iter().map(|failure| failure.why.error()).collect();
     assert!(errors[0].contains("b.wasm") && errors[0].contains("a.wasm") && errors[0].contains("`one`"), "{errors:?}");
     assert!(errors[1].contains("`system` belongs to the minion"), "{errors:?}");
     assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
@@ -228,4 +233,144 @@ async fn code_that_goes_missing_or_bad_while_it_is_served_is_made_again() {
     fs::remove_file(&compiled).unwrap();
     registry.renew(Digest::of(b"another")).await;
     assert!(!loads());
+}
+
+mod signed {
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+
+    use super::*;
+    use crate::access::{KeyId, Provenance, PublicKey, Signature};
+
+    struct Author(Ed25519KeyPair, KeyId);
+
+    impl Author {
+        fn new(seed: u8) -> Self {
+            Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap(), KeyId::from([seed; 8]))
+        }
+
+        fn key(&self) -> PublicKey {
+            PublicKey::new(self.1, self.0.public_key().as_ref().try_into().unwrap())
+        }
+
+        fn trusted(&self) -> Signers {
+            Signers::new(&[("ops".to_owned().try_into().unwrap(), self.key())].into(), [], false)
+        }
+
+        fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+            let sign = |message: &[u8]| self.0.sign(message).as_ref().try_into().unwrap();
+            Signature::make(self.1, bytes, "a test", sign).to_string().into_bytes()
+        }
+    }
+
+    #[track_caller]
+    fn why(registry: &Registry) -> NotServed {
+        let catalog = registry.catalog();
+        let [failure] = catalog.failures() else { panic!("{catalog:?}") };
+        failure.why.clone()
+    }
+
+    fn serves(registry: &Registry) -> bool {
+        !registry.catalog().served().is_empty()
+    }
+
+    #[tokio::test]
+    async fn a_module_and_its_signature_arrive_in_any_order() {
+        let author = Author::new(1);
+        let one = answering("t:a/one", "f", 1);
+        for order in [["a.wasm", "a.wasm.minisig"], ["a.wasm.minisig", "a.wasm"]] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut registry = open_trusting(folder.path(), Arc::new(NoSink), author.trusted()).await;
+            let contents = |name: &str| if name == "a.wasm" { one.clone() } else { author.sign(&one) };
+            put(folder.path(), order[0], &contents(order[0]));
+            registry.rescan().await;
+            assert!(!serves(&registry));
+            if order[0] == "a.wasm" {
+                assert!(matches!(why(&registry), NotServed::Unsigned { .. }));
+            }
+            // Nobody asks for it this time: the second file's arrival is noticed.
+            put(folder.path(), order[1], &contents(order[1]));
+            let served = async {
+                while !serves(&registry) {
+                    registry.changed().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), served).await.unwrap();
+            assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
+            assert!(registry.catalog().failures().is_empty());
+            let signer = registry.catalog().served()[0].provenance.name().unwrap().to_string();
+            assert_eq!(signer, "ops");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_changed_version_waits_for_its_own_signature_while_the_old_one_serves() {
+        let author = Author::new(1);
+        let folder = tempfile::tempdir().unwrap();
+        let registry = open_trusting(folder.path(), Arc::new(NoSink), author.trusted()).await;
+        let (one, two) = (answering("t:a/one", "f", 1), answering("t:a/one", "f", 2));
+        put(folder.path(), "a.wasm", &one);
+        put(folder.path(), "a.wasm.minisig", &author.sign(&one));
+        registry.rescan().await;
+        assert!(serves(&registry));
+
+        put(folder.path(), "a.wasm", &two);
+        registry.rescan().await;
+        assert!(why(&registry).error().contains("0101010101010101"), "{:?}", why(&registry));
+        assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
+        put(folder.path(), "a.wasm.minisig", &author.sign(&two));
+        registry.rescan().await;
+        assert_eq!(answer(&registry, "one.f").await, Value::Int(2));
+
+        put(folder.path(), "a.wasm.minisig", &author.sign(&one));
+        registry.rescan().await;
+        assert!(registry.catalog().failures()[0].still_serving);
+        put(folder.path(), "a.wasm", &one);
+        registry.rescan().await;
+        assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
+    }
+
+    #[tokio::test]
+    async fn tampered_files_and_strangers_are_refused_with_a_reason() {
+        let (author, stranger) = (Author::new(1), Author::new(2));
+        let folder = tempfile::tempdir().unwrap();
+        let registry = open_trusting(folder.path(), Arc::new(NoSink), author.trusted()).await;
+        let one = answering("t:a/one", "f", 1);
+        let mut tampered_signature = author.sign(&one);
+        let at = tampered_signature.len() / 2;
+        tampered_signature[at] ^= 1;
+        let cases: [(Vec<u8>, Vec<u8>, &str); 5] = [
+            (answering("t:a/one", "f", 9), author.sign(&one), "is not of these bytes"),
+            (one.clone(), tampered_signature, ""),
+            (one.clone(), stranger.sign(&one), "the key 0202020202020202, which is not trusted here"),
+            (one.clone(), author.sign(b"another file"), "is not of these bytes"),
+            (one.clone(), b"\xff\xfe".to_vec(), "signature"),
+        ];
+        for (bytes, signature, reason) in cases {
+            put(folder.path(), "a.wasm", &bytes);
+            put(folder.path(), "a.wasm.minisig", &signature);
+            registry.rescan().await;
+            let why = why(&registry);
+            assert!(!serves(&registry) && why.error().contains(reason) && why.error().contains("a.wasm"), "{why:?}");
+        }
+        // Nothing of it was ever compiled.
+        assert_eq!(fs::read_dir(folder.path().join("cache")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn trust_is_given_and_withdrawn_while_the_minion_runs() {
+        let author = Author::new(1);
+        let folder = tempfile::tempdir().unwrap();
+        let registry = open_trusting(folder.path(), Arc::new(NoSink), Signers::default()).await;
+        let one = answering("t:a/one", "f", 1);
+        put(folder.path(), "a.wasm", &one);
+        put(folder.path(), "a.wasm.minisig", &author.sign(&one));
+        registry.rescan().await;
+        assert!(!serves(&registry));
+        registry.trust(author.trusted()).await;
+        assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
+        registry.trust(Signers::default()).await;
+        assert!(!serves(&registry) && why(&registry).error().contains("not trusted here"));
+        registry.trust(Signers::anybody()).await;
+        assert_eq!(registry.catalog().served()[0].provenance, Provenance::Unsigned);
+    }
 }
