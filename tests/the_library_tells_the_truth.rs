@@ -1,9 +1,13 @@
 //! The modules of the library, called with the grants that are recommended for them, say what the machine says, and answer
 //! whatever they are asked with a result or an error that has a kind.
 
+mod echo;
+mod files;
 mod hostile;
 mod machine;
+mod nagios;
 mod network;
+mod packages;
 mod users;
 
 use func::{plugin::CallError, wire::Value};

@@ -1,0 +1,118 @@
+//! The two families of package managers.
+
+use func_sdk::{
+    Error, Result,
+    command::{Output, Status},
+    file, files, log,
+    program::{Program, judge},
+};
+
+use crate::{
+    apt, dnf, dpkg,
+    exports::base::packages::package::{Altered, Available, ChangedPackage, Installed},
+    verified,
+};
+
+/// Which one the machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// dpkg and apt.
+    Apt,
+    /// rpm and dnf.
+    Dnf,
+}
+
+impl Manager {
+    /// Looks which one it is. A machine with both, such as one that builds packages, is the one whose files tell of
+    /// packages.
+    pub fn find() -> Result<Self> {
+        if file::if_there(files::stat(dpkg::STATUS))?.is_some_and(|meta| meta.size > 0) {
+            return Ok(Self::Apt);
+        }
+        match func_sdk::command::find("rpm")? {
+            Some(_) => Ok(Self::Dnf),
+            None => Err(Error::unsupported("this machine has neither dpkg nor rpm")),
+        }
+    }
+
+    /// The installed packages, by name.
+    pub fn installed(self) -> Result<Vec<Installed>> {
+        let mut found = match self {
+            Self::Apt => dpkg::parse(&file::text(dpkg::STATUS)?),
+            Self::Dnf => dnf::installed(&Program::new("rpm").args(["-qa", "--queryformat", dnf::FORMAT]).text()?),
+        };
+        found.sort_by(|a, b| (&a.name, &a.architecture).cmp(&(&b.name, &b.architecture)));
+        Ok(found)
+    }
+
+    /// The altered files of an installed package.
+    pub fn verify(self, name: &str) -> Result<Vec<Altered>> {
+        let (program, args) = match self {
+            Self::Apt => ("dpkg", ["--verify", name]),
+            Self::Dnf => ("rpm", ["--verify", name]),
+        };
+        let output = Program::new(program).args(args).run()?;
+        // 1 means that something was found.
+        Ok(verified::parse(&judge(program, fine_with(output, 1))?))
+    }
+
+    /// The packages of which there are newer versions.
+    pub fn available(self) -> Result<Vec<Available>> {
+        match self {
+            Self::Apt => Ok(apt::available(&self.simulated("upgrade", &[])?)),
+            Self::Dnf => {
+                let output = Program::new("dnf").args(["-q", "check-update"]).run()?;
+                // 100 means that there are some.
+                Ok(dnf::available(&judge("dnf", fine_with(output, 100))?))
+            }
+        }
+    }
+
+    /// Looks which versions there are.
+    pub fn refresh(self) -> Result<()> {
+        match self {
+            Self::Apt => Program::new("apt-get").args(["-q", "update"]).change(),
+            Self::Dnf => Program::new("dnf").args(["-q", "makecache"]).change(),
+        }
+    }
+
+    /// Installs, removes or upgrades.
+    pub fn change(self, verb: &str, names: &[String]) -> Result<()> {
+        self.program(&[], verb, names).change()
+    }
+
+    /// What that would change.
+    pub fn would(self, verb: &str, names: &[String]) -> Result<Vec<ChangedPackage>> {
+        match self {
+            Self::Apt => Ok(apt::changes(&self.simulated(verb, names)?)),
+            Self::Dnf => {
+                log::info("dnf does not tell beforehand what it would change");
+                Ok(names.iter().map(|name| ChangedPackage { name: name.clone(), before: None, after: None }).collect())
+            }
+        }
+    }
+
+    fn simulated(self, verb: &str, names: &[String]) -> Result<String> {
+        self.program(&["-s"], verb, names).text()
+    }
+
+    fn program(self, options: &[&str], verb: &str, names: &[String]) -> Program {
+        match self {
+            Self::Apt => {
+                let verb = if verb == "upgrade" && !names.is_empty() { "install" } else { verb };
+                Program::new("apt-get")
+                    .args(apt::OPTIONS)
+                    .args(options.iter().copied())
+                    .arg(verb)
+                    .args(names)
+                    .env("DEBIAN_FRONTEND", "noninteractive")
+            }
+            Self::Dnf => Program::new("dnf").args(["-q", "-y", verb]).args(names),
+        }
+    }
+}
+
+/// An exit code that means something was found, and not that anything went wrong.
+fn fine_with(output: Output, code: i32) -> Output {
+    if output.status == Status::Exited(code) { Output { status: Status::Exited(0), ..output } } else { output }
+}
