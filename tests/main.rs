@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and nothing outside uses it"
 )]
 
+mod a_check_changes_nothing;
 mod a_damaged_store_is_told_of;
 mod a_finished_job_needs_no_minion;
 mod a_full_queue_is_survived;

@@ -74,6 +74,24 @@ pub struct AuditRecord<'a> {
     /// The digest of the module's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Whether only a check was asked for, which changes nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub check: bool,
+    /// What the module was denied, if it was called and has ended. A job's are in the job's log.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub denials: Vec<AuditedDenial<'a>>,
+}
+
+/// Something that a module asked for and that no grant allows.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct AuditedDenial<'a> {
+    /// The host function.
+    pub call: &'a str,
+    /// What was asked for.
+    pub message: &'a str,
+    /// The line of the configuration that would allow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow: Option<&'a str>,
 }
 
 /// What came of a call.
@@ -239,6 +257,8 @@ mod tests {
             overlord_job: None,
             version: Some("0.1.0"),
             digest: None,
+            check: false,
+            denials: Vec::new(),
         }
     }
 

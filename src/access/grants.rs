@@ -15,6 +15,9 @@
 //! Paths are absolute and may be globs: `*` stays inside one folder, `**` does not, and `/srv/**`
 //! covers `/srv` itself. A program is an absolute path, or a bare name that is looked up on a fixed
 //! search path (never on that of a caller or of the daemon).
+//!
+//! A program that changes nothing may be granted as `{ program = "df", read-only = true }`: then a check of
+//! a call (see `plugin`) runs it, where it only notes others.
 
 use std::{
     collections::BTreeMap,
@@ -83,6 +86,11 @@ impl Grant {
     /// Whether the program at `location` may be run; see [`CommandGrant::covers`].
     pub fn may_run(&self, location: &Path, on_path: bool, resolve: impl Fn(&Path) -> Option<PathBuf>) -> bool {
         self.run.iter().any(|grant| grant.covers(location, on_path, &resolve))
+    }
+
+    /// Whether a grant that covers the program says that it only reads.
+    pub fn only_reads(&self, location: &Path, on_path: bool, resolve: impl Fn(&Path) -> Option<PathBuf>) -> bool {
+        self.run.iter().any(|grant| grant.read_only && grant.covers(location, on_path, &resolve))
     }
 
     /// Whether any program of this name, wherever it is, might be run: false means that no look at the
@@ -180,10 +188,28 @@ impl PartialEq for PathGrant {
 
 /// A program: an absolute path, a bare name, or a glob over either.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "WrittenCommand", into = "WrittenCommand")]
 pub struct CommandGrant {
     text: String,
     glob: Option<GlobMatcher>,
+    /// Whether the operator says that it changes nothing.
+    read_only: bool,
+}
+
+/// A program as the operator writes it: its name, or a table for whatever more there is to say.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "a program's name or a table with its name as `program`")]
+enum WrittenCommand {
+    Plain(String),
+    Table(CommandTable),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct CommandTable {
+    program: String,
+    #[serde(default)]
+    read_only: bool,
 }
 
 impl CommandGrant {
@@ -248,19 +274,31 @@ impl TryFrom<String> for CommandGrant {
             return Err(InvalidGrant::new(&text, "`..` has no place in a grant"));
         }
         let glob = compile(&text)?;
-        Ok(Self { text, glob })
+        Ok(Self { text, glob, read_only: false })
     }
 }
 
-impl From<CommandGrant> for String {
+impl TryFrom<WrittenCommand> for CommandGrant {
+    type Error = InvalidGrant;
+
+    fn try_from(written: WrittenCommand) -> Result<Self, InvalidGrant> {
+        match written {
+            WrittenCommand::Plain(text) => text.try_into(),
+            WrittenCommand::Table(CommandTable { program, read_only }) => Ok(Self { read_only, ..program.try_into()? }),
+        }
+    }
+}
+
+impl From<CommandGrant> for WrittenCommand {
     fn from(grant: CommandGrant) -> Self {
-        grant.text
+        let CommandGrant { text: program, read_only, .. } = grant;
+        if read_only { Self::Table(CommandTable { program, read_only }) } else { Self::Plain(program) }
     }
 }
 
 impl PartialEq for CommandGrant {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.text == other.text && self.read_only == other.read_only
     }
 }
 
@@ -379,10 +417,15 @@ mod tests {
     }
 
     #[test]
-    fn grants_travel_as_their_text() {
-        let grant = grants("[grants.a]\nrun = [\"df\", \"/opt/*\"]")
+    fn grants_travel_as_they_are_written() {
+        let grant = grants("[grants.a]\nrun = [\"df\", { program = \"/opt/*\", read-only = true }]")
             .for_module(&"a".parse().unwrap(), &"x:a/a".parse().unwrap());
-        let bytes = postcard::to_stdvec(&grant).unwrap();
-        assert_eq!(postcard::from_bytes::<Grant>(&bytes).unwrap(), grant);
+        let text = serde_json::to_string(&grant).unwrap();
+        assert_eq!(text, r#"{"run":["df",{"program":"/opt/*","read-only":true}],"read":[],"write":[]}"#);
+        assert_eq!(serde_json::from_str::<Grant>(&text).unwrap(), grant);
+        assert!(grant.only_reads(Path::new("/opt/x"), false, as_is));
+        assert!(!grant.only_reads(Path::new("/usr/bin/df"), true, as_is));
+        let wrong = toml::from_str::<Grant>("run = [{ program = \"df\", readonly = true }]").unwrap_err();
+        assert!(wrong.to_string().contains("a table with its name"), "{wrong}");
     }
 }

@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use clap::Args;
 use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
 
+use super::budget::WithBudgets;
+use super::check::Checked;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
@@ -16,18 +19,19 @@ use super::progress::Progress;
 use super::report::{Lines, Report, Silent};
 use super::signature;
 use crate::config::Period;
-use crate::fleet::{Selection, Target};
+use crate::fleet::{Request, Selection, Target};
 use crate::ids::MethodName;
 use crate::overlord::{FanOut, JobOptions, Overlord};
 use crate::sys::detach::{Detached, Reporter, detach};
-use crate::wire::Value;
+use crate::wire::{self, Value};
 
 /// Call a method on every chosen minion
 ///
 /// Words after the method become what its types demand; write lists and structs as JSON.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  func call '*' test.add 1 2\n  func call 'web*;db1' disk.usage\n  \
-                        func call '*' test.progress 10 --async --no-wait")]
+                        func call '*' test.progress 10 --async --no-wait\n  \
+                        func call '*' process.kill 4711 --check")]
 pub(super) struct Call {
     /// Whom: globs separated by `;`, like `web*;db1`
     target: Target,
@@ -38,6 +42,12 @@ pub(super) struct Call {
     words: Vec<String>,
     #[command(flatten)]
     fleet: FleetOptions,
+    /// Change nothing: say what the method would do
+    #[arg(long)]
+    check: bool,
+    /// Say what the call has used on each host: time, memory, host functions, denials
+    #[arg(long, conflicts_with = "background")]
+    budget: bool,
     /// Run it as a job: the minions answer at once and work in the background
     #[arg(long = "async")]
     background: bool,
@@ -71,12 +81,17 @@ impl Call {
                 attended(&overlord, &id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
             });
         }
+        let (to, mut budgets) = mpsc::unbounded_channel();
         let hosts = Context::block_on(async {
             let began = Instant::now();
             let args = self.arguments(&overlord, &selection).await?;
             let progress = Progress::new(context, selection.len());
             let options = self.fleet.call_options_after(began.elapsed());
-            let mut answers = pin!(overlord.call(selection, &self.method, args, options)?);
+            let mut request = Request::new(&wire::Call::new(self.sent().to_string(), args));
+            if self.budget {
+                request = request.budgets(to);
+            }
+            let mut answers = pin!(overlord.send(selection, request, options)?);
             let mut hosts = Vec::new();
             while let Some(answer) = answers.next().await {
                 hosts.push(answer);
@@ -84,7 +99,18 @@ impl Call {
             }
             Ok(hosts)
         })?;
-        Ok(Box::new(Outcomes { method: self.method.to_string(), hosts }))
+        let outcomes = Outcomes { method: self.sent().to_string(), hosts };
+        let outcomes: Box<dyn Report> = if self.check { Box::new(Checked(outcomes)) } else { Box::new(outcomes) };
+        if !self.budget {
+            return Ok(outcomes);
+        }
+        let budgets = std::iter::from_fn(|| budgets.try_recv().ok()).collect();
+        Ok(Box::new(WithBudgets { report: outcomes, budgets }))
+    }
+
+    /// The method as it is called: the check of it, if that is all that is wanted.
+    fn sent(&self) -> MethodName {
+        if self.check { self.method.check() } else { self.method.clone() }
     }
 
     /// The words as values of the method's types.
@@ -109,7 +135,7 @@ impl Call {
             timeout: self.job_timeout.map(Period::duration),
             give_up_after: self.give_up_after.duration(),
         };
-        Ok(overlord.submit(self.target.as_str(), selection, self.method.clone(), args, options).await?)
+        Ok(overlord.submit(self.target.as_str(), selection, self.sent(), args, options).await?)
     }
 
     /// Splits the process while it has one thread. The half in front prints the id as soon as the half in

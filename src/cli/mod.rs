@@ -3,8 +3,10 @@
 
 mod arguments;
 mod asking;
+mod budget;
 mod ca;
 mod call;
+mod check;
 mod context;
 mod demo;
 mod doc;

@@ -19,7 +19,7 @@ pub(super) struct Outcomes {
 }
 
 impl Outcomes {
-    fn summary(&self) -> Summary {
+    pub(super) fn summary(&self) -> Summary {
         self.hosts.iter().map(|(_, outcome)| outcome).collect()
     }
 }

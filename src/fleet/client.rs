@@ -105,6 +105,7 @@ impl Fleet {
                 return Outcome::Unreachable { why: why.into() };
             }
         };
+        request.heard(&host.name, response.headers());
         let left = patience.saturating_sub(began.elapsed());
         let pace = request.own_pace().unwrap_or(Pace { piece: left, total: left });
         let read = timeout(pace.total, self.read(host, connection, response, after, pace.piece)).await;

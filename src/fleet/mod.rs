@@ -29,7 +29,7 @@ pub use client::{Fleet, FleetOptions};
 pub use fan_out::Width;
 pub use outcome::{Outcome, SkipReason};
 pub use reason::Reason;
-pub use request::{Pace, Request};
+pub use request::{Budgets, Pace, Request};
 pub use select::{KnownDown, NoHost, SelectError, Selection, Selector};
 pub use summary::Summary;
 pub use target::{InvalidTarget, Target};

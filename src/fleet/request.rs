@@ -6,8 +6,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{HeaderMap, header, http::HeaderValue};
 
+use tokio::sync::mpsc;
+
 use crate::{
-    ids::{MinionJobId, OverlordJobId},
+    ids::{HostName, MinionJobId, OverlordJobId},
+    plugin::Budget,
     wire::{self, Call},
 };
 
@@ -19,7 +22,11 @@ pub struct Request {
     timeout: Option<Duration>,
     pace: Option<Pace>,
     told: Told,
+    budgets: Option<Budgets>,
 }
+
+/// Where what a call has used goes, host by host.
+pub type Budgets = mpsc::UnboundedSender<(HostName, Budget)>;
 
 /// How fast a long answer has to come, once it has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +50,8 @@ impl Request {
     /// A request with the fleet's usual deadline.
     pub fn new(call: &Call) -> Self {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
-        Self { body: Bytes::from(wire::encode_call(call)), headers, timeout: None, pace: None, told: Told::SameAsOurs }
+        let body = Bytes::from(wire::encode_call(call));
+        Self { body, headers, timeout: None, pace: None, told: Told::SameAsOurs, budgets: None }
     }
 
     /// With a deadline of its own. The minion is told.
@@ -51,6 +59,23 @@ impl Request {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
+    }
+
+    /// With the wish to know what the call uses.
+    #[must_use]
+    pub fn budgets(mut self, to: Budgets) -> Self {
+        self.set(wire::header::BUDGET, "1");
+        self.budgets = Some(to);
+        self
+    }
+
+    /// What a host says of it, passed on. It is the host's word: one that makes no sense is left out.
+    pub(super) fn heard(&self, host: &HostName, headers: &HeaderMap) {
+        let said = headers.get(wire::header::BUDGET).and_then(|value| serde_json::from_slice(value.as_bytes()).ok());
+        if let (Some(to), Some(budget)) = (&self.budgets, said) {
+            // Whoever asked may have stopped listening.
+            let _ = to.send((host.clone(), budget));
+        }
     }
 
     /// With a deadline that is kept when the answer begins; over a thin line the rest may take longer.

@@ -29,6 +29,9 @@ impl FromStr for ModuleName {
     }
 }
 
+/// What comes before the name of a method that is only to be checked.
+const CHECK: &str = "check.";
+
 /// A module and one of its methods: `disk.usage`, `acme:disk/disk.usage`.
 ///
 /// The method is what follows the last dot. A `-` in it is written `_` on the wire, and read either
@@ -43,6 +46,19 @@ impl MethodName {
     /// The module part.
     pub fn module(&self) -> &ModuleName {
         &self.module
+    }
+
+    /// The name by which a check of this method is called, which does nothing but say what the method would
+    /// do: `check.disk.usage`.
+    #[must_use]
+    pub fn check(&self) -> Self {
+        Self { module: ModuleName(format!("{CHECK}{}", self.module)), method: self.method.clone() }
+    }
+
+    /// The method whose check this names, if it names one.
+    pub fn checked(&self) -> Option<Self> {
+        let module = self.module.0.strip_prefix(CHECK)?.parse().ok()?;
+        Some(Self { module, method: self.method.clone() })
     }
 
     /// The method part, with `_` for every `-`.
@@ -84,6 +100,15 @@ mod tests {
         assert_eq!((name.module().as_str(), name.method()), ("netapp.vol", "clone"));
         let name: MethodName = "acme:disk/disk.get-usage".parse().unwrap();
         assert_eq!(name.to_string(), "acme:disk/disk.get_usage");
+    }
+
+    #[test]
+    fn a_check_has_a_name_of_its_own() {
+        let name: MethodName = "acme:disk/disk.usage".parse().unwrap();
+        assert_eq!(name.check().to_string(), "check.acme:disk/disk.usage");
+        assert_eq!("check.acme:disk/disk.usage".parse::<MethodName>().unwrap(), name.check());
+        assert_eq!((name.check().checked(), name.checked()), (Some(name), None));
+        assert_eq!("check.usage".parse::<MethodName>().unwrap().checked(), None);
     }
 
     #[test]

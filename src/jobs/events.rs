@@ -16,7 +16,7 @@ use super::{
     record::{End, LeftOut, LogLine, Progress, Record, Started},
 };
 use crate::{
-    plugin::{Events, Level},
+    plugin::{Budget, Events, Level},
     sys::clock::{BootId, since_boot},
 };
 
@@ -54,8 +54,8 @@ impl JournalEvents {
         Self { boot: started.at.boot, begun: started.at.since_boot, inner: Mutex::new(inner) }
     }
 
-    /// Records what became of the job. Nothing is written after that.
-    pub(super) fn finish(&self, end: End) -> Result<(), JournalError> {
+    /// Records what became of the job and what it has used. Nothing is written after that.
+    pub(super) fn finish(&self, end: End, budget: Option<Budget>) -> Result<(), JournalError> {
         let mut inner = self.lock();
         // These are worth having, but not worth losing the end for.
         if let Some(progress) = inner.progress_pending.take() {
@@ -64,6 +64,9 @@ impl JournalEvents {
         if inner.left_out.lines > 0 {
             let left_out = Record::LeftOut(inner.left_out);
             let _ = inner.journal.append(&left_out);
+        }
+        if let Some(budget) = budget {
+            let _ = inner.journal.append(&Record::Budget(Box::new(budget)));
         }
         inner.budget = 0;
         inner.journal.finish(self.boot.now(), end)

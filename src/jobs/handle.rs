@@ -30,7 +30,7 @@ use super::{
 use crate::{
     access::Grant,
     ids::{Digest, MethodName, MinionJobId, OverlordJobId},
-    plugin::Limits,
+    plugin::{Budget, Limits},
     sys::{
         clock::BootId,
         durable,
@@ -232,6 +232,11 @@ impl Jobs {
     /// The job's log from an offset on, as much as fits into one answer.
     pub async fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> Result<Option<LogPiece>, Error> {
         Ok(self.look(id, owner).await?.map(|(known, history)| log::piece(&history, offset, known.end.is_none())))
+    }
+
+    /// What an ended job has used; `None` inside while it runs, and where its worker did not say.
+    pub async fn budget(&self, id: &MinionJobId, owner: &str) -> Result<Option<Option<Budget>>, Error> {
+        Ok(self.look(id, owner).await?.map(|(_, history)| history.budget.map(|budget| *budget)))
     }
 
     /// Every job of this caller that is not forgotten, with its status, the oldest first.

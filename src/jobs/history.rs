@@ -4,7 +4,7 @@ use super::{
     frame::Frames,
     record::{Call, Ended, LeftOut, LogLine, Progress, Record, Started, Tombstone},
 };
-use crate::sys::clock::Moment;
+use crate::{plugin::Budget, sys::clock::Moment};
 
 /// What a journal says, summed up.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,6 +21,8 @@ pub(super) struct History {
     pub(super) left_out: LeftOut,
     /// The last progress.
     pub(super) progress: Option<Progress>,
+    /// What the call has used.
+    pub(super) budget: Option<Box<Budget>>,
     /// What became of the job.
     pub(super) ended: Option<Ended>,
     /// When its owner was given the result.
@@ -55,6 +57,7 @@ impl History {
             Record::Ended(ended) => drop(self.ended.get_or_insert(ended)),
             Record::Acknowledged(at) => self.fetched = Some(at),
             Record::Tombstone(tombstone) => self.tombstone = Some(tombstone),
+            Record::Budget(budget) => drop(self.budget.get_or_insert(budget)),
             Record::Foreign(_) => {}
         }
     }

@@ -149,7 +149,7 @@ impl Journal {
         let bytes = record.encode()?;
         let keep = match record {
             // These a job can do without; the others live off the reserve.
-            Record::Call(_) | Record::Log(_) | Record::Progress(_) => RESERVE,
+            Record::Call(_) | Record::Log(_) | Record::Progress(_) | Record::Budget(_) => RESERVE,
             _ => 0,
         };
         self.reserve(bytes.len() as u64 + keep)?;

@@ -13,10 +13,13 @@ use super::frame::{Frame, TooLong};
 use crate::{
     access::Grant,
     ids::{Digest, MethodName, MinionJobId, OverlordJobId},
-    plugin::{Level, Limits},
+    plugin::{Budget, Level, Limits},
     sys::clock::Moment,
     wire::{RemoteError, Value},
 };
+
+/// The longest text of a budget, which with the end must fit into the reserve of a full disk.
+const MOST_BUDGET: usize = 4 << 10;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +42,8 @@ pub(super) enum Record {
     Acknowledged(Moment),
     /// The job has been purged; only enough is left to know its id again.
     Tombstone(Tombstone),
+    /// What the call has used: just before the end.
+    Budget(Box<Budget>),
     /// A record of a later version: kept, not understood.
     Foreign(u8),
 }
@@ -151,6 +156,8 @@ impl Record {
             Self::Ended(ended) => (7, postcard::to_stdvec(ended)),
             Self::Acknowledged(at) => (8, postcard::to_stdvec(at)),
             Self::Tombstone(tombstone) => (9, postcard::to_stdvec(tombstone)),
+            // JSON, so that a figure that a later version adds has a default.
+            Self::Budget(budget) => (12, postcard::to_stdvec(&budget.to_json(MOST_BUDGET))),
             Self::Foreign(kind) => (*kind, Ok(Vec::new())),
         };
         Ok(Frame { kind, payload: &payload? }.encode()?)
@@ -171,6 +178,11 @@ impl Record {
             7 => read(frame, Self::Ended),
             8 => read(frame, Self::Acknowledged),
             9 => read(frame, Self::Tombstone),
+            12 => {
+                let budget = postcard::from_bytes::<String>(frame.payload).ok();
+                let budget = budget.and_then(|text| serde_json::from_str(&text).ok());
+                budget.map_or(Self::Foreign(frame.kind), |budget| Self::Budget(Box::new(budget)))
+            }
             kind => Self::Foreign(kind),
         }
     }
@@ -229,6 +241,7 @@ mod tests {
             samples::ended(End::TimedOut { after: Duration::from_millis(1500) }),
             samples::ended(End::Lost { why: "gone".to_owned() }),
             samples::ended(End::Cancelled),
+            Record::Budget(Box::new(Budget { denied: 3, ..Budget::default() })),
             Record::Acknowledged(at),
             Record::Tombstone(tombstone),
         ] {

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     access::Grant,
-    plugin::{CallContext, CallError, Clock, Engine, Events, Level, Plugin},
+    plugin::{Budget, CallContext, CallError, Clock, Engine, Events, Level, Mode, Plugin},
     sys::{
         alarm::{self, Alarm},
         clock::BootId,
@@ -87,24 +87,32 @@ pub(super) fn work(engine: &Engine, plugin: &Plugin, task: Task, boot: BootId) -
 
     let events = Arc::new(JournalEvents::new(journal, &started, call.limits.log_bytes));
     let made = catch_unwind(AssertUnwindSafe(|| make(engine, plugin, &call, left, &events)));
-    let end = made.unwrap_or_else(|panic| {
+    let (end, budget) = made.unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        End::Failed(RemoteError::new("HostPanic", format!("the host broke off: {message}")))
+        (End::Failed(RemoteError::new("HostPanic", format!("the host broke off: {message}"))), None)
     });
-    events.finish(end)
+    events.finish(end, budget)
 }
 
 /// Makes the call.
-fn make(engine: &Engine, plugin: &Plugin, call: &Call, left: Duration, events: &Arc<JournalEvents>) -> End {
+fn make(
+    engine: &Engine,
+    plugin: &Plugin,
+    call: &Call,
+    left: Duration,
+    events: &Arc<JournalEvents>,
+) -> (End, Option<Budget>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return internal(&format!("cannot start the runtime: {error}")),
+        Err(error) => return (internal(&format!("cannot start the runtime: {error}")), None),
     };
     if let Err(error) = alarm::start(engine.wasmtime(), Alarm { after: left, every: REMINDER, chances: REMINDERS }) {
-        return internal(&format!("cannot set the timer: {error}"));
+        return (internal(&format!("cannot set the timer: {error}")), None);
     }
+    let checked = call.method.checked();
     let context = CallContext {
+        mode: if checked.is_some() { Mode::Check } else { Mode::Perform },
         deadline: left,
         grant: Arc::new(call.grant.clone()),
         settings: Arc::new(call.settings.clone()),
@@ -114,13 +122,20 @@ fn make(engine: &Engine, plugin: &Plugin, call: &Call, left: Duration, events: &
         ..CallContext::bare(call.id.as_str(), &*call.owner, left)
     };
     let answer = runtime.block_on(async {
-        tokio::time::timeout(left.saturating_add(GRACE), plugin.call(&call.method, &call.args, context)).await
+        tokio::time::timeout(
+            left.saturating_add(GRACE),
+            plugin.call_measured(checked.as_ref().unwrap_or(&call.method), &call.args, context),
+        )
+        .await
     });
     // Whatever still runs in the background ends with the process.
     runtime.shutdown_background();
     match answer {
-        Ok(answer) => end(answer, call, events),
-        Err(_) => End::TimedOut { after: call.deadline },
+        Ok(called) => {
+            let budget = called.budget.clone();
+            (end(called.into_answer(), call, events), Some(budget))
+        }
+        Err(_) => (End::TimedOut { after: call.deadline }, None),
     }
 }
 

@@ -9,6 +9,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use super::view::{ModuleView, Stamp};
 use crate::{
     ids::{MethodName, MinionJobId, ModuleName, OverlordJobId},
+    plugin::{Budget, Mode},
     wire::{Fault, JobStatus, RemoteError, Value},
 };
 
@@ -21,6 +22,22 @@ pub(super) struct CallOrder {
     pub(super) caller: String,
     /// How long it may take from now on.
     pub(super) deadline: Duration,
+    /// Whether it is performed or only checked.
+    pub(super) mode: Mode,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone)]
+pub(super) struct Answered {
+    pub(super) answer: Result<Value, RemoteError>,
+    /// What it has used; nothing where nobody counts.
+    pub(super) budget: Option<Budget>,
+}
+
+impl From<Result<Value, RemoteError>> for Answered {
+    fn from(answer: Result<Value, RemoteError>) -> Self {
+        Self { answer, budget: None }
+    }
 }
 
 /// A job on its way to be accepted.
@@ -32,7 +49,7 @@ pub(super) struct JobOrder {
     pub(super) owner: String,
     /// The overlord's job that it is a part of.
     pub(super) overlord_job: Option<OverlordJobId>,
-    /// The method, by its short or full name.
+    /// The method, by its short or full name; of a check, with what comes before it.
     pub(super) method: MethodName,
     /// How long it may take from now on.
     pub(super) deadline: Duration,
@@ -80,12 +97,7 @@ pub(super) trait Backend: Send + Sync + 'static {
     fn check(&self, target: &Self::Target, args: &[Value]) -> Result<(), RemoteError>;
 
     /// Calls and waits.
-    fn call(
-        &self,
-        target: Self::Target,
-        args: Vec<Value>,
-        order: CallOrder,
-    ) -> impl Future<Output = Result<Value, RemoteError>> + Send;
+    fn call(&self, target: Self::Target, args: Vec<Value>, order: CallOrder) -> impl Future<Output = Answered> + Send;
 
     /// Accepts a job.
     fn submit(
@@ -123,6 +135,9 @@ pub(super) trait Backend: Send + Sync + 'static {
 
     /// The log from `offset` on.
     fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> impl Future<Output = Found<LogPart>> + Send;
+
+    /// What the job has used, as JSON; `None` inside for one that has not ended, or whose end nobody measured.
+    fn budget(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Found<Option<Value>>> + Send;
 
     /// Every job of `owner`'s that is kept.
     fn open_ids(&self, owner: &str) -> impl Future<Output = Result<Vec<(MinionJobId, JobStatus)>, RemoteError>> + Send;

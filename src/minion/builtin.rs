@@ -13,10 +13,16 @@ pub(super) struct Builtin {
 }
 
 /// The module names that belong to built-in methods.
-pub const RESERVED_MODULES: [&str; 3] = ["system", "jobs", "async"];
+pub const RESERVED_MODULES: [&str; 4] = ["system", "jobs", "async", "check"];
 
 /// All of them, sorted by name.
 pub(super) const BUILTINS: &[Builtin] = &[
+    builtin(
+        "jobs.budget",
+        &[ID],
+        "struct",
+        "What an ended job has used: time, memory, calls of host functions, denials; nil while it runs.",
+    ),
     builtin(
         "jobs.get_progress",
         &[ID],

@@ -23,6 +23,8 @@ pub(super) struct Extras {
     pub(super) job_id: Option<MinionJobId>,
     pub(super) overlord_job: Option<OverlordJobId>,
     pub(super) timeout: Option<Duration>,
+    /// Whether the answer is to say what the call has used.
+    pub(super) budget: bool,
 }
 
 impl Extras {
@@ -33,6 +35,7 @@ impl Extras {
             job_id: one(headers, header::JOB_ID, |text| text.parse().ok())?,
             overlord_job: one(headers, header::OVERLORD_JOB, |text| text.parse().ok())?,
             timeout: one(headers, header::TIMEOUT_MS, milliseconds)?,
+            budget: one(headers, header::BUDGET, |text| (text == "1").then_some(()))?.is_some(),
         })
     }
 }

@@ -3,8 +3,11 @@
 //! ```text
 //! admit: certificate still good? overlord?          ── no ──▶ fault, audited
 //! answer: headers, XML-RPC                          ── malformed ──▶ fault, audited
-//! route: system.… │ jobs.… │ async.M.m │ M.m        ── failure of the method ──▶ REMOTE_ERROR, a result
+//! route: system.… │ jobs.… │ [async.][check.]M.m    ── failure of the method ──▶ REMOTE_ERROR, a result
 //! ```
+//!
+//! `check.M.m` is the call of which nothing but the plan is wanted. As a job's method it keeps its name,
+//! so that a job id is for the check or for the call, never for both.
 //!
 //! A call goes on when its caller hangs up: it runs in a task of its own, to its end or its deadline,
 //! so that the audit log tells what really happened. Only `jobs.wait` ends with its connection.
@@ -19,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    backend::{Backend, CallOrder, JobOrder, Refusal},
+    backend::{Answered, Backend, CallOrder, JobOrder, Refusal},
     builtin::{Builtin, RESERVED_MODULES},
     caller::{Caller, Extras},
     entry::{About, Entry},
@@ -30,6 +33,7 @@ use super::{
 use crate::{
     access::{AuditLog, AuditOutcome, Policy},
     ids::{HostName, MethodName, MinionJobId},
+    plugin::{Budget, Mode},
     wire::{Answer, Call, Fault, RemoteError, Value, parse_call},
 };
 
@@ -71,6 +75,12 @@ impl Done {
         Self::value(Err(RemoteError::new(kind, message)))
     }
 
+    /// As it travels, with what the call has used beside it.
+    fn into_reply(self) -> Reply {
+        let budget = self.about.budget.clone();
+        Reply { answer: self.into_answer(), budget }
+    }
+
     /// As it travels.
     pub(super) fn into_answer(self) -> Answer {
         match self.answer {
@@ -78,6 +88,19 @@ impl Done {
             Err(Refusal::Error(error)) => Answer::Value(error.into()),
             Err(Refusal::Fault(fault)) => Answer::Fault(fault),
         }
+    }
+}
+
+/// An answer, and what goes into its headers.
+pub(super) struct Reply {
+    pub(super) answer: Answer,
+    /// What the call has used, if that was asked for.
+    pub(super) budget: Option<Budget>,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self { answer, budget: None }
     }
 }
 
@@ -102,7 +125,7 @@ impl<B: Backend> Dispatcher<B> {
         extras: Result<Extras, Fault>,
         body: &[u8],
         held: Held,
-    ) -> Answer {
+    ) -> Reply {
         let read = extras.and_then(|extras| {
             let call = parse_call(body).map_err(|error| Fault::refused(format!("malformed request: {error}")))?;
             Ok((extras, call))
@@ -113,21 +136,24 @@ impl<B: Backend> Dispatcher<B> {
                 let (extras, about) = Default::default();
                 let entry = Entry::new(&caller, &extras, None);
                 self.record(&entry, AuditOutcome::Malformed, Some(&fault.message), &about);
-                return Answer::Fault(fault);
+                return Answer::Fault(fault).into();
             }
         };
         if call.method == job_methods::WAIT {
-            return self.run(&caller, &extras, call).await.into_answer();
+            return self.run(&caller, &extras, call).await.into_answer().into();
         }
+        let wanted = extras.budget;
         let tracker = self.calls.clone();
         let task = tracker.spawn(async move {
             let _held = held;
-            self.run(&caller, &extras, call).await.into_answer()
+            self.run(&caller, &extras, call).await.into_reply()
         });
-        task.await.unwrap_or_else(|error| {
+        let mut reply = task.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a call broke off");
-            Answer::Value(RemoteError::new("Internal", "the minion failed while answering; see its log").into())
-        })
+            Answer::Value(RemoteError::new("Internal", "the minion failed while answering; see its log").into()).into()
+        });
+        reply.budget = reply.budget.filter(|_| wanted);
+        reply
     }
 
     /// Runs one call and writes into the audit log what came of it.
@@ -162,17 +188,24 @@ impl<B: Backend> Dispatcher<B> {
             Some(name) => (name, true),
             None => (method.as_str(), false),
         };
-        if background && Builtin::find(name).is_some() {
-            return Done::error("NotCallable", format!("`{name}` answers at once; call it without `async.`"));
+        let plain = name.strip_prefix("check.").unwrap_or(name);
+        if (background || plain != name) && Builtin::find(plain).is_some() {
+            let prefix = method.trim_end_matches(plain);
+            return Done::error("NotCallable", format!("`{plain}` answers at once; call it without `{prefix}`"));
         }
         let name: MethodName = match name.parse() {
             Ok(name) => name,
             Err(error) => return Done::error("NoSuchMethod", format!("there is no such method: {error}")),
         };
-        if RESERVED_MODULES.contains(&name.module().as_str()) {
-            return Done::value(Err(introspect::unknown_builtin(&name)));
+        let (checked, mode) = match name.checked() {
+            Some(checked) => (checked, Mode::Check),
+            None => (name.clone(), Mode::Perform),
+        };
+        if RESERVED_MODULES.contains(&checked.module().as_str()) {
+            return Done::value(Err(introspect::unknown_builtin(&checked)));
         }
         if !background
+            && mode == Mode::Perform
             && introspect::OF_EVERY_MODULE.contains(&name.method())
             && let Some(module) = self.backend.module(name.module())
         {
@@ -181,10 +214,10 @@ impl<B: Backend> Dispatcher<B> {
         if background && let Some(known) = self.known_job(caller, extras, &name, &params).await {
             return known;
         }
-        match self.backend.resolve(&name) {
-            None => Done::value(Err(introspect::unknown(&self.backend, &name))),
+        match self.backend.resolve(&checked) {
+            None => Done::value(Err(introspect::unknown(&self.backend, &checked))),
             Some(target) if background => self.submit(entry, name, target, params).await,
-            Some(target) => self.call(entry, target, params).await,
+            Some(target) => self.call(entry, target, params, mode).await,
         }
     }
 
@@ -203,23 +236,25 @@ impl<B: Backend> Dispatcher<B> {
     }
 
     /// Calls a method and waits, both within the deadline.
-    async fn call(&self, entry: &Entry<'_>, target: B::Target, args: Vec<Value>) -> Done {
+    async fn call(&self, entry: &Entry<'_>, target: B::Target, args: Vec<Value>, mode: Mode) -> Done {
         let mut about = About { stamp: self.backend.stamp(&target), ..About::default() };
         let time = entry.extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
         let ends = Instant::now() + time;
-        let answer = match tokio::time::timeout(time, self.places.acquire()).await {
-            Err(_) => Err(RemoteError::new("Busy", format!("no call ended within {time:?} to make room for this one"))),
-            Ok(Err(_)) => Err(RemoteError::new("Busy", "the minion is stopping")),
+        let busy = |why: String| Answered::from(Err(RemoteError::new("Busy", why)));
+        let Answered { answer, budget } = match tokio::time::timeout(time, self.places.acquire()).await {
+            Err(_) => busy(format!("no call ended within {time:?} to make room for this one")),
+            Ok(Err(_)) => busy("the minion is stopping".to_owned()),
             Ok(Ok(_place)) => {
                 let id = self.begin(entry, &mut about);
                 let deadline = ends.saturating_duration_since(Instant::now());
-                let order = CallOrder { id, caller: entry.caller.peer.name.clone(), deadline };
+                let order = CallOrder { id, caller: entry.caller.peer.name.clone(), deadline, mode };
                 let ended = tokio::time::timeout(deadline + GRACE, self.backend.call(target, args, order)).await;
                 ended.unwrap_or_else(|_| {
-                    Err(RemoteError::timed_out(format!("the call took longer than {time:?}"), time))
+                    Err(RemoteError::timed_out(format!("the call took longer than {time:?}"), time)).into()
                 })
             }
         };
+        about.budget = budget;
         Done { answer: answer.map_err(Refusal::Error), about }
     }
 

@@ -9,8 +9,9 @@ use super::{
     view::Stamp,
 };
 use crate::{
-    access::{AuditLog, AuditOutcome, AuditRecord, summary},
-    ids::{HostName, MinionJobId},
+    access::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, summary},
+    ids::{HostName, MethodName, MinionJobId},
+    plugin::{Budget, Denial},
     wire::Call,
 };
 
@@ -24,6 +25,8 @@ pub(super) struct Entry<'a> {
     pub(super) started: Instant,
     /// The method's name and the arguments, both cut short; nothing where no call was read.
     call: Option<(String, String)>,
+    /// Whether only a check was asked for.
+    check: bool,
 }
 
 /// Which code a request came to, which call of it, and which job. Each is known later than the one before.
@@ -32,12 +35,22 @@ pub(super) struct About {
     pub(super) stamp: Stamp,
     pub(super) call: Option<MinionJobId>,
     pub(super) job: Option<MinionJobId>,
+    /// What it has used, when it has ended.
+    pub(super) budget: Option<Budget>,
 }
 
 impl<'a> Entry<'a> {
     pub(super) fn new(caller: &'a Caller, extras: &'a Extras, call: Option<&Call>) -> Self {
-        let call = call.map(|call| (call.method.chars().take(NAME).collect(), summary(&call.params)));
-        Self { caller, extras, started: Instant::now(), call }
+        let call: Option<(String, String)> =
+            call.map(|call| (call.method.chars().take(NAME).collect(), summary(&call.params)));
+        let check = call.as_ref().is_some_and(|(method, _)| {
+            method
+                .strip_prefix("async.")
+                .unwrap_or(method)
+                .parse()
+                .is_ok_and(|name: MethodName| name.checked().is_some())
+        });
+        Self { caller, extras, started: Instant::now(), call, check }
     }
 
     /// Writes a line.
@@ -70,6 +83,12 @@ impl<'a> Entry<'a> {
             overlord_job: extras.overlord_job.as_ref(),
             version: about.stamp.version.as_deref(),
             digest: about.stamp.digest,
+            check: self.check,
+            denials: about.budget.iter().flat_map(|budget| &budget.denials).map(audited).collect(),
         });
     }
+}
+
+fn audited(denial: &Denial) -> AuditedDenial<'_> {
+    AuditedDenial { call: &denial.call, message: &denial.message, allow: denial.allow.as_deref() }
 }

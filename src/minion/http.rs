@@ -18,13 +18,16 @@ use super::{
     activity::Activity,
     backend::Backend,
     caller::{Caller, Extras},
-    dispatch::Dispatcher,
+    dispatch::{Dispatcher, Reply},
     intake::Intake,
 };
-use crate::wire::{Answer, Fault, encode_answer};
+use crate::wire::{self, Answer, Fault, encode_answer};
 
 /// How much of a refused request is swallowed.
 const SWALLOWED: u64 = 256 << 20;
+
+/// The longest header that says what a call has used: stock clients read lines of 64 kB.
+const MOST_BUDGET: usize = 16 << 10;
 
 /// The most room that is made for a body before any of it is there.
 const PREPARED: usize = 64 << 10;
@@ -49,12 +52,19 @@ impl<B: Backend> Service<B> {
     pub(super) async fn respond(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let _busy = self.activity.busy();
         Ok(match self.answer(request).await {
-            Ok(answer) => response(StatusCode::OK, &answer, false),
+            Ok(Reply { answer, budget }) => {
+                let mut response = response(StatusCode::OK, &answer, false);
+                let budget = budget.and_then(|budget| HeaderValue::try_from(budget.to_json(MOST_BUDGET)).ok());
+                if let Some(budget) = budget {
+                    response.headers_mut().insert(wire::header::BUDGET, budget);
+                }
+                response
+            }
             Err((status, reason)) => response(status, &Answer::Fault(Fault::refused(reason)), true),
         })
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, (StatusCode, String)> {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Reply, (StatusCode, String)> {
         let (head, body) = request.into_parts();
         // Status 200, because a stock client shows the text of a fault only then.
         if let Err(fault) = self.dispatcher.admit(&self.caller) {

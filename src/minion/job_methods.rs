@@ -49,6 +49,12 @@ pub(super) async fn answer<B: Backend>(
             };
             Ok(status(waited?))
         }
+        "jobs.budget" => {
+            let [id] = builtin.args(params)?;
+            let id = job_id(&builtin.text(0, id)?)?;
+            let budget = backend.budget(&id, owner).await?.ok_or_else(|| unknown(&id))?;
+            Ok(budget.unwrap_or(Value::Nil))
+        }
         "jobs.log" => {
             let [id, offset] = builtin.args(params)?;
             let id = job_id(&builtin.text(0, id)?)?;

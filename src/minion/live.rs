@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    backend::{Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
+    backend::{Answered, Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
     modules::{Modules, PluginMethod},
     view::{ModuleView, Stamp},
 };
@@ -42,7 +42,7 @@ impl Backend for Live {
         target.check(args)
     }
 
-    async fn call(&self, target: PluginMethod, args: Vec<Value>, order: CallOrder) -> Result<Value, RemoteError> {
+    async fn call(&self, target: PluginMethod, args: Vec<Value>, order: CallOrder) -> Answered {
         self.modules.call(target, args, order).await
     }
 
@@ -85,6 +85,11 @@ impl Backend for Live {
     async fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> Found<LogPart> {
         let piece = told(self.jobs.log(id, owner, offset).await)?;
         Ok(piece.map(|piece| LogPart { bytes: piece.bytes, next: piece.next, ended: piece.ended }))
+    }
+
+    async fn budget(&self, id: &MinionJobId, owner: &str) -> Found<Option<Value>> {
+        let budget = told(self.jobs.budget(id, owner).await)?;
+        Ok(budget.map(|budget| budget.map(|budget| Value::from_json(&serde_json::json!(budget)))))
     }
 
     async fn open_ids(&self, owner: &str) -> Result<Vec<(MinionJobId, JobStatus)>, RemoteError> {

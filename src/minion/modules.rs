@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    backend::CallOrder,
+    backend::{Answered, CallOrder},
     builtin::RESERVED_MODULES,
     sinks::{CallLog, LoadLog},
     view::{MethodView, ModuleView, Stamp},
@@ -96,12 +96,7 @@ impl Modules {
         settings
     }
 
-    pub(super) async fn call(
-        &self,
-        method: PluginMethod,
-        args: Vec<Value>,
-        order: CallOrder,
-    ) -> Result<Value, RemoteError> {
+    pub(super) async fn call(&self, method: PluginMethod, args: Vec<Value>, order: CallOrder) -> Answered {
         let context = CallContext {
             job_id: order.id.to_string(),
             caller: order.caller,
@@ -110,18 +105,21 @@ impl Modules {
             settings: Arc::new(self.settings(&method)),
             limits: self.limits.clone(),
             events: Arc::new(CallLog(method.name.clone())),
-            dry_run: false,
+            mode: order.mode,
             cancelled: Arc::default(),
             clock: Clock::Ticks,
         };
-        method.plugin.call(&method.name, &args, context).await.map_err(|error| {
+        let called = method.plugin.call_measured(&method.name, &args, context).await;
+        let budget = Some(called.budget.clone());
+        let answer = called.into_answer().map_err(|error| {
             let told = error.to_remote_error();
             if let Some(trace) = error.trace() {
                 let trace: String = trace.chars().take(TRACE_MAX).collect();
                 tracing::warn!(method = %method.name, error = told.message, trace, "a module broke off");
             }
             told
-        })
+        });
+        Answered { answer, budget }
     }
 }
 

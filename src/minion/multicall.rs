@@ -39,7 +39,8 @@ pub(super) async fn run<B: Backend>(
                 // A job id belongs to one call, so the calls in here get fresh ones. A job's time is its own.
                 let left = ends.saturating_duration_since(Instant::now());
                 let timeout = if call.method.starts_with("async.") { extras.timeout } else { Some(left) };
-                let extras = Extras { job_id: None, timeout, overlord_job: extras.overlord_job.clone() };
+                let overlord_job = extras.overlord_job.clone();
+                let extras = Extras { job_id: None, timeout, overlord_job, budget: false };
                 Box::pin(dispatcher.run(caller, &extras, call)).await.into_answer()
             }
             Err(why) => Answer::Fault(Fault::refused(why)),

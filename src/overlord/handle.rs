@@ -135,7 +135,16 @@ impl Overlord {
         args: Vec<Value>,
         options: CallOptions,
     ) -> Result<impl Stream<Item = (HostName, Outcome)> + Send + use<>, Error> {
-        let mut request = Request::new(&Call::new(method.to_string(), args));
+        self.send(selection, Request::new(&Call::new(method.to_string(), args)), options)
+    }
+
+    /// The same with a request that says more than the call.
+    pub fn send(
+        &self,
+        selection: Selection,
+        mut request: Request,
+        options: CallOptions,
+    ) -> Result<impl Stream<Item = (HostName, Outcome)> + Send + use<>, Error> {
         if let Some(timeout) = options.timeout {
             request = request.timeout(timeout);
         }

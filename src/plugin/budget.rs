@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     pin::pin,
     time::{Duration, Instant},
 };
@@ -19,9 +20,11 @@ const DENIALS: usize = 20;
 #[serde(default)]
 pub struct Budget {
     /// From the call's place in the engine to its end.
+    #[serde(rename = "wall_ms", with = "milliseconds")]
     pub wall: Duration,
     /// Time on a processor, of the module and of host functions that wait for nothing. Programs that the
     /// module ran and work on files are not in it.
+    #[serde(rename = "cpu_ms", with = "milliseconds")]
     pub cpu: Duration,
     /// The most memory that the instance had at any time.
     pub memory_bytes: u64,
@@ -33,6 +36,52 @@ pub struct Budget {
     pub denials: Vec<Denial>,
     /// Denials in all.
     pub denied: u64,
+}
+
+impl Budget {
+    /// The budget as JSON of so many bytes at most, in ASCII: denials that find no room are only counted.
+    pub fn to_json(&self, most: usize) -> String {
+        let mut short = self.clone();
+        loop {
+            // It has no keys but text and no numbers that are not finite.
+            let text = ascii(&serde_json::to_string(&short).unwrap_or_default());
+            if text.len() <= most || short.denials.pop().is_none() {
+                return text;
+            }
+        }
+    }
+}
+
+/// JSON whose characters beyond ASCII are escaped.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter.is_ascii() {
+            out.push(letter);
+        } else {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+/// Times as milliseconds with a fraction.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64((time.as_secs_f64() * 1e6).round() / 1e3)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let milliseconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(milliseconds / 1e3).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Something that the operator's grants do not allow.
@@ -132,6 +181,24 @@ mod tests {
         }
         let budget = counter.budget(&StopWatch::start(), 0);
         assert_eq!((budget.denied, budget.denials.len()), (102, DENIALS));
+    }
+
+    #[test]
+    fn a_budget_fits_into_a_header() {
+        let denial =
+            |n: usize| Denial { call: "files.read".into(), message: format!("é{n}{}", "x".repeat(500)), allow: None };
+        let budget = Budget {
+            wall: Duration::from_micros(1500),
+            host_calls: [("files.read".to_owned(), 3)].into(),
+            denials: (0..20).map(denial).collect(),
+            denied: 20,
+            ..Budget::default()
+        };
+        let text = budget.to_json(4096);
+        assert!(text.len() <= 4096 && text.is_ascii(), "{text}");
+        let read: Budget = serde_json::from_str(&text).unwrap();
+        assert_eq!((read.wall, read.denied, &read.host_calls), (budget.wall, 20, &budget.host_calls));
+        assert!(read.denials.len() > 3 && read.denials[..] == budget.denials[..read.denials.len()]);
     }
 
     #[tokio::test]

@@ -18,13 +18,14 @@ use super::{
     context::{CallContext, Clock, Level},
     failure, host,
     load::Plugin,
+    mediator::Trail,
     module::Method,
     state::State,
     values::{self, Budget, Mismatch},
 };
 use crate::{
     ids::{MethodName, ModuleName},
-    wire::Value,
+    wire::{RemoteError, Value},
 };
 
 /// What the host may allocate for each byte that a result may have. A number takes 32 bytes on its way
@@ -53,7 +54,7 @@ impl Plugin {
         let found = self.find(method).and_then(|(module, found)| Ok((module, found, Arguments::of(found, args)?)));
         match found {
             Ok((module, found, args)) => self.run(found, args, module, context).await,
-            Err(error) => Called { answer: Err(error), budget: Used::default() },
+            Err(error) => Called { answer: Err(error), budget: Used::default(), trail: Trail::None },
         }
     }
 
@@ -74,7 +75,7 @@ impl Plugin {
         let started = tokio::time::Instant::now();
         let Ok(_entered) = tokio::time::timeout(deadline, self.engine().enter()).await else {
             let why = "other calls took all the time there was".into();
-            return Called { answer: Err(CallError::Busy { why }), budget: Used::default() };
+            return Called { answer: Err(CallError::Busy { why }), budget: Used::default(), trail: Trail::None };
         };
         context.deadline = deadline.saturating_sub(started.elapsed());
 
@@ -102,6 +103,7 @@ impl Plugin {
             () = tokio::time::sleep_until(started + deadline) => None,
             () = given_up(&cancelled) => None,
         };
+        let trail = store.data_mut().mediation.end();
         let state = store.data();
         let dropped = state.logs.dropped();
         if dropped > 0 {
@@ -112,7 +114,27 @@ impl Plugin {
             Some(Err(broken)) => Err(broken.explain(state, deadline)),
             None => Err(interrupted(state, deadline)),
         };
-        Called { answer, budget: state.counter.budget(&watch, state.usage.memory()) }
+        Called { answer, budget: state.counter.budget(&watch, state.usage.memory()), trail }
+    }
+}
+
+impl Called {
+    /// The answer for the caller. Of a check it is a struct: the `plan`, beside the method's own `result` or
+    /// `error`.
+    pub fn into_answer(self) -> Result<Value, CallError> {
+        let Trail::Plan(plan) = self.trail else { return self.answer };
+        let own = match self.answer {
+            Ok(value) => ("result", value),
+            // The call was ended from outside, so the plan is a part of what would have been done.
+            Err(error @ (CallError::TimedOut { .. } | CallError::Cancelled)) => return Err(error),
+            Err(error) => {
+                let RemoteError { kind, message, trace } = error.to_remote_error();
+                let members = [("type", kind), ("message", message), ("trace", trace)];
+                ("error", Value::structure(members.map(|(name, text)| (name, Value::from(text)))))
+            }
+        };
+        let more = (plan.more > 0).then(|| ("more", Value::Int(i64::try_from(plan.more).unwrap_or(i64::MAX))));
+        Ok(Value::structure([("plan", plan.to_value()), own].into_iter().chain(more)))
     }
 }
 
@@ -123,6 +145,8 @@ pub struct Called {
     pub answer: Result<Value, CallError>,
     /// What the call has used; nothing if it did not begin.
     pub budget: Used,
+    /// What it leaves behind as its mode would have it.
+    pub trail: Trail,
 }
 
 /// Returns when the call has been cancelled and has had its time to end by itself.

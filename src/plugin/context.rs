@@ -8,6 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::recording::Replay;
 use crate::access::Grant;
 
 /// Everything a call needs besides the method and its arguments.
@@ -27,8 +28,8 @@ pub struct CallContext {
     pub limits: Limits,
     /// Where log lines and progress go.
     pub events: Arc<dyn Events>,
-    /// Whether the caller only wants to know what would be done.
-    pub dry_run: bool,
+    /// What is done with its calls of host functions.
+    pub mode: Mode,
     /// Set by anybody who wants the call to end.
     pub cancelled: Arc<AtomicBool>,
     /// Who advances the epochs.
@@ -46,11 +47,25 @@ impl CallContext {
             settings: Arc::default(),
             limits: Limits::default(),
             events: Arc::new(NoEvents),
-            dry_run: false,
+            mode: Mode::Perform,
             cancelled: Arc::default(),
             clock: Clock::Ticks,
         }
     }
+}
+
+/// What is done with a call's calls of host functions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Mode {
+    /// They are performed.
+    #[default]
+    Perform,
+    /// Those that would change the machine are planned instead.
+    Check,
+    /// They are performed and written down.
+    Record,
+    /// They are answered from a recording, and nothing is performed.
+    Replay(Box<Replay>),
 }
 
 /// How a call's time is watched.

@@ -26,6 +26,7 @@ mod call;
 mod call_error;
 mod check;
 mod context;
+mod data;
 mod engine;
 mod error;
 mod failure;
@@ -37,10 +38,13 @@ mod mediator;
 mod metadata;
 mod module;
 mod output;
+mod plan;
+mod recording;
 mod reflect;
 mod registry;
 mod signature;
 mod state;
+mod tape;
 mod ticker;
 mod values;
 
@@ -54,13 +58,16 @@ pub use cache::Cache;
 pub use call::{Called, check_arguments};
 pub use call_error::CallError;
 pub use check::modules_in;
-pub use context::{CallContext, Clock, Events, Level, Limits, NoEvents};
+pub use context::{CallContext, Clock, Events, Level, Limits, Mode, NoEvents};
 pub use engine::Engine;
 pub use error::{Cause, Error};
 pub use load::Plugin;
 pub use manifest::{MANIFEST_SECTION, Manifest, Right};
+pub use mediator::Trail;
 pub use metadata::{DOCS_SECTION, Docs, FunctionDocs, InterfaceDocs, Metadata};
 pub use module::{Method, Module, Param, RESERVED};
+pub use plan::{Contents, Effect, Plan, Step};
+pub use recording::{Injection, RecordedCall, RecordedError, Recording, Replay, Replayed};
 pub use registry::{
     Catalog, LoadEvent, LoadFailure, LoadSink, NoSink, NotServed, Registry, RegistryConfig, Served, Target, Unknown,
     similar,

@@ -9,12 +9,14 @@ use std::{
 };
 
 use wasmtime::{ResourceLimiter, component::ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{Deterministic, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::{
     budget::Counter,
     context::{CallContext, Level},
+    mediator::Mediation,
     output::{LogBudget, Printed},
+    tape::{TapedMonotonicClock, TapedWallClock},
 };
 use crate::ids::ModuleName;
 
@@ -34,6 +36,8 @@ pub(super) struct State {
     pub(super) logs: Arc<LogBudget>,
     /// What the mediator counts.
     pub(super) counter: Counter,
+    /// What the mediator does.
+    pub(super) mediation: Mediation,
     ends: Instant,
     table: ResourceTable,
     wasi: Option<WasiCtx>,
@@ -56,6 +60,7 @@ impl State {
             ends: Instant::now() + context.deadline,
             last_error: None,
             counter: Counter::default(),
+            mediation: Mediation::new(&context.mode),
             wasi: None,
             context,
             module,
@@ -89,11 +94,18 @@ impl State {
 impl WasiView for State {
     /// Made when a module first touches WASI, which most never do.
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (context, logs) = (&self.context, &self.logs);
+        let (context, logs, mediation) = (&self.context, &self.logs, &self.mediation);
         let wasi = self.wasi.get_or_insert_with(|| {
             let printed = |level| Printed::new(level, Arc::clone(&context.events), Arc::clone(logs));
-            WasiCtxBuilder::new()
-                .stdout(printed(Level::Info))
+            let mut wasi = WasiCtxBuilder::new();
+            if let Mediation::Tape(tape) = mediation {
+                wasi.wall_clock(TapedWallClock(tape.clone()))
+                    .monotonic_clock(TapedMonotonicClock(tape.clone(), Instant::now()))
+                    .secure_random(Deterministic::new(tape.seed()))
+                    .insecure_random(Deterministic::new(tape.seed()))
+                    .insecure_random_seed(0);
+            }
+            wasi.stdout(printed(Level::Info))
                 .stderr(printed(Level::Warn))
                 .allow_tcp(false)
                 .allow_udp(false)

@@ -59,4 +59,6 @@ pub mod header {
     pub const TIMEOUT_MS: &str = "func-timeout-ms";
     /// The overlord's job that this call belongs to.
     pub const OVERLORD_JOB: &str = "func-overlord-job";
+    /// In a request `1`: what the call has used is wanted. In the answer: that, as JSON.
+    pub const BUDGET: &str = "func-budget";
 }

@@ -9,7 +9,7 @@ use std::{
 use func::{
     access::{Grant, Grants},
     author::SHIPPED_GRANTS,
-    plugin::{CallContext, CallError, Engine, Plugin},
+    plugin::{CallContext, CallError, Engine, Mode, Plugin},
     wire::Value,
 };
 
@@ -69,7 +69,7 @@ async fn call_in(
     let mut context = CallContext::bare("test-minion", "tester", Duration::from_secs(30));
     context.grant = Arc::new(grant);
     context.settings = Arc::new(settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect());
-    context.dry_run = dry_run;
+    context.mode = if dry_run { Mode::Check } else { Mode::Perform };
     let module = method.split('.').next().unwrap();
     compiled(module).call(&method.parse().unwrap(), args, context).await
 }

@@ -7,7 +7,7 @@ mod signal;
 mod status;
 
 use exports::base::process::process::{Guest, Info, Load, Memory};
-use func_sdk::{Error, ErrorKind, Result, files, job, log, program::Program};
+use func_sdk::{Error, ErrorKind, Result, files, program::Program};
 
 use accounts::Accounts;
 
@@ -46,10 +46,6 @@ impl Guest for Process {
     fn kill(pid: u32, signal: Option<String>) -> Result<()> {
         let signal = signal::check(signal.as_deref().unwrap_or("TERM"))?;
         signal::check_target(pid)?;
-        if job::dry_run() {
-            log::info(&format!("would send {signal} to process {pid}"));
-            return Ok(());
-        }
         Program::new("kill").args(["-s", &signal, &pid.to_string()]).text().map(drop)
     }
 }

@@ -88,14 +88,10 @@ impl Program {
         Json::parse(&text).map_err(|error| Error::failed(format!("`{}` wrote {}", self.0.program, error.message)))
     }
 
-    /// Runs it for what it changes, and logs its command line. In a dry run it only logs it.
+    /// Runs it for what it changes, and logs its command line. In a check the host plans it instead.
     pub fn change(&self) -> Result<()> {
         let line = checked::clipped(&[&[self.0.program.clone()], &self.0.args[..]].concat().join(" "), COMPLAINT);
-        if job::dry_run() {
-            log::info(&format!("would run: {line}"));
-            return Ok(());
-        }
-        log::info(&format!("runs: {line}"));
+        log::info(&format!("{}: {line}", if job::dry_run() { "would run" } else { "runs" }));
         self.text().map(drop)
     }
 }

@@ -21,7 +21,7 @@ use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{MethodName, MinionJobId, ModuleName};
 use crate::minion::MinionConfig;
-use crate::plugin::{CallContext, Events, Level, Limits, Metadata, Module};
+use crate::plugin::{CallContext, Events, Level, Limits, Metadata, Mode, Module};
 use crate::wire::Value;
 
 /// Call a method of a module here, in the sandbox that a minion has
@@ -95,7 +95,7 @@ impl Run {
         call.grant = Arc::new(given.grant);
         call.settings = Arc::new(given.settings);
         call.limits = given.limits;
-        call.dry_run = self.dry_run;
+        call.mode = if self.dry_run { Mode::Check } else { Mode::Perform };
         call.events = Arc::new(Shown);
         let answer = Context::block_on(async { Ok(loaded.plugin.call(&self.method, args, call).await) })?;
         Ok(answer.map_or_else(

@@ -9,10 +9,11 @@ use super::{
 use crate::{
     ids::{MethodName, MinionJobId, ModuleName},
     minion::{
-        backend::{Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
+        backend::{Answered, Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
         modules::{Modules, PluginMethod},
         view::{ModuleView, Stamp},
     },
+    plugin::Mode,
     wire::{JobStatus, RemoteError, Value},
 };
 
@@ -78,18 +79,20 @@ impl Backend for Site {
         }
     }
 
-    async fn call(&self, target: SiteMethod, args: Vec<Value>, order: CallOrder) -> Result<Value, RemoteError> {
+    async fn call(&self, target: SiteMethod, args: Vec<Value>, order: CallOrder) -> Answered {
         let deadline = order.deadline;
         let work = work(self.plugins.clone(), target, args, order);
         tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
-            Err(RemoteError::timed_out(format!("the call took longer than {deadline:?}"), deadline))
+            Err(RemoteError::timed_out(format!("the call took longer than {deadline:?}"), deadline)).into()
         })
     }
 
     async fn submit(&self, target: SiteMethod, args: Vec<Value>, order: JobOrder) -> Result<MinionJobId, Refusal> {
         let id = order.id.clone().unwrap_or_else(MinionJobId::fresh);
-        let call = CallOrder { id, caller: order.owner.clone(), deadline: order.deadline };
+        let mode = if order.method.checked().is_some() { Mode::Check } else { Mode::Perform };
+        let call = CallOrder { id, caller: order.owner.clone(), deadline: order.deadline, mode };
         let work = work(self.plugins.clone(), target, args.clone(), call);
+        let work = async move { work.await.answer };
         self.jobs.submit(order, &args, work)
     }
 
@@ -118,20 +121,25 @@ impl Backend for Site {
         Ok(self.job(id, owner).await?.map(part))
     }
 
+    async fn budget(&self, id: &MinionJobId, owner: &str) -> Found<Option<Value>> {
+        Ok(self.job(id, owner).await?.map(|_| None))
+    }
+
     async fn open_ids(&self, owner: &str) -> Result<Vec<(MinionJobId, JobStatus)>, RemoteError> {
         Ok(self.jobs.open_ids(owner))
     }
 }
 
-async fn work(
-    plugins: Option<Arc<Modules>>,
-    target: SiteMethod,
-    args: Vec<Value>,
-    order: CallOrder,
-) -> Result<Value, RemoteError> {
+async fn work(plugins: Option<Arc<Modules>>, target: SiteMethod, args: Vec<Value>, order: CallOrder) -> Answered {
     match (target, plugins) {
         (SiteMethod::Plugin(method), Some(plugins)) => plugins.call(*method, args, order).await,
-        (SiteMethod::Plugin(_), None) => Err(RemoteError::new("Internal", "a plugin's method without plugins")),
-        (SiteMethod::Native(method), _) => method.check(&args)?.run().await,
+        (SiteMethod::Plugin(_), None) => Err(RemoteError::new("Internal", "a plugin's method without plugins")).into(),
+        (SiteMethod::Native(_), _) if order.mode != Mode::Perform => {
+            Err(RemoteError::new("NotCallable", "a simulated method cannot be checked, only called")).into()
+        }
+        (SiteMethod::Native(method), _) => match method.check(&args) {
+            Ok(method) => method.run().await.into(),
+            Err(error) => Err(error).into(),
+        },
     }
 }

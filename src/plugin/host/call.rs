@@ -8,7 +8,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Access, Error, ErrorKind, error};
-use crate::plugin::state::State;
+use crate::plugin::{plan::Rehearsal, state::State};
 
 /// Whether a host function only looks at the machine, or changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,20 @@ pub(in crate::plugin) trait HostCall: Serialize + DeserializeOwned + Sized + Sen
 
     /// Does it. It checks the grant itself, because only it knows what is really reached.
     fn perform(self, access: Access) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
+
+    /// What is done in its place in a check. A function that changes something says here how that is
+    /// planned; one that does not is refused, so that a check never changes anything.
+    fn rehearse(self, access: Access, _: &mut Rehearsal) -> impl Future<Output = Result<Self::Answer, Error>> + Send {
+        async move {
+            match Self::EFFECT {
+                Effect::Looks => self.perform(access).await,
+                Effect::Changes => {
+                    let message = format!("`{}` cannot be checked, only done", Self::NAME);
+                    Err(error(ErrorKind::Unsupported, message, None))
+                }
+            }
+        }
+    }
 }
 
 /// A question to the host that it answers at once and always: the time, a setting.

@@ -10,7 +10,7 @@ use super::{
     call::{Effect, HostCall, Question, cancelled},
 };
 use crate::plugin::{
-    context::Level,
+    context::{Level, Mode},
     state::{LoggedError, State},
 };
 
@@ -73,7 +73,7 @@ impl Host for State {
     }
 
     fn dry_run(&mut self) -> bool {
-        self.context.dry_run
+        self.context.mode == Mode::Check
     }
 
     fn remaining_ms(&mut self) -> u64 {

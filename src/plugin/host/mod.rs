@@ -14,7 +14,7 @@ mod clock;
 mod command;
 mod config;
 mod denial;
-mod files;
+pub(in crate::plugin) mod files;
 mod job;
 
 use tokio::sync::Semaphore;
@@ -110,5 +110,7 @@ pub(super) async fn until_set(cancelled: &std::sync::atomic::AtomicBool) {
     }
 }
 
+#[cfg(test)]
+mod replay_tests;
 #[cfg(test)]
 mod tests;

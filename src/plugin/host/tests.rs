@@ -33,7 +33,7 @@ fn state(change: impl FnOnce(&mut crate::plugin::CallContext)) -> State {
 fn a_job_knows_itself() {
     let come = Arc::new(Come::default());
     let mut state = state(|context| {
-        context.dry_run = true;
+        context.mode = crate::plugin::Mode::Check;
         context.events = Arc::clone(&come) as _;
     });
     assert_eq!(job::Host::id(&mut state), "test-minion");

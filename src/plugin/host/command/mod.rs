@@ -17,7 +17,10 @@ use super::{
     blocking,
     call::{Effect, HostCall},
 };
-use crate::plugin::state::State;
+use crate::plugin::{
+    plan::{self, Rehearsal},
+    state::State,
+};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -45,6 +48,29 @@ impl HostCall for Run {
             run::Running::start(&program, spec)
         });
         running.await?.until_its_end(bounds).await
+    }
+
+    /// A program that the grant says only reads is run; of another it is assumed that all goes well.
+    async fn rehearse(self, access: Access, rehearsal: &mut Rehearsal) -> Result<Output, Error> {
+        run::check(&self.spec)?;
+        let arguments = Rehearsal::arguments(&self);
+        let (grant, module, program) = (access.grant.clone(), access.module.clone(), self.spec.program.clone());
+        let reads = blocking(move || {
+            let location = program::granted(&program, &grant, &module)?;
+            Ok(program::only_reads(&location, &grant))
+        });
+        match reads.await {
+            Ok(true) => {
+                rehearsal.add(Self::NAME, arguments, plan::Effect::RanReadOnly);
+                self.perform(access).await
+            }
+            Ok(false) => {
+                rehearsal.add(Self::NAME, arguments, plan::Effect::Run);
+                let (stdout, stderr) = (Vec::new(), Vec::new());
+                Ok(Output { status: Status::Exited(0), stdout, stderr, truncated: false, elapsed_ms: 0 })
+            }
+            Err(error) => Err(rehearsal.planned(Self::NAME, arguments, Err(error.clone())).err().unwrap_or(error)),
+        }
     }
 }
 

@@ -42,12 +42,21 @@ pub(super) fn granted(asked: &str, grant: &Grant, module: &ModuleName) -> Result
             denied(module, Right::Run, asked, &path)
         });
     };
-    let on_path = location.file_name().and_then(|name| search(name.to_str()?)).and_then(|found| self::location(&found))
-        == Some(location.clone());
-    if !grant.may_run(&location, on_path, location_of) {
+    if !grant.may_run(&location, is_on_path(&location), location_of) {
         return Err(denied(module, Right::Run, asked, if asked.starts_with('/') { &path } else { &location }));
     }
     if is_program(&location) { Ok(location) } else { Err(missing()) }
+}
+
+/// Whether the operator says that a program, which was granted, only reads.
+pub(super) fn only_reads(location: &Path, grant: &Grant) -> bool {
+    grant.only_reads(location, is_on_path(location), location_of)
+}
+
+/// Whether a program is what its bare name means.
+fn is_on_path(location: &Path) -> bool {
+    let found = location.file_name().and_then(|name| search(name.to_str()?)).and_then(|found| self::location(&found));
+    found.as_deref() == Some(location)
 }
 
 /// The absolute path of the program of a bare name.

@@ -9,7 +9,10 @@ use super::{
     super::{Error, ErrorKind},
     *,
 };
-use crate::{access::Grant, plugin::fixture::context};
+use crate::{
+    access::Grant,
+    plugin::{Trail, fixture::context},
+};
 
 fn state() -> State {
     let mut context = context();
@@ -176,4 +179,26 @@ fn variables_that_make_programs_load_other_code_are_refused() {
     for name in ["A", "TZ", "DEBIAN_FRONTEND", "GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE", "GIT_TERMINAL_PROMPT"] {
         assert!(!denied(name), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_check_runs_only_what_the_operator_says_only_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("ran");
+    let mut context = context();
+    let run = r#"run = ["sh", { program = "echo", read-only = true }]"#;
+    context.grant = Arc::new(toml::from_str(run).unwrap());
+    context.mode = crate::plugin::Mode::Check;
+    let mut state = State::new(context, "m".parse().unwrap());
+    let planned = state.run(spec(&format!("echo > {}", mark.display()))).await.unwrap();
+    assert!(matches!(planned.status, Status::Exited(0)) && planned.stdout.is_empty());
+    assert!(!mark.exists());
+    let echo = Spec { program: "echo".to_owned(), args: vec!["hello".to_owned()], ..spec("") };
+    assert_eq!(state.run(echo).await.unwrap().stdout, b"hello\n");
+    let kind = |error: Error| error.kind;
+    let denied = state.run(Spec { program: "cat".to_owned(), ..spec("") }).await.map(drop).map_err(kind);
+    assert_eq!(denied, Err(ErrorKind::Denied));
+    let Trail::Plan(plan) = state.mediation.end() else { panic!("no plan") };
+    let effects: Vec<_> = plan.steps.into_iter().map(|step| step.effect).collect();
+    assert_eq!(effects, [plan::Effect::Run, plan::Effect::RanReadOnly]);
 }

@@ -32,11 +32,11 @@ use super::{
 use crate::sys::lock::{self, Attempt};
 
 /// The permission bits of a new file.
-const NEW_FILE: u32 = 0o644;
+pub(super) const NEW_FILE: u32 = 0o644;
 const NEW_FOLDER: Mode = Mode::from_bits_truncate(0o755);
 /// The permission bits that a module may set. Those by which a program gets the rights of its owner or
 /// group are not among them: contents of a module's choice must not run as root for everybody.
-const SETTABLE: u32 = 0o1777;
+pub(super) const SETTABLE: u32 = 0o1777;
 /// How long an append waits for whoever has locked the file. The lock is another program's, which may
 /// never give it back.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -118,7 +118,12 @@ fn writable(access: &Access, path: &str, contents: &[u8], mode: Option<u32>) -> 
     Ok(place)
 }
 
-fn check_size_and_mode(access: &Access, path: &str, contents: &[u8], mode: Option<u32>) -> Result<(), Error> {
+pub(super) fn check_size_and_mode(
+    access: &Access,
+    path: &str,
+    contents: &[u8],
+    mode: Option<u32>,
+) -> Result<(), Error> {
     let limit = access.limits.file_bytes;
     if contents.len() > limit {
         return Err(too_large(path, limit));

@@ -141,8 +141,15 @@ pub(super) fn read_link(access: &Access, path: &str) -> Result<String, Error> {
     target.into_string().map_err(|_| invalid(format!("the target of `{}` is not UTF-8", shown(path))))
 }
 
+pub(super) fn user_name(uid: u32) -> Option<String> {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
+}
+
+pub(super) fn group_name(gid: u32) -> Option<String> {
+    Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name)
+}
+
 fn metadata(stat: &FileStat) -> Metadata {
-    let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
     Metadata {
         kind: match reach::kind_of(stat) {
             SFlag::S_IFREG => Kind::File,
@@ -158,8 +165,8 @@ fn metadata(stat: &FileStat) -> Metadata {
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
         gid: stat.st_gid,
-        owner: User::from_uid(uid).ok().flatten().map(|user| user.name),
-        group: Group::from_gid(gid).ok().flatten().map(|group| group.name),
+        owner: user_name(stat.st_uid),
+        group: group_name(stat.st_gid),
         #[allow(clippy::useless_conversion, reason = "u32 on other architectures")]
         links: stat.st_nlink.into(),
         modified: Datetime {

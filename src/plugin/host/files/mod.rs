@@ -10,8 +10,12 @@
 mod calls;
 mod change;
 mod look;
+mod overlay;
 mod reach;
+mod rehearse;
 mod space;
+
+pub(in crate::plugin) use overlay::Overlay;
 
 use super::{
     Access, Error,
@@ -77,5 +81,7 @@ impl Host for State {
     }
 }
 
+#[cfg(test)]
+mod check_tests;
 #[cfg(test)]
 mod tests;

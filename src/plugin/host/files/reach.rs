@@ -13,7 +13,7 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat},
+    fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat},
     sys::stat::{FileStat, Mode, SFlag, fstat, fstatat},
 };
 
@@ -98,6 +98,12 @@ impl Place {
         Ok(Self { folder, name: name.to_owned(), stat })
     }
 
+    /// Opens the file that is there.
+    pub(super) fn open_file(&self) -> io::Result<File> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        Ok(openat(&self.folder, self.name.as_os_str(), flags, Mode::empty())?.into())
+    }
+
     /// Whether what is there is of a kind.
     pub(super) fn is(&self, kind: SFlag) -> bool {
         self.stat.as_ref().is_some_and(|stat| kind_of(stat) == kind)
@@ -178,7 +184,7 @@ impl Access {
 
 /// Where a path that does not exist would be: the part of it that exists, links followed, and the
 /// rest as it is written.
-fn likely(path: &Path) -> PathBuf {
+pub(super) fn likely(path: &Path) -> PathBuf {
     for ancestor in path.ancestors() {
         if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
             return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
