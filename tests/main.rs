@@ -29,6 +29,7 @@ mod ctrl_c_leaves_a_job_to_itself;
 mod every_call_is_written_down;
 mod every_type_travels;
 mod harness;
+mod hosts_are_chosen_by_groups_and_expressions;
 mod jobs;
 mod jobs_outlive_what_breaks;
 mod jobs_run_once;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn the_help_of_every_command_is_as_it_was() {
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 28] = [
         &[],
         &["call"],
         &["job"],
@@ -14,6 +14,11 @@ fn the_help_of_every_command_is_as_it_was() {
         &["job", "resume"],
         &["ping"],
         &["hosts"],
+        &["group"],
+        &["group", "list"],
+        &["group", "show"],
+        &["group", "add"],
+        &["group", "remove"],
         &["doc"],
         &["ca"],
         &["ca", "init"],

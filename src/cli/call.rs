@@ -33,7 +33,7 @@ use crate::wire::{self, Value};
                         func call '*' test.progress 10 --async --no-wait\n  \
                         func call '*' process.kill 4711 --check")]
 pub(super) struct Call {
-    /// Whom: globs separated by `;`, like `web*;db1`
+    /// Whom: like `web*;db1`, `web{1..20}` or `@web and not (web1 or @old)`
     target: Target,
     /// What: MODULE.METHOD
     method: MethodName,

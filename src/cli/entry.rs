@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use super::context::Context;
 use super::failure::Failure;
 use super::report::Report;
-use super::{ca, call, demo, doc, hosts, job, minion, module, ping, sim, usage};
+use super::{ca, call, demo, doc, group, hosts, job, minion, module, ping, sim, usage};
 use crate::config::Home;
 use crate::jobs;
 
@@ -52,6 +52,8 @@ enum Command {
     Job(job::Job),
     Ping(ping::Ping),
     Hosts(hosts::Hosts),
+    #[command(subcommand)]
+    Group(group::Group),
     Doc(doc::Doc),
     #[command(subcommand)]
     Ca(ca::Ca),
@@ -69,6 +71,7 @@ impl Command {
             Self::Job(command) => command.run(context),
             Self::Ping(command) => command.run(context),
             Self::Hosts(command) => command.run(context),
+            Self::Group(command) => command.run(context),
             Self::Doc(command) => command.run(context),
             Self::Ca(command) => command.run(context),
             Self::Module(command) => command.run(context),

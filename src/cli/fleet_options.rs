@@ -15,7 +15,7 @@ use crate::overlord::{CallOptions, Overlord, OverlordConfig};
 /// Which hosts, and how many at a time.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FleetOptions {
-    /// Leave these out: globs separated by `;`
+    /// Leave these out, written like the target
     #[arg(long, value_name = "TARGET")]
     exclude: Option<Target>,
     /// Have at most so many calls under way at a time

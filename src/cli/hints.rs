@@ -4,6 +4,7 @@ use std::io;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use crate::fleet::GroupError;
 use crate::overlord::Error;
 use crate::store;
 
@@ -24,6 +25,7 @@ impl From<Error> for Failure {
                 "make one with `func call TARGET METHOD --async`; if there are some, set FUNC_HOME to their overlord's folder",
             ),
             Error::NoHost(_) => (Exit::NoHost, "list the minions with `func hosts`"),
+            Error::Groups(error) => (Exit::Configuration, of_groups(error)),
             Error::Down(_) | Error::Inventory(_) => {
                 (Exit::Configuration, "mend that file, or run this as a user who may read it")
             }
@@ -40,6 +42,15 @@ impl From<Error> for Failure {
             _ => return Self::new(Exit::Internal, error),
         };
         Self::new(exit, error).hint(hint)
+    }
+}
+
+/// What the operator can do about groups.
+pub(super) fn of_groups(error: &GroupError) -> &'static str {
+    match error {
+        GroupError::Unknown { .. } => "list the groups with `func group list`",
+        GroupError::Write { source, .. } => refused(source.kind()),
+        _ => "mend `groups.toml` in the configuration folder",
     }
 }
 

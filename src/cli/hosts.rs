@@ -8,20 +8,24 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
-use super::fleet_options::overlord;
+use super::fleet_options;
 use super::render;
 use super::report::{Lines, Report};
 use crate::ca::{Address, Host, Inventory};
 use crate::fleet::{Selection, Selector, Target};
 use crate::ids::HostName;
+use crate::overlord;
 
 /// List the minions of the inventory, or change it
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Hosts {
-    /// Only these: globs separated by `;`
+    /// Only these, and what of it chooses each: like `web*;db1` or `@web and not web1`
     #[arg(default_value = "*")]
     target: String,
+    /// Leave these out
+    #[arg(long, value_name = "TARGET")]
+    exclude: Option<Target>,
     #[command(subcommand)]
     change: Option<Change>,
 }
@@ -50,7 +54,11 @@ impl Hosts {
         match self.change {
             None => {
                 let target: Target = self.target.parse().or_exit(Exit::Usage)?;
-                Ok(show(&overlord(context)?.select(&Selector::new(target))?))
+                let overlord = fleet_options::overlord(context)?;
+                let selector = Selector { exclude: self.exclude, ..Selector::new(target) };
+                let selection = overlord.select(&selector)?;
+                let members = overlord.groups()?.resolve(&overlord.hosts()?).map_err(overlord::Error::from)?;
+                Ok(show(&selection, |host| selector.target.reasons(host, &members)))
             }
             Some(Change::Set { name, address }) => {
                 enter(&path, &name, &address)?;
@@ -92,16 +100,22 @@ pub(super) fn enter(inventory: &Path, name: &HostName, address: &Address) -> Res
     Ok(())
 }
 
-/// The chosen hosts; why a host is skipped stands beside it.
-fn show(selection: &Selection) -> Box<dyn Report> {
+/// The chosen hosts; what chose each, and why it is skipped, stand beside it.
+fn show(selection: &Selection, because: impl Fn(&HostName) -> Vec<String>) -> Box<dyn Report> {
     let listed = selection.hosts.iter().map(|host| (host, None));
     let skipped = selection.skipped.iter().map(|(host, reason)| (host, Some(reason.text())));
     let mut all: Vec<(&Host, Option<&str>)> = listed.chain(skipped).collect();
     all.sort_by(|a, b| a.0.name.cmp(&b.0.name));
     let rows: Vec<Vec<String>> = all
         .iter()
-        .map(|(host, note)| vec![host.name.to_string(), host.address.to_string(), note.unwrap_or_default().to_owned()])
+        .map(|(host, note)| {
+            let note = note.map(|note| format!("skipped: {note}")).unwrap_or_default();
+            vec![host.name.to_string(), host.address.to_string(), because(&host.name).join("; "), note]
+        })
         .collect();
-    let data = all.iter().map(|(host, note)| json!({ "name": host.name, "address": host.address, "skipped": note }));
-    Box::new(Lines { lines: vec![render::table(&["name", "address", ""], &rows, &[])], data: data.collect() })
+    let data = all.iter().map(|(host, note)| {
+        json!({ "name": host.name, "address": host.address, "chosen_by": because(&host.name), "skipped": note })
+    });
+    let table = render::table(&["name", "address", "chosen by", ""], &rows, &[]);
+    Box::new(Lines { lines: vec![table], data: data.collect() })
 }

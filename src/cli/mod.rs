@@ -14,6 +14,7 @@ mod entry;
 mod exit;
 mod failure;
 mod fleet_options;
+mod group;
 mod handing_out;
 mod hints;
 mod hosts;

@@ -15,7 +15,7 @@ use crate::ids::MethodName;
 /// Ask minions for a sign of life
 #[derive(Debug, Args)]
 pub(super) struct Ping {
-    /// Whom: globs separated by `;`
+    /// Whom: like `web*;db1`, `web{1..20}` or `@web and not (web1 or @old)`
     #[arg(default_value = "*")]
     target: Target,
     #[command(flatten)]

@@ -70,6 +70,11 @@ impl Home {
         self.state.join("store")
     }
 
+    /// The groups of hosts.
+    pub fn groups(&self) -> PathBuf {
+        self.config.join("groups.toml")
+    }
+
     /// The hosts known to be down, one a line.
     pub fn known_down(&self) -> PathBuf {
         self.config.join("down")

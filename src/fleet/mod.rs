@@ -15,7 +15,9 @@ mod client;
 mod connection;
 mod explain;
 mod fan_out;
+mod groups;
 mod outcome;
+mod parse;
 mod pool;
 mod reason;
 mod request;
@@ -24,9 +26,11 @@ mod summary;
 mod target;
 #[cfg(test)]
 pub(crate) mod tests;
+mod word;
 
 pub use client::{Fleet, FleetOptions};
 pub use fan_out::Width;
+pub use groups::{GroupError, GroupName, Groups, InvalidGroupName, Members};
 pub use outcome::{Outcome, SkipReason};
 pub use reason::Reason;
 pub use request::{Budgets, Pace, Request};

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{SkipReason, Target};
+use super::{GroupError, Members, SkipReason, Target, target::Choice};
 use crate::{
     ca::{DEFAULT_PORT, Host},
     ids::{HostName, InvalidId},
@@ -76,22 +76,37 @@ impl Selector {
         Self { target, exclude: None, allow_unknown: false }
     }
 
+    /// That every group which it names is there.
+    pub fn check(&self, members: &Members) -> Result<(), GroupError> {
+        members.know(&self.target)?;
+        self.exclude.iter().try_for_each(|exclude| members.know(exclude))
+    }
+
     /// Freezes the set.
-    pub fn select(&self, inventory: &[Host], down: &KnownDown) -> Result<Selection, NoHost> {
-        let mut chosen: Vec<Host> = inventory.iter().filter(|host| self.target.matches(&host.name)).cloned().collect();
+    pub fn select(&self, inventory: &[Host], members: &Members, down: &KnownDown) -> Result<Selection, NoHost> {
+        let matches = |host: &&Host| self.target.matches(&host.name, members);
+        let mut chosen: Vec<Host> = inventory.iter().filter(matches).cloned().collect();
         let mut unmatched = Vec::new();
         for part in self.target.parts() {
-            if inventory.iter().any(|host| part.matches(&host.name)) {
+            let Choice::Word(word) = part else {
+                if !inventory.iter().any(|host| part.matches(&host.name, members)) {
+                    unmatched.push(part.to_string());
+                }
                 continue;
-            }
-            match part.plain().filter(|_| self.allow_unknown) {
-                Some(name) => chosen.push(unknown(name)),
-                None => unmatched.push(part.text.clone()),
+            };
+            for glob in word.globs() {
+                if inventory.iter().any(|host| glob.matches(&host.name)) {
+                    continue;
+                }
+                match glob.plain().filter(|_| self.allow_unknown) {
+                    Some(name) => chosen.push(unknown(name)),
+                    None => unmatched.push(glob.text.clone()),
+                }
             }
         }
         let found = !chosen.is_empty();
         if let Some(exclude) = &self.exclude {
-            chosen.retain(|host| !exclude.matches(&host.name));
+            chosen.retain(|host| !exclude.matches(&host.name, members));
         }
         if chosen.is_empty() {
             return Err(NoHost { target: self.target.to_string(), excluded: found });
@@ -166,7 +181,8 @@ mod tests {
 
     #[test]
     fn each_host_is_chosen_once_and_by_name() {
-        let selection = selector("web*;*2;nobody;x?", "").select(&inventory(), &KnownDown::default()).unwrap();
+        let selection =
+            selector("web*;*2;nobody;x?", "").select(&inventory(), &Members::default(), &KnownDown::default()).unwrap();
         assert_eq!(names(&selection.hosts), ["web1", "web2"]);
         assert_eq!(selection.unmatched, ["nobody", "x?"]);
     }
@@ -178,7 +194,7 @@ mod tests {
         assert_eq!(KnownDown::load(&path).unwrap(), KnownDown::default());
         fs::write(&path, "# since Monday\nWeb1 # a new disk\n\nelsewhere\n").unwrap();
         let down = KnownDown::load(&path).unwrap();
-        let selection = selector("*", "db*").select(&inventory(), &down).unwrap();
+        let selection = selector("*", "db*").select(&inventory(), &Members::default(), &down).unwrap();
         assert_eq!(names(&selection.hosts), ["web2"]);
         assert_eq!(names(selection.skipped.iter().map(|(host, _)| host)), ["web1"]);
         fs::write(&path, "web1\nno host\n").unwrap();
@@ -187,7 +203,9 @@ mod tests {
 
     #[test]
     fn nobody_is_an_error_that_says_why() {
-        let none = |target, exclude| selector(target, exclude).select(&inventory(), &KnownDown::default());
+        let none = |target, exclude| {
+            selector(target, exclude).select(&inventory(), &Members::default(), &KnownDown::default())
+        };
         assert_eq!(none("mail*", "").unwrap_err().to_string(), "no host matches `mail*`");
         assert!(none("web*", "*").unwrap_err().to_string().contains("excluded"));
     }
@@ -195,9 +213,12 @@ mod tests {
     #[test]
     fn an_unknown_name_is_tried_only_when_allowed() {
         let mut selector = selector("mail1;mail?;web1", "");
-        assert_eq!(selector.select(&inventory(), &KnownDown::default()).unwrap().unmatched, ["mail1", "mail?"]);
+        assert_eq!(
+            selector.select(&inventory(), &Members::default(), &KnownDown::default()).unwrap().unmatched,
+            ["mail1", "mail?"]
+        );
         selector.allow_unknown = true;
-        let selection = selector.select(&inventory(), &KnownDown::default()).unwrap();
+        let selection = selector.select(&inventory(), &Members::default(), &KnownDown::default()).unwrap();
         assert_eq!(selection.hosts[0].address.to_string(), "mail1:51234");
         assert_eq!(names(&selection.hosts), ["mail1", "web1"]);
         assert_eq!(selection.unmatched, ["mail?"]);

@@ -1,25 +1,36 @@
 //! The expression that chooses hosts.
 //!
-//! A `;`-separated list of shell globs (`*`, `?`, `[…]`, `[!…]`), compared without regard to case. Spaces around a part
-//! and empty parts are ignored.
+//! ```text
+//! target  part { ";" part }                    whoever any part chooses; empty parts are ignored
+//! part    both { "or" both }
+//! both    one { "and" one }
+//! one     "not" one | "(" target ")" | word | "@" group | "@" group ":" word
+//! ```
+//!
+//! A word is a shell glob (`*`, `?`, `[…]`, `[!…]`, `{1..20}`) over host names, without regard to case; `@web:db*` is those
+//! of the group `web` that match `db*`. A host called `and`, `or` or `not` is written as a glob: `[a]nd`.
 
 use std::{fmt, str::FromStr};
 
-use globset::{GlobBuilder, GlobMatcher};
-
+use super::{GroupName, groups::Members, parse::parse, word::Word};
 use crate::ids::HostName;
 
-/// A parsed target: `web*;db[12].example`.
+/// A parsed target: `web*;db[12].example`, `@web and not *.old`.
 #[derive(Debug, Clone)]
 pub struct Target {
     text: String,
-    parts: Vec<Part>,
+    parts: Vec<Choice>,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Part {
-    pub(super) text: String,
-    glob: GlobMatcher,
+/// What chooses hosts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Choice {
+    Word(Word),
+    Group(GroupName, Option<Word>),
+    Not(Box<Self>),
+    /// At least two, like [`Choice::Any`].
+    All(Vec<Self>),
+    Any(Vec<Self>),
 }
 
 /// Why text is not a target.
@@ -29,20 +40,28 @@ pub enum InvalidTarget {
     /// There is no part in it.
     #[error("the target is empty; write `*` for all hosts")]
     Empty,
-    /// A part is not a glob.
-    #[error("`{part}` is not a host name or a glob: {why}")]
-    Glob {
-        /// The part.
-        part: String,
+    /// A word of it is not one.
+    #[error("`{word}` is not a host name or a glob: {why}")]
+    Word {
+        /// The word.
+        word: String,
         /// What is wrong with it.
         why: String,
     },
-    /// A part names a group, and there are none yet.
-    #[error("`{part}` names a group, and no groups are defined; name the hosts, or use a glob")]
-    Group {
-        /// The part.
-        part: String,
+    /// The words do not belong together.
+    #[error("at character {at}, {}: {why}", place(found))]
+    Form {
+        /// Where, counted from 1.
+        at: usize,
+        /// What stands there; empty at the end.
+        found: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
+}
+
+fn place(found: &str) -> String {
+    if found.is_empty() { "the end of the target".to_owned() } else { format!("`{found}`") }
 }
 
 impl Target {
@@ -51,24 +70,67 @@ impl Target {
         &self.text
     }
 
-    /// Whether a host is chosen.
-    pub fn matches(&self, host: &HostName) -> bool {
-        self.parts.iter().any(|part| part.matches(host))
+    /// The parts between `;` that choose a host, as they are written: why it is chosen.
+    pub fn reasons(&self, host: &HostName, members: &Members) -> Vec<String> {
+        self.parts.iter().filter(|part| part.matches(host, members)).map(ToString::to_string).collect()
     }
 
-    pub(super) fn parts(&self) -> &[Part] {
+    pub(super) fn matches(&self, host: &HostName, members: &Members) -> bool {
+        self.parts.iter().any(|part| part.matches(host, members))
+    }
+
+    pub(super) fn parts(&self) -> &[Choice] {
         &self.parts
+    }
+
+    /// Every group that it names.
+    pub(super) fn groups(&self) -> Vec<&GroupName> {
+        let mut found = Vec::new();
+        self.parts.iter().for_each(|part| part.groups(&mut found));
+        found
     }
 }
 
-impl Part {
-    pub(super) fn matches(&self, host: &HostName) -> bool {
-        self.glob.is_match(host.as_str())
+impl Choice {
+    pub(super) fn matches(&self, host: &HostName, members: &Members) -> bool {
+        match self {
+            Self::Word(word) => word.matches(host),
+            Self::Group(name, word) => members.has(name, host) && word.as_ref().is_none_or(|word| word.matches(host)),
+            Self::Not(choice) => !choice.matches(host, members),
+            Self::All(choices) => choices.iter().all(|choice| choice.matches(host, members)),
+            Self::Any(choices) => choices.iter().any(|choice| choice.matches(host, members)),
+        }
     }
 
-    /// The host that the part names, if it is a name and not a glob.
-    pub(super) fn plain(&self) -> Option<HostName> {
-        self.text.parse().ok()
+    fn groups<'a>(&'a self, found: &mut Vec<&'a GroupName>) {
+        match self {
+            Self::Word(_) => {}
+            Self::Group(name, _) => found.push(name),
+            Self::Not(choice) => choice.groups(found),
+            Self::All(choices) | Self::Any(choices) => choices.iter().for_each(|choice| choice.groups(found)),
+        }
+    }
+
+    /// As an operand: in parentheses if it has operands of its own.
+    fn operand(&self) -> String {
+        match self {
+            Self::All(_) | Self::Any(_) => format!("({self})"),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |choices: &[Self], by| choices.iter().map(Self::operand).collect::<Vec<_>>().join(by);
+        match self {
+            Self::Word(word) => word.fmt(f),
+            Self::Group(name, None) => write!(f, "@{name}"),
+            Self::Group(name, Some(word)) => write!(f, "@{name}:{word}"),
+            Self::Not(choice) => write!(f, "not {}", choice.operand()),
+            Self::All(choices) => f.write_str(&joined(choices, " and ")),
+            Self::Any(choices) => f.write_str(&joined(choices, " or ")),
+        }
     }
 }
 
@@ -76,28 +138,8 @@ impl FromStr for Target {
     type Err = InvalidTarget;
 
     fn from_str(text: &str) -> Result<Self, InvalidTarget> {
-        let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
-        let parts: Vec<Part> = parts.map(parse_part).collect::<Result<_, _>>()?;
-        if parts.is_empty() {
-            return Err(InvalidTarget::Empty);
-        }
-        Ok(Self { text: text.to_owned(), parts })
+        Ok(Self { text: text.to_owned(), parts: parse(text)? })
     }
-}
-
-fn parse_part(part: &str) -> Result<Part, InvalidTarget> {
-    let shown = || part.chars().take(80).flat_map(char::escape_debug).collect::<String>();
-    if part.starts_with('@') {
-        return Err(InvalidTarget::Group { part: shown() });
-    }
-    if !part.chars().all(|c| c.is_ascii_alphanumeric() || "-.*?[]!".contains(c)) {
-        let why = "host names have letters, digits, `-` and `.`; globs also `*`, `?` and `[…]`".to_owned();
-        return Err(InvalidTarget::Glob { part: shown(), why });
-    }
-    let lower = part.to_ascii_lowercase();
-    let glob = GlobBuilder::new(&lower).literal_separator(false).backslash_escape(false).build();
-    let glob = glob.map_err(|error| InvalidTarget::Glob { part: shown(), why: error.kind().to_string() })?;
-    Ok(Part { text: lower, glob: glob.compile_matcher() })
 }
 
 impl fmt::Display for Target {
@@ -108,7 +150,7 @@ impl fmt::Display for Target {
 
 impl PartialEq for Target {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.parts == other.parts
     }
 }
 
@@ -119,11 +161,11 @@ mod tests {
     use super::*;
 
     fn matches(target: &str, host: &str) -> bool {
-        target.parse::<Target>().unwrap().matches(&host.parse().unwrap())
+        target.parse::<Target>().unwrap().matches(&host.parse().unwrap(), &Members::default())
     }
 
     #[test]
-    fn globs_choose_hosts_without_regard_to_case() {
+    fn expressions_choose_hosts_without_regard_to_case() {
         for (target, host, expected) in [
             ("*", "a.b.c", true),
             ("web*", "web1.example", true),
@@ -136,41 +178,82 @@ mod tests {
             (" db ; web1;", "Web1", true),
             ("web1", "web1.example", false),
             ("*.example;db", "db", true),
+            ("web{1..20}", "web20", true),
+            ("web{1..20}", "web21", false),
+            ("web* and not web1", "web1", false),
+            ("web* and not web1", "web2", true),
+            ("not web1 and web2 or db", "db", true),
+            ("not (web1 or db)", "db", false),
+            ("web* and (*1;*2)", "web2", true),
+            ("a;b and c", "a", true),
+            ("NOT a", "b", true),
+            ("@nobody", "a", false),
+            ("[a]nd", "and", true),
         ] {
             assert_eq!(matches(target, host), expected, "{target} {host}");
         }
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn mistakes_are_named_with_their_place() {
         for (text, message) in [
             ("", "empty"),
             (" ; ", "empty"),
-            ("@web", "no groups"),
-            ("@web:db*", "no groups"),
             ("web[1", "not a host name or a glob"),
-            ("a b", "not a host name or a glob"),
             ("{a,b}", "not a host name or a glob"),
             ("a\u{1b}[31m", "\\u{1b}"),
+            ("a b", "at character 3, `b`: "),
+            ("(a", "at character 3, the end of the target: a `)` is missing"),
+            ("a)", "at character 2, `)`: nothing is to be closed"),
+            ("a and", "at character 6, the end of the target: "),
+            ("a and or b", "at character 7, `or`: "),
+            ("not", "at character 4, the end of the target: "),
+            ("()", "at character 2, `)`: "),
+            ("@", "a group's name has"),
+            ("@we!b", "a group's name has"),
+            ("@web:", "nothing behind `:`"),
         ] {
             let error = text.parse::<Target>().unwrap_err().to_string();
             assert!(error.contains(message), "{text:?}: {error}");
         }
+        assert!("(".repeat(100_000).parse::<Target>().unwrap_err().to_string().contains("too deep"));
+        assert!("not ".repeat(100_000).parse::<Target>().unwrap_err().to_string().contains("too deep"));
+    }
+
+    fn choices() -> impl Strategy<Value = Choice> {
+        let word = || "[a-c][0-9]{1,2}(\\*|\\?|\\[12\\]|\\{1\\.\\.3\\})?".prop_map(|text| Word::parse(&text).unwrap());
+        let leaf = prop_oneof![
+            word().prop_map(Choice::Word),
+            ("[a-z]{1,4}", proptest::option::of(word()))
+                .prop_map(|(name, word)| Choice::Group(name.parse().unwrap(), word)),
+        ];
+        leaf.prop_recursive(5, 24, 3, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|choice| Choice::Not(Box::new(choice))),
+                proptest::collection::vec(inner.clone(), 2..4).prop_map(Choice::All),
+                proptest::collection::vec(inner, 2..4).prop_map(Choice::Any),
+            ]
+        })
     }
 
     proptest! {
         #[test]
-        fn parsing_never_panics(text in ".{0,40}") {
-            let _ = text.parse::<Target>();
+        fn what_is_printed_is_parsed_as_the_same(parts in proptest::collection::vec(choices(), 1..4)) {
+            let text = parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(";");
+            prop_assert_eq!(text.parse::<Target>().unwrap().parts, parts, "{}", text);
         }
 
         #[test]
-        fn a_host_is_chosen_by_its_own_name_and_by_its_beginning(host in "[a-z][a-z0-9]{0,8}(\\.[a-z0-9]{1,5}){0,2}") {
-            prop_assert!(matches(&host, &host));
-            let beginning = format!("nothing;{}*", &host[..1]);
-            prop_assert!(matches(&beginning, &host));
-            let unlike = format!("x{host}");
-            prop_assert!(!matches(&unlike, &host));
+        fn no_text_makes_the_parser_panic(text in "(\\PC|[@();{}. andort*]){0,40}") {
+            if let Err(error) = text.parse::<Target>() {
+                prop_assert!(error.to_string().chars().count() < 2000);
+            }
+        }
+
+        #[test]
+        fn a_plain_name_chooses_itself_and_a_star_everybody(name in "[a-z][a-z0-9]{1,8}(\\.[a-z0-9]{1,8}){0,2}") {
+            prop_assume!(!["and", "or", "not"].contains(&name.as_str()));
+            prop_assert!(matches(&name, &name) && matches("*", &name));
         }
     }
 }

@@ -57,6 +57,9 @@ pub enum Error {
         /// The store's folder.
         path: PathBuf,
     },
+    /// The groups cannot be used, or there is no such group.
+    #[error(transparent)]
+    Groups(#[from] fleet::GroupError),
     /// The list of hosts known to be down cannot be used.
     #[error(transparent)]
     Down(#[from] fleet::SelectError),

@@ -13,7 +13,7 @@ use super::{Error, FanOut, JobList, JobRecord, JobView, fan_out::ACCEPTANCE, led
 use crate::{
     ca::{Host, Inventory},
     config::Home,
-    fleet::{Fleet, FleetOptions, KnownDown, Outcome, Request, Selection, Selector, Width},
+    fleet::{Fleet, FleetOptions, Groups, KnownDown, Outcome, Request, Selection, Selector, Width},
     ids::{HostName, MethodName, OverlordJobId},
     store::SetAside,
     sys::descriptor,
@@ -28,6 +28,8 @@ pub struct OverlordConfig {
     pub identity: PathBuf,
     /// The inventory of minions.
     pub inventory: PathBuf,
+    /// The groups of hosts; need not exist.
+    pub groups: PathBuf,
     /// The hosts known to be down; need not exist.
     pub known_down: PathBuf,
     /// The store's folder.
@@ -44,6 +46,7 @@ impl OverlordConfig {
         Self {
             identity: home.identity(),
             inventory: home.inventory(),
+            groups: home.groups(),
             known_down: home.known_down(),
             store: home.store(),
             keep_store_open: false,
@@ -123,8 +126,15 @@ impl Overlord {
             let path = self.inner.config.inventory.clone();
             return Err(Error::NoMinions { missing: !path.exists(), path });
         }
+        let members = self.groups()?.resolve(&hosts)?;
+        selector.check(&members)?;
         let down = KnownDown::load(&self.inner.config.known_down)?;
-        Ok(selector.select(&hosts, &down)?)
+        Ok(selector.select(&hosts, &members, &down)?)
+    }
+
+    /// Every group.
+    pub fn groups(&self) -> Result<Groups, Error> {
+        Ok(Groups::load(&self.inner.config.groups)?)
     }
 
     /// Calls a method on each host and yields what became of each as it becomes known; skipped hosts come first.

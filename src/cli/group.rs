@@ -1,0 +1,173 @@
+//! `func group`: names for sets of hosts.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::fleet_options::overlord;
+use super::hints::of_groups;
+use super::render;
+use super::report::{Lines, Report};
+use crate::ca::Host;
+use crate::fleet::{GroupError, GroupName, Groups, Selector, Target};
+use crate::overlord;
+
+/// List, show and change groups of hosts
+///
+/// A group is used in a target: `@web`, `@web:db*`, `@web and not web1`. Its members are targets too, so a group may hold
+/// others.
+#[derive(Debug, Subcommand)]
+pub(super) enum Group {
+    List(List),
+    Show(Show),
+    Add(Add),
+    Remove(Remove),
+}
+
+impl Group {
+    /// Does what the subcommand says.
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        match self {
+            Self::List(command) => command.run(context),
+            Self::Show(command) => command.run(context),
+            Self::Add(command) => command.run(context),
+            Self::Remove(command) => command.run(context),
+        }
+    }
+}
+
+/// List every group with its members
+#[derive(Debug, Args)]
+pub(super) struct List {}
+
+impl List {
+    #[expect(clippy::unused_self, reason = "every command runs the same way")]
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let groups = overlord.groups()?;
+        let members = groups.resolve(&overlord.hosts()?).map_err(overlord::Error::from)?;
+        let rows: Vec<Vec<String>> = groups
+            .iter()
+            .map(|(group, targets)| {
+                vec![group.to_string(), members.count(group).to_string(), texts(targets).join("; ")]
+            })
+            .collect();
+        let lines = if rows.is_empty() {
+            vec!["no groups".to_owned()]
+        } else {
+            vec![render::table(&["group", "hosts", "members"], &rows, &[1])]
+        };
+        let data = groups
+            .iter()
+            .map(|(group, targets)| json!({ "name": group, "members": texts(targets), "hosts": members.count(group) }));
+        Ok(Box::new(Lines { lines, data: data.collect() }))
+    }
+}
+
+/// Show who is in a group
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The group, with or without `@`
+    #[arg(value_parser = name)]
+    group: GroupName,
+}
+
+impl Show {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let members = texts(overlord.groups()?.members(&self.group).map_err(overlord::Error::from)?);
+        let everybody: Target =
+            format!("@{}", self.group).parse().map_err(|error| Failure::new(Exit::Internal, error))?;
+        let hosts: Vec<Host> = match overlord.select(&Selector::new(everybody)) {
+            Ok(selection) => {
+                selection.hosts.into_iter().chain(selection.skipped.into_iter().map(|(host, _)| host)).collect()
+            }
+            // An empty group can be shown.
+            Err(overlord::Error::NoHost(_) | overlord::Error::NoMinions { .. }) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut names: Vec<_> = hosts.iter().map(|host| &host.name).collect();
+        names.sort();
+        let lines = vec![
+            format!("members: {}", members.join("; ")),
+            format!(
+                "hosts: {}",
+                if names.is_empty() { "none".to_owned() } else { render::compress(names.iter().copied()) }
+            ),
+        ];
+        Ok(Box::new(Lines { lines, data: json!({ "name": self.group, "members": members, "hosts": names }) }))
+    }
+}
+
+/// Add members to a group, which is made if it is new
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The group, with or without `@`
+    #[arg(value_parser = name)]
+    group: GroupName,
+    /// Targets: `web{1..20}`, `proxy*`, `@other`
+    #[arg(required = true, value_name = "MEMBER")]
+    members: Vec<Target>,
+}
+
+impl Add {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let group = self.group.clone();
+        change(context, |groups| {
+            groups.add(self.group, self.members);
+            Ok(texts(groups.members(&group)?))
+        })
+        .map(|members| told(&group, &members))
+    }
+}
+
+/// Take members out of a group, or the whole group away
+#[derive(Debug, Args)]
+pub(super) struct Remove {
+    /// The group, with or without `@`
+    #[arg(value_parser = name)]
+    group: GroupName,
+    /// As `func group list` shows them; the whole group if none are named
+    #[arg(value_name = "MEMBER")]
+    members: Vec<Target>,
+}
+
+impl Remove {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let group = self.group.clone();
+        let (missing, left) = change(context, |groups| {
+            let missing = groups.remove(&self.group, &self.members)?;
+            Ok((texts(&missing), groups.members(&group).map(texts).unwrap_or_default()))
+        })?;
+        for member in missing {
+            Context::warn(format!("`{member}` was no member of `{group}`"));
+        }
+        Ok(told(&group, &left))
+    }
+}
+
+fn change<R>(context: &Context, change: impl FnOnce(&mut Groups) -> Result<R, GroupError>) -> Result<R, Failure> {
+    Groups::update(&context.home.groups(), change).map_err(|error| {
+        let hint = of_groups(&error);
+        Failure::new(Exit::Configuration, error).hint(hint)
+    })
+}
+
+fn told(group: &GroupName, members: &[String]) -> Box<dyn Report> {
+    let line = if members.is_empty() {
+        format!("`{group}` has no members any more")
+    } else {
+        format!("`{group}` is {}", members.join("; "))
+    };
+    Box::new(Lines { lines: vec![line], data: json!({ "name": group, "members": members }) })
+}
+
+fn texts(targets: &[Target]) -> Vec<String> {
+    targets.iter().map(|target| target.as_str().to_owned()).collect()
+}
+
+fn name(text: &str) -> Result<GroupName, crate::fleet::InvalidGroupName> {
+    text.strip_prefix('@').unwrap_or(text).parse()
+}

@@ -1,0 +1,327 @@
+//! Groups of hosts, as people write them down.
+//!
+//! ```toml
+//! [groups]
+//! web = ["web{1..20}.example", "proxy*"]
+//! db = ["db1", "db2"]
+//! production = ["@web", "@db and not *.test"]
+//! ```
+//!
+//! A member is a target of its own, so groups hold groups, to any depth. One that holds itself, however far round, is
+//! refused by name when the file is read.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fmt, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{InvalidTarget, Target};
+use crate::{
+    ca::Host,
+    config,
+    ids::HostName,
+    sys::{durable, lock},
+};
+
+/// The name of a group, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupName(String);
+
+/// Text that cannot be the name of a group.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this cannot be a group's name: {}", GroupName::RULE)]
+pub struct InvalidGroupName;
+
+impl GroupName {
+    pub(super) const RULE: &'static str = "a group's name has 1 to 100 letters, digits, `-`, `_` and `.`";
+
+    /// As text, without the `@`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for GroupName {
+    type Err = InvalidGroupName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidGroupName> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let fine = (1..=100).contains(&text.len()) && text.bytes().all(allowed);
+        fine.then(|| Self(text.to_ascii_lowercase())).ok_or(InvalidGroupName)
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Serialize for GroupName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for GroupName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Every group.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Groups(BTreeMap<GroupName, Vec<Target>>);
+
+/// The hosts of each group, of one inventory.
+#[derive(Debug, Default)]
+pub struct Members(BTreeMap<GroupName, HashSet<HostName>>);
+
+/// Why the groups cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GroupError {
+    /// The file cannot be read, or is not what it should be.
+    #[error("the groups cannot be used")]
+    File(#[source] config::Error),
+    /// The file cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A member is not a target.
+    #[error("the member `{member}` of the group `{group}`: {source}")]
+    Member {
+        /// Whose.
+        group: GroupName,
+        /// As it is written.
+        member: String,
+        /// What is wrong with it.
+        source: InvalidTarget,
+    },
+    /// A group holds itself.
+    #[error("the group `{}` holds itself: {}", path[0], shown(path))]
+    Cycle {
+        /// The way round, its first group again at the end.
+        path: Vec<GroupName>,
+    },
+    /// There is no such group.
+    #[error("there is no group `{group}`")]
+    Unknown {
+        /// Which.
+        group: GroupName,
+    },
+}
+
+fn shown(path: &[GroupName]) -> String {
+    path.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" → ")
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    groups: BTreeMap<GroupName, Vec<String>>,
+}
+
+impl Groups {
+    /// Reads the file. One that is not there holds no groups.
+    pub fn load(path: &Path) -> Result<Self, GroupError> {
+        let file: File = match config::load(path) {
+            Err(config::Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => File::default(),
+            other => other.map_err(GroupError::File)?,
+        };
+        let mut groups = Self::default();
+        for (group, members) in file.groups {
+            let parse = |member: String| match member.parse() {
+                Ok(target) => Ok(target),
+                Err(source) => Err(GroupError::Member {
+                    group: group.clone(),
+                    member: member.escape_debug().take(80).collect(),
+                    source,
+                }),
+            };
+            let members = members.into_iter().map(parse).collect::<Result<_, _>>()?;
+            groups.0.insert(group, members);
+        }
+        groups.order()?;
+        Ok(groups)
+    }
+
+    /// Loads the file, changes it and saves it, while no other process does. What makes no sense is not saved.
+    pub fn update<R>(path: &Path, change: impl FnOnce(&mut Self) -> Result<R, GroupError>) -> Result<R, GroupError> {
+        const HEAD: &str = "# Groups of hosts: each member is a target, so a group may hold others (`@web`).\n";
+        let failed = |source| GroupError::Write { path: path.to_owned(), source };
+        durable::create_folder(durable::folder_of(path), 0o700).map_err(failed)?;
+        let file = lock::open_lock_file(&path.with_extension("lock")).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        let mut groups = Self::load(path)?;
+        let result = change(&mut groups)?;
+        groups.order()?;
+        let text = |members: &Vec<Target>| members.iter().map(|member| member.as_str().to_owned()).collect();
+        let all = groups.0.iter().map(|(group, members)| (group.clone(), text(members))).collect();
+        let body = toml::to_string(&File { groups: all }).map_err(|error| failed(io::Error::other(error)))?;
+        durable::write_atomic(path, format!("{HEAD}{body}").as_bytes(), 0o644).map_err(failed)?;
+        Ok(result)
+    }
+
+    /// Every group with its members, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&GroupName, &[Target])> {
+        self.0.iter().map(|(group, members)| (group, &members[..]))
+    }
+
+    /// The members of a group, as they are written.
+    pub fn members(&self, group: &GroupName) -> Result<&[Target], GroupError> {
+        self.0.get(group).map(|members| &members[..]).ok_or_else(|| GroupError::Unknown { group: group.clone() })
+    }
+
+    /// Adds members to a group, which is made if it is new. Those that it has already are not repeated.
+    pub fn add(&mut self, group: GroupName, members: Vec<Target>) {
+        let present = self.0.entry(group).or_default();
+        for member in members {
+            if !present.contains(&member) {
+                present.push(member);
+            }
+        }
+    }
+
+    /// Takes members out of a group, all of it if none are named. Answers those that it does not have.
+    pub fn remove(&mut self, group: &GroupName, members: &[Target]) -> Result<Vec<Target>, GroupError> {
+        let present = self.0.get_mut(group).ok_or_else(|| GroupError::Unknown { group: group.clone() })?;
+        if members.is_empty() {
+            self.0.remove(group);
+            return Ok(Vec::new());
+        }
+        let missing = members.iter().filter(|member| !present.contains(member)).cloned().collect();
+        present.retain(|member| !members.contains(member));
+        Ok(missing)
+    }
+
+    /// Who is in each group.
+    pub fn resolve(&self, inventory: &[Host]) -> Result<Members, GroupError> {
+        let mut members = Members::default();
+        for group in self.order()? {
+            let targets = self.members(group)?;
+            let chosen = |host: &&Host| targets.iter().any(|target| target.matches(&host.name, &members));
+            let hosts = inventory.iter().filter(chosen).map(|host| host.name.clone()).collect();
+            members.0.insert(group.clone(), hosts);
+        }
+        Ok(members)
+    }
+
+    /// The groups, each behind those that it holds. Without recursion: they may be nested to any depth.
+    fn order(&self) -> Result<Vec<&GroupName>, GroupError> {
+        let (mut order, mut done) = (Vec::new(), BTreeSet::new());
+        for root in self.0.keys() {
+            // The way from the root to where we are, each with the groups that are still to be looked into.
+            let mut way: Vec<(&GroupName, Vec<&GroupName>)> = Vec::new();
+            let mut next = (!done.contains(root)).then_some(root);
+            loop {
+                if let Some(group) = next.take() {
+                    let inner: Vec<_> = self.members(group)?.iter().flat_map(Target::groups).collect();
+                    way.push((group, inner));
+                }
+                let Some((group, inner)) = way.last_mut() else { break };
+                let group = *group;
+                if let Some(inside) = inner.pop() {
+                    if let Some(start) = way.iter().position(|(on, _)| *on == inside) {
+                        let path = way[start..].iter().map(|(on, _)| *on).chain([inside]).cloned().collect();
+                        return Err(GroupError::Cycle { path });
+                    }
+                    next = (!done.contains(inside)).then_some(inside);
+                } else {
+                    way.pop();
+                    if done.insert(group) {
+                        order.push(group);
+                    }
+                }
+            }
+        }
+        Ok(order)
+    }
+}
+
+impl Members {
+    pub(super) fn has(&self, group: &GroupName, host: &HostName) -> bool {
+        self.0.get(group).is_some_and(|hosts| hosts.contains(host))
+    }
+
+    /// How many hosts a group has.
+    pub fn count(&self, group: &GroupName) -> usize {
+        self.0.get(group).map_or(0, HashSet::len)
+    }
+
+    /// That every group which a target names is there.
+    pub(super) fn know(&self, target: &Target) -> Result<(), GroupError> {
+        match target.groups().into_iter().find(|group| !self.0.contains_key(group)) {
+            Some(group) => Err(GroupError::Unknown { group: group.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Groups, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("groups.toml");
+        std::fs::write(&path, text).unwrap();
+        Groups::load(&path).map_err(|error| error.to_string())
+    }
+
+    fn hosts(names: &[&str]) -> Vec<Host> {
+        let host = |name: &&str| Host { name: name.parse().unwrap(), address: "127.0.0.1:7".parse().unwrap() };
+        names.iter().map(host).collect()
+    }
+
+    #[test]
+    fn groups_hold_groups_to_any_depth() {
+        let nested: Vec<String> = (1..5000).map(|number| format!("g{number} = [\"@g{}\"]\n", number - 1)).collect();
+        let groups = load(&format!("[groups]\ng0 = [\"web*\"]\n{}", nested.concat())).unwrap();
+        let members = groups.resolve(&hosts(&["web1", "db1"])).unwrap();
+        let deepest: GroupName = "G4999".parse().unwrap();
+        assert!(members.has(&deepest, &"web1".parse().unwrap()) && members.count(&deepest) == 1);
+    }
+
+    #[test]
+    fn a_group_that_holds_itself_or_one_that_is_not_there_is_named() {
+        let cycle = load("[groups]\na = [\"@b\"]\nb = [\"x\", \"@c and y\"]\nc = [\"not @a\"]\n").unwrap_err();
+        assert_eq!(cycle, "the group `a` holds itself: a → b → c → a");
+        assert!(load("[groups]\na = [\"@a\"]\n").unwrap_err().contains("a → a"));
+        assert_eq!(load("[groups]\na = [\"@b\"]\n").unwrap_err(), "there is no group `b`");
+        assert!(load("[groups]\na = [\"x and\"]\n").unwrap_err().contains("the member `x and` of the group `a`"));
+        // Twice on two ways is no way round.
+        assert!(load("[groups]\na = [\"@b\", \"@c\"]\nb = [\"@d\"]\nc = [\"@d\"]\nd = [\"x\"]\n").is_ok());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_not_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config/groups.toml");
+        let add = |group: &str, member: &str| {
+            let (group, member) = (group.parse().unwrap(), member.parse().unwrap());
+            Groups::update(&path, |groups| {
+                groups.add(group, vec![member]);
+                Ok(())
+            })
+        };
+        add("web", "web{1..3}").unwrap();
+        add("all", "@web").unwrap();
+        assert!(matches!(add("web", "@all"), Err(GroupError::Cycle { .. })));
+        let web: GroupName = "web".parse().unwrap();
+        assert!(matches!(Groups::update(&path, |groups| groups.remove(&web, &[])), Err(GroupError::Unknown { .. })));
+        let groups = Groups::load(&path).unwrap();
+        assert_eq!(groups.members(&web).unwrap(), ["web{1..3}".parse().unwrap()]);
+        let missing = Groups::update(&path, |groups| groups.remove(&web, &["x".parse().unwrap()])).unwrap();
+        assert_eq!(missing.len(), 1);
+    }
+}
