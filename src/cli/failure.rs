@@ -64,7 +64,7 @@ impl Failure {
         let _ = self.write(&mut text);
         let text = String::from_utf8_lossy(&text);
         // A minion's words may be among them.
-        text.lines().map(|line| format!("{}\n", visible(line))).collect()
+        text.lines().flat_map(|line| [visible(line), "\n".to_owned()]).collect()
     }
 
     /// The same as one JSON object.

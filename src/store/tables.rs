@@ -15,6 +15,9 @@ const IN_FILE: u8 = 1;
 /// Rows in the order of their keys.
 pub type Rows<K, V> = Vec<(K, V)>;
 
+/// The rows of a table that can be read, and the others.
+pub type Readable<T> = (Rows<<T as Table>::Key, <T as Table>::Value>, Vec<Unreadable>);
+
 /// A row that cannot be read.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
@@ -70,7 +73,7 @@ impl<'a> Tables<'a> {
     }
 
     /// All rows of a table that can be read, in the order of their keys, and what is wrong with the others.
-    pub fn readable<T: Table>(&self) -> Result<(Rows<T::Key, T::Value>, Vec<Unreadable>), Error> {
+    pub fn readable<T: Table>(&self) -> Result<Readable<T>, Error> {
         let start = prefix::<T>();
         let (mut good, mut bad) = (Rows::new(), Vec::new());
         for (key, row) in self.raw_rows(&start)? {
