@@ -52,9 +52,9 @@ pub struct AuditRecord<'a> {
     pub args: Option<&'a str>,
     /// What came of it.
     pub outcome: AuditOutcome,
-    /// The reason, if it did not go well, cut at 1,000 characters.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "reason")]
-    pub error: Option<&'a str>,
+    /// The reason, if it did not go well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Reason<'a>>,
     /// How long it took so far.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
@@ -116,14 +116,16 @@ fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::
     serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e3)
 }
 
-const REASON: usize = 1000;
+/// Why a call did not go well, written down as its first 1,000 characters.
+#[derive(Debug, Clone, Copy)]
+pub struct Reason<'a>(pub &'a str);
 
-#[expect(clippy::ref_option, reason = "serde's signature")]
-fn reason<S: Serializer>(error: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
-    let error = error.unwrap_or_default();
-    match error.char_indices().nth(REASON) {
-        None => serializer.serialize_str(error),
-        Some((end, _)) => serializer.serialize_str(&format!("{}…", &error[..end])),
+impl Serialize for Reason<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.char_indices().nth(1000) {
+            None => serializer.serialize_str(self.0),
+            Some((end, _)) => serializer.serialize_str(&format!("{}…", &self.0[..end])),
+        }
     }
 }
 
@@ -279,7 +281,7 @@ mod tests {
     fn a_reason_stays_short_whatever_a_module_says() {
         let serial = "1f".parse().unwrap();
         let long = "\u{e9}".repeat(100_000);
-        let line = serde_json::to_string(&AuditRecord { error: Some(&long), ..record(&serial) }).unwrap();
+        let line = serde_json::to_string(&AuditRecord { error: Some(Reason(&long)), ..record(&serial) }).unwrap();
         assert!(line.contains("é…\"") && line.len() < 3000, "{}", line.len());
     }
 

@@ -10,7 +10,7 @@ mod minisign;
 mod policy;
 mod signers;
 
-pub use audit::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, summary};
+pub use audit::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, summary};
 pub use grants::{CommandGrant, Grant, Grants, InvalidGrant, PathGrant};
 pub use minisign::{InvalidKey, InvalidSignature, KeyId, PublicKey, SIGNATURE_SUFFIX, Signature};
 pub use policy::{Denied, Policy};

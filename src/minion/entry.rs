@@ -9,7 +9,7 @@ use super::{
     view::Stamp,
 };
 use crate::{
-    access::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, summary},
+    access::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, summary},
     ids::{HostName, MethodName, MinionJobId},
     plugin::{Budget, Denial},
     wire::Call,
@@ -76,7 +76,7 @@ impl<'a> Entry<'a> {
             method: self.call.as_ref().map(|(method, _)| method.as_str()),
             args: self.call.as_ref().map(|(_, args)| args.as_str()),
             outcome,
-            error,
+            error: error.map(Reason),
             duration,
             call: about.call.as_ref(),
             job: about.job.as_ref(),

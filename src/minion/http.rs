@@ -86,17 +86,17 @@ impl<B: Backend> Service<B> {
         }
         let busy = || (StatusCode::SERVICE_UNAVAILABLE, "the minion holds as many requests as it can".to_owned());
         let time = self.bounds.body_time;
-        let held = self.intake.before(body.size_hint().exact());
-        let Ok(held) = tokio::time::timeout(time, held).await else {
+        let room = self.intake.before(body.size_hint().exact());
+        let Ok(room) = tokio::time::timeout(time, room).await else {
             self.swallow(&head, body).await;
             return Err(busy());
         };
         let body = tokio::time::timeout(time, self.read(body))
             .await
             .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the request did not arrive in time".to_owned()))??;
-        let held = tokio::time::timeout(time, self.intake.after(held, body.len())).await.map_err(|_| busy())?;
+        let room = tokio::time::timeout(time, self.intake.after(room, body.len())).await.map_err(|_| busy())?;
         let extras = Extras::read(&head.headers);
-        Ok(Arc::clone(&self.dispatcher).answer(Arc::clone(&self.caller), extras, &body, held).await)
+        Ok(Arc::clone(&self.dispatcher).answer(Arc::clone(&self.caller), extras, &body, room).await)
     }
 
     async fn read(&self, mut body: Incoming) -> Result<Vec<u8>, (StatusCode, String)> {

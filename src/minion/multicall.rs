@@ -109,7 +109,9 @@ mod tests {
         let numerous = vec![(many(), false), (many(), true), (1.into(), false)];
         for results in [deep(MAX_DEPTH - 2), deep(MAX_DEPTH - 1), long, numerous] {
             let mut answers = Answers::for_calls(MOST);
-            results.iter().for_each(|(result, _)| answers.push(Answer::Value(result.clone())));
+            for (result, _) in &results {
+                answers.push(Answer::Value(result.clone()));
+            }
             assert_eq!(answers.list.len(), results.len());
             for (one, (result, refused)) in answers.list.iter().zip(results) {
                 let Value::Array(one) = one else { panic!("{:?}", one.kind()) };

@@ -52,9 +52,15 @@ impl Size {
             Value::DateTime(_) => size.bytes += Self::DATE,
             Value::String(text) => size.bytes += Self::of_text(text),
             Value::Bytes(bytes) => size.bytes += Self::of_bytes(bytes.len()),
-            Value::Array(items) => items.iter().for_each(|item| size.put(0, item)),
+            Value::Array(items) => {
+                for item in items {
+                    size.put(0, item);
+                }
+            }
             Value::Struct(members) => {
-                members.iter().for_each(|(key, member)| size.put(Self::of_text(key) + Self::TAGS, member));
+                for (key, member) in members {
+                    size.put(Self::of_text(key) + Self::TAGS, member);
+                }
             }
         }
         size
