@@ -13,7 +13,7 @@
 
 use std::{
     collections::VecDeque,
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -23,15 +23,10 @@ use super::{
     worker::{self, Task},
 };
 use crate::{
+    ids::MinionJobId,
     plugin::{Engine, Plugin},
     sys::seqpacket::SeqPacket,
-    sys::{
-        clock::BootId,
-        descriptor,
-        fork::{Forked, double_fork, exit_now},
-        pidfd::PidFd,
-        process, title,
-    },
+    sys::{clock::BootId, descriptor, double_fork::DoubleFork, pidfd::PidFd, process, title},
 };
 
 /// The word that makes a program this process: `func __fork-server`.
@@ -62,44 +57,47 @@ pub fn fork_server_main() -> ExitCode {
 /// Answers requests until the daemon is gone.
 fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()> {
     let mut loaded = Loaded(VecDeque::new());
+    let mut forks = DoubleFork::new()?;
     let mut socket = Some(socket);
     while let Some(daemon) = &socket {
         let Some(packet) = daemon.receive()? else { break };
         // A request that cannot be read loses its descriptors, which tells the daemon.
-        let Ok(Arrived { request, journal, completion }) = Request::read(packet) else { continue };
-        // Nor is there anything to say about a journal that cannot be read or is not to be begun.
-        let Ok(Some(mut task)) = Task::take(journal, boot) else { continue };
-        let refuse = |task: &Task, refusal| {
-            let reply = Reply { id: request.id.clone(), worker: Err(refusal) };
-            let _ = reply.send(daemon, &[task.as_fd(), completion.as_fd()]);
+        let Ok(Arrived { request: Request { id, compiled }, journal, completion }) = Request::read(packet) else {
+            continue;
         };
+        // Nor is there anything to say about a journal that cannot be read or is not to be begun.
+        let Ok(Some(task)) = Task::take(journal, boot) else { continue };
         let load = |path: &Path| Plugin::load_compiled(engine, path).map_err(|error| error.chain());
-        let plugin = match loaded.get(&request.compiled, load) {
+        let plugin = match loaded.get(&compiled, load) {
             Ok(plugin) => plugin,
             Err(why) => {
-                refuse(&task, Refusal::NotLoaded(why));
+                refuse(daemon, id, Refusal::NotLoaded(why), &task, &completion);
                 continue;
             }
         };
-        match double_fork() {
-            Ok(Forked::Caller) => {}
-            Ok(Forked::Grandchild) => {
+        // What the worker takes out of these is its own copy.
+        let (mut task, mut completion) = (Some(task), Some(completion));
+        let made = forks.run(|| {
+            if let Some(daemon) = socket.take() {
                 let pidfd = PidFd::of_self().ok();
-                let reply = Reply { id: request.id, worker: Ok(std::process::id()) };
-                let pidfd_or_none: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
-                let _ = reply.send(daemon, &pidfd_or_none);
-                drop((pidfd, socket.take()));
-                let recorded = worker::work(engine, plugin, task, boot);
-                drop(completion);
-                exit_now(i32::from(recorded.is_err()));
+                let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
+                let _ = Reply { id: id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
             }
-            Err(error) => {
-                task.take_back();
-                refuse(&task, Refusal::NoProcess(error.to_string()));
-            }
+            let recorded = task.take().map_or(Ok(()), |task| worker::work(engine, plugin, task, boot));
+            drop(completion.take());
+            i32::from(recorded.is_err())
+        });
+        if let (Err(error), Some(daemon), Some(mut task), Some(completion)) = (made, &socket, task, completion) {
+            task.take_back();
+            refuse(daemon, id, Refusal::NoProcess(error.to_string()), &task, &completion);
         }
     }
     Ok(())
+}
+
+/// Says why there is no worker, and gives the job back.
+fn refuse(daemon: &SeqPacket, id: MinionJobId, refusal: Refusal, task: &Task, completion: &OwnedFd) {
+    let _ = Reply { id, worker: Err(refusal) }.send(daemon, &[task.as_fd(), completion.as_fd()]);
 }
 
 /// What was loaded last, the most recently used first. A compiled file never changes, so its path says all.

@@ -11,6 +11,7 @@ pub mod compiled;
 pub mod contain;
 pub mod descriptor;
 pub mod detach;
+pub mod double_fork;
 pub mod durable;
 pub mod fork;
 pub mod lock;
