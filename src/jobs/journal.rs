@@ -11,7 +11,8 @@
 //! each other's.
 //!
 //! **Space**: blocks for a small final record are always reserved ahead of the end, so a full disk can
-//! take log lines and large results from a job, but not the record of what became of it.
+//! take log lines and large results from a job, but not the record of what became of it. They are found again by
+//! the next writer, and what is left of them in the end is given back if it is much.
 
 use std::{
     fs::{self, File},
@@ -42,9 +43,11 @@ use crate::{
 };
 
 /// Kept free ahead of the end: room for an end that says why there is no result.
-const RESERVE: u64 = 8 << 10;
+const RESERVE: u64 = 4 << 10;
 /// Taken at a time, so that not every log line asks for blocks.
 const RESERVE_STEP: u64 = 64 << 10;
+/// So little is not given back at the end, because that costs a job more than it is worth.
+const KEPT: u64 = 16 << 10;
 
 /// The writer of one job's file. Dropping it frees the lock, unless the descriptor was handed on.
 #[derive(Debug)]
@@ -129,7 +132,9 @@ impl Journal {
         if history.whole > 0 && history.whole < bytes.len() as u64 {
             file.set_len(history.whole)?;
         }
-        Ok((Self { file, end: history.whole, reserved: Some(history.whole) }, history))
+        // What the last writer reserved is still there.
+        let reserved = space::held(&file)?.max(history.whole);
+        Ok((Self { file, end: history.whole, reserved: Some(reserved) }, history))
     }
 
     /// Takes back what was written behind the first `length` bytes and nobody has relied on.
@@ -174,7 +179,9 @@ impl Journal {
         }
         self.sync()?;
         // Only tidiness: blocks that stay reserved are given back when the job is purged.
-        let _ = space::release_beyond_end(&self.file);
+        if self.reserved.is_none_or(|reserved| reserved > self.end + KEPT) {
+            let _ = space::release_beyond_end(&self.file);
+        }
         self.reserved = None;
         Ok(())
     }
@@ -367,7 +374,24 @@ mod tests {
             assert!(journal.reserved.unwrap() >= journal.length() + RESERVE);
         }
         journal.finish(samples::moment(0), End::Cancelled).unwrap();
+        assert!(space::held(&journal.file).unwrap() <= journal.length() + KEPT);
         assert_eq!(read(&path).unwrap().log.len(), 200);
+    }
+
+    #[test]
+    fn the_next_writer_knows_what_the_last_one_reserved() {
+        let folder = tempfile::tempdir().unwrap();
+        let call = samples::call();
+        let path = folder.path().join(call.id.as_str());
+        let born = samples::born(folder.path(), call);
+        let Some(reserved) = born.reserved else { return };
+        drop(born);
+        let (mut journal, _) = Journal::seize(&path, NO_PATIENCE).unwrap().unwrap();
+        let held = journal.reserved.unwrap();
+        assert!(held >= reserved);
+        journal.append(&samples::started()).unwrap();
+        journal.finish(samples::moment(0), End::Finished(Value::Nil)).unwrap();
+        assert_eq!(space::held(&journal.file).unwrap(), held, "nothing was reserved or released for so little");
     }
 
     #[test]

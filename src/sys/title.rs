@@ -4,9 +4,20 @@
 //! be no longer than they were; whoever starts a process that will want a title gives it an argument of
 //! [`TITLE_MAX`] characters to grow into.
 
-use std::{ffi::CString, fs, io, sync::atomic::AtomicU8, sync::atomic::Ordering};
+use std::{
+    ffi::CString,
+    fs, io,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use nix::sys::prctl;
+
+/// Where the arguments are. Forked copies have them at the same place, and need not ask again.
+static AREA: LazyLock<Option<(usize, usize)>> =
+    LazyLock::new(|| argument_area(&fs::read_to_string("/proc/self/stat").ok()?));
 
 /// The title's length that callers plan for.
 pub const TITLE_MAX: usize = 80;
@@ -20,9 +31,8 @@ pub fn set(title: &str) -> io::Result<()> {
     let clean: Vec<u8> = title.bytes().map(|byte| if byte == 0 { b'?' } else { byte }).collect();
     let short = CString::new(&clean[..clean.len().min(15)])?;
     prctl::set_name(&short)?;
-    let stat = fs::read_to_string("/proc/self/stat")?;
     let missing = || io::Error::new(io::ErrorKind::InvalidData, "the kernel does not say where the arguments are");
-    let (begin, end) = argument_area(&stat).ok_or_else(missing)?;
+    let (begin, end) = AREA.ok_or_else(missing)?;
     let room = end - begin;
     for offset in 0..room {
         // The last byte stays zero, or the kernel would go on reading into the environment.
