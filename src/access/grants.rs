@@ -14,10 +14,19 @@
 //! The table is named after the module, by its short name or in full (`[grants."acme:disk/disk"]`).
 //! Paths are absolute and may be globs: `*` stays inside one folder, `**` does not, and `/srv/**`
 //! covers `/srv` itself. A program is an absolute path, or a bare name that is looked up on a fixed
-//! search path (never on that of a caller or of the daemon).
+//! search path (never on that of a caller or of the daemon). As `{ program = "systemctl", args =
+//! ["status", "*"] }` it may be given only such arguments: see [`Arguments`].
 //!
 //! A program that changes nothing may be granted as `{ program = "df", read-only = true }`: then a check of
 //! a call (see `plugin`) runs it, where it only notes others.
+//!
+//! With `signer = "ops"` or `digest = "sha256:…"` a table holds only for modules that this signer signed,
+//! or for this very file.
+
+mod arguments;
+mod missing;
+mod names;
+mod network;
 
 use std::{
     collections::BTreeMap,
@@ -28,27 +37,59 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::ModuleName;
+use super::signers::{Provenance, SignerName};
+use crate::ids::{Digest, ModuleName};
+
+pub use arguments::Arguments;
+pub use names::{ServiceGrant, VariableGrant};
+pub use network::NetworkGrant;
 
 /// The grants of every module, as the minion's configuration lists them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Grants(BTreeMap<ModuleName, Grant>);
+pub struct Grants(BTreeMap<ModuleName, Bound>);
+
+/// Which module a call is to, of which file and by whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Bearer<'a> {
+    /// The module's short name.
+    pub short: &'a ModuleName,
+    /// Its full name.
+    pub full: &'a ModuleName,
+    /// The digest of its file, where that is known.
+    pub digest: Option<Digest>,
+    /// Who signed it.
+    pub provenance: &'a Provenance,
+}
 
 impl Grants {
-    /// What a module may do: the table under its short name together with the one under its full
-    /// name.
+    /// What a module may do of whose file nothing is known: no table holds that is bound to a signer or to
+    /// a file.
     pub fn for_module(&self, short: &ModuleName, full: &ModuleName) -> Grant {
-        let mut grant = self.0.get(short).cloned().unwrap_or_default();
-        if short != full
-            && let Some(more) = self.0.get(full)
-        {
-            grant.extend(more.clone());
+        self.for_bearer(Bearer { short, full, digest: None, provenance: &Provenance::Unsigned })
+    }
+
+    /// What a module may do: the table under its short name together with the one under its full
+    /// name, as far as they hold for it.
+    pub fn for_bearer(&self, bearer: Bearer<'_>) -> Grant {
+        let mut grant = Grant::default();
+        for bound in self.tables(bearer).filter(|bound| bound.holds_for(bearer)) {
+            grant.extend(bound.grant());
         }
         grant
     }
 
-    /// Adds to what a module may do.
+    /// Why tables with the module's name do not hold for it.
+    pub fn withheld(&self, bearer: Bearer<'_>) -> Vec<String> {
+        self.tables(bearer).filter_map(|bound| bound.unmet(bearer)).collect()
+    }
+
+    fn tables(&self, bearer: Bearer<'_>) -> impl Iterator<Item = &Bound> {
+        let full = Some(bearer.full).filter(|full| *full != bearer.short);
+        [Some(bearer.short), full].into_iter().flatten().filter_map(|name| self.0.get(name))
+    }
+
+    /// Adds to what a module may do, whoever signed it.
     pub fn grant(&mut self, module: ModuleName, more: Grant) {
         self.0.entry(module).or_default().extend(more);
     }
@@ -56,6 +97,76 @@ impl Grants {
     /// The modules that have a table.
     pub fn modules(&self) -> impl Iterator<Item = &ModuleName> {
         self.0.keys()
+    }
+
+    /// The signers that tables are bound to, each with the table's name.
+    pub fn signers(&self) -> impl Iterator<Item = (&ModuleName, &SignerName)> {
+        self.0.iter().filter_map(|(module, bound)| Some((module, bound.signer.as_ref()?)))
+    }
+}
+
+/// A module's table: grants, and for whom they hold.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Bound {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<SignerName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<BoundDigest>,
+    run: Vec<CommandGrant>,
+    read: Vec<PathGrant>,
+    write: Vec<PathGrant>,
+    env: Vec<VariableGrant>,
+    services: Vec<ServiceGrant>,
+    network: Vec<NetworkGrant>,
+}
+
+impl Bound {
+    fn holds_for(&self, bearer: Bearer<'_>) -> bool {
+        self.unmet(bearer).is_none()
+    }
+
+    /// What the module would have to be and is not.
+    fn unmet(&self, bearer: Bearer<'_>) -> Option<String> {
+        if let Some(signer) = self.signer.as_ref().filter(|signer| bearer.provenance.name() != Some(*signer)) {
+            return Some(format!("its grants hold only if `{signer}` signed it, and that is {}", bearer.provenance));
+        }
+        let digest = self.digest.as_ref().filter(|digest| Some(digest.0) != bearer.digest)?;
+        let is = bearer.digest.map_or("not known".to_owned(), |digest| digest.short());
+        Some(format!("its grants hold only for the file {}, and it is {is}", digest.0.short()))
+    }
+
+    fn grant(&self) -> Grant {
+        let Self { run, read, write, env, services, network, .. } = self.clone();
+        Grant { run, read, write, env, services, network }
+    }
+
+    fn extend(&mut self, more: Grant) {
+        let mut grant = self.grant();
+        grant.extend(more);
+        let Grant { run, read, write, env, services, network } = grant;
+        let (signer, digest) = (self.signer.take(), self.digest.take());
+        *self = Self { signer, digest, run, read, write, env, services, network };
+    }
+}
+
+/// `sha256:` and 64 digits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct BoundDigest(Digest);
+
+impl TryFrom<String> for BoundDigest {
+    type Error = InvalidGrant;
+
+    fn try_from(text: String) -> Result<Self, InvalidGrant> {
+        let digest = text.strip_prefix("sha256:").and_then(|digits| digits.parse().ok());
+        digest.map(Self).ok_or_else(|| InvalidGrant::new(&text, "a digest is `sha256:` and 64 hexadecimal digits"))
+    }
+}
+
+impl From<BoundDigest> for String {
+    fn from(digest: BoundDigest) -> Self {
+        format!("sha256:{}", digest.0)
     }
 }
 
@@ -69,6 +180,15 @@ pub struct Grant {
     pub read: Vec<PathGrant>,
     /// Files and folders it may create, change or remove. Writing does not include reading.
     pub write: Vec<PathGrant>,
+    /// Variables that it may set for programs that it runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<VariableGrant>,
+    /// Services that it may look at and change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceGrant>,
+    /// Where on the network it may connect to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<NetworkGrant>,
 }
 
 impl Grant {
@@ -88,9 +208,27 @@ impl Grant {
         self.run.iter().any(|grant| grant.covers(location, on_path, &resolve))
     }
 
-    /// Whether a grant that covers the program says that it only reads.
-    pub fn only_reads(&self, location: &Path, on_path: bool, resolve: impl Fn(&Path) -> Option<PathBuf>) -> bool {
-        self.run.iter().any(|grant| grant.read_only && grant.covers(location, on_path, &resolve))
+    /// Whether a grant that covers the program and these arguments says that it only reads.
+    pub fn only_reads(
+        &self,
+        location: &Path,
+        on_path: bool,
+        arguments: &[String],
+        resolve: impl Fn(&Path) -> Option<PathBuf>,
+    ) -> bool {
+        let reads = |grant: &CommandGrant| grant.read_only && grant.takes(arguments);
+        self.run.iter().any(|grant| reads(grant) && grant.covers(location, on_path, &resolve))
+    }
+
+    /// Whether it may be given these arguments; see [`Arguments`].
+    pub fn may_run_with(
+        &self,
+        location: &Path,
+        on_path: bool,
+        arguments: &[String],
+        resolve: impl Fn(&Path) -> Option<PathBuf>,
+    ) -> bool {
+        self.run.iter().any(|grant| grant.takes(arguments) && grant.covers(location, on_path, &resolve))
     }
 
     /// Whether any program of this name, wherever it is, might be run: false means that no look at the
@@ -99,10 +237,14 @@ impl Grant {
         self.run.iter().any(|grant| grant.might_cover(name))
     }
 
-    fn extend(&mut self, more: Self) {
+    /// Adds more.
+    pub fn extend(&mut self, more: Self) {
         self.run.extend(more.run);
         self.read.extend(more.read);
         self.write.extend(more.write);
+        self.env.extend(more.env);
+        self.services.extend(more.services);
+        self.network.extend(more.network);
     }
 }
 
@@ -192,6 +334,8 @@ impl PartialEq for PathGrant {
 pub struct CommandGrant {
     text: String,
     glob: Option<GlobMatcher>,
+    /// Nothing where any arguments will do.
+    args: Option<Arguments>,
     /// Whether the operator says that it changes nothing.
     read_only: bool,
 }
@@ -208,6 +352,8 @@ enum WrittenCommand {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct CommandTable {
     program: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    args: Option<Vec<String>>,
     #[serde(default)]
     read_only: bool,
 }
@@ -234,6 +380,24 @@ impl CommandGrant {
         let real = resolve(&fixed.join("x")).and_then(|inside| Some(inside.parent()?.to_owned()));
         real.and_then(|real| location.strip_prefix(real).ok().map(|rest| fixed.join(rest)))
             .is_some_and(|written| self.matches(&written))
+    }
+
+    /// The grant as a value in TOML.
+    pub fn to_toml(&self) -> String {
+        let program = toml::Value::from(self.text.as_str());
+        match self.args.clone().map(Vec::from) {
+            None if !self.read_only => program.to_string(),
+            args => {
+                let args = args.map(|args| format!(", args = {}", toml::Value::from(args))).unwrap_or_default();
+                let reads = if self.read_only { ", read-only = true" } else { "" };
+                format!("{{ program = {program}{args}{reads} }}")
+            }
+        }
+    }
+
+    /// Whether the program may be given these arguments.
+    fn takes(&self, arguments: &[String]) -> bool {
+        self.args.as_ref().is_none_or(|granted| granted.cover(arguments))
     }
 
     /// Whether this grant covers a program of this name anywhere. A pattern of paths may.
@@ -274,7 +438,7 @@ impl TryFrom<String> for CommandGrant {
             return Err(InvalidGrant::new(&text, "`..` has no place in a grant"));
         }
         let glob = compile(&text)?;
-        Ok(Self { text, glob, read_only: false })
+        Ok(Self { text, glob, args: None, read_only: false })
     }
 }
 
@@ -284,21 +448,27 @@ impl TryFrom<WrittenCommand> for CommandGrant {
     fn try_from(written: WrittenCommand) -> Result<Self, InvalidGrant> {
         match written {
             WrittenCommand::Plain(text) => text.try_into(),
-            WrittenCommand::Table(CommandTable { program, read_only }) => Ok(Self { read_only, ..program.try_into()? }),
+            WrittenCommand::Table(CommandTable { program, args, read_only }) => {
+                Ok(Self { args: args.map(Arguments::try_from).transpose()?, read_only, ..program.try_into()? })
+            }
         }
     }
 }
 
 impl From<CommandGrant> for WrittenCommand {
     fn from(grant: CommandGrant) -> Self {
-        let CommandGrant { text: program, read_only, .. } = grant;
-        if read_only { Self::Table(CommandTable { program, read_only }) } else { Self::Plain(program) }
+        let CommandGrant { text: program, args, read_only, .. } = grant;
+        if args.is_some() || read_only {
+            Self::Table(CommandTable { program, args: args.map(Vec::from), read_only })
+        } else {
+            Self::Plain(program)
+        }
     }
 }
 
 impl PartialEq for CommandGrant {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text && self.read_only == other.read_only
+        self.text == other.text && self.args == other.args && self.read_only == other.read_only
     }
 }
 
@@ -326,6 +496,10 @@ fn compile(text: &str) -> Result<Option<GlobMatcher>, InvalidGrant> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(grants: &Grants, short: &str, full: &str) -> Grant {
+        grants.for_module(&short.parse().unwrap(), &full.parse().unwrap())
+    }
 
     fn grants(text: &str) -> Grants {
         #[derive(Deserialize)]
@@ -358,16 +532,15 @@ mod tests {
 
     #[test]
     fn nothing_is_granted_by_default() {
-        let grant = grants("[grants.disk]\nread = [\"/etc/**\"]")
-            .for_module(&"process".parse().unwrap(), &"func:process/process".parse().unwrap());
+        let grant = of(&grants("[grants.disk]\nread = [\"/etc/**\"]"), "process", "func:process/process");
         assert_eq!(grant, Grant::default());
         assert!(!grant.may_read(Path::new("/etc/passwd"), as_is));
     }
 
     #[test]
     fn short_and_full_names_add_up() {
-        let grant = grants("[grants.disk]\nread = [\"/a\"]\n[grants.\"acme:disk/disk\"]\nread = [\"/b\"]")
-            .for_module(&"disk".parse().unwrap(), &"acme:disk/disk".parse().unwrap());
+        let both = grants("[grants.disk]\nread = [\"/a\"]\n[grants.\"acme:disk/disk\"]\nread = [\"/b\"]");
+        let grant = of(&both, "disk", "acme:disk/disk");
         assert!(grant.may_read(Path::new("/a"), as_is) && grant.may_read(Path::new("/b"), as_is));
         assert!(!grant.may_write(Path::new("/a"), as_is));
     }
@@ -389,7 +562,7 @@ mod tests {
         for text in ["", "bin/df", "/bin/../df", "./df"] {
             assert!(CommandGrant::try_from(text.to_owned()).is_err(), "{text:?}");
         }
-        let unknown = toml::from_str::<BTreeMap<String, Grant>>("[disk]\nruns = [\"df\"]");
+        let unknown = toml::from_str::<BTreeMap<String, Bound>>("[disk]\nruns = [\"df\"]");
         assert!(unknown.unwrap_err().to_string().contains("runs"));
     }
 
@@ -418,14 +591,83 @@ mod tests {
 
     #[test]
     fn grants_travel_as_they_are_written() {
-        let grant = grants("[grants.a]\nrun = [\"df\", { program = \"/opt/*\", read-only = true }]")
-            .for_module(&"a".parse().unwrap(), &"x:a/a".parse().unwrap());
+        let text = "[grants.a]\nrun = [\"df\", { program = \"/opt/*\", read-only = true }]";
+        let grant = of(&grants(text), "a", "x:a/a");
         let text = serde_json::to_string(&grant).unwrap();
         assert_eq!(text, r#"{"run":["df",{"program":"/opt/*","read-only":true}],"read":[],"write":[]}"#);
         assert_eq!(serde_json::from_str::<Grant>(&text).unwrap(), grant);
-        assert!(grant.only_reads(Path::new("/opt/x"), false, as_is));
-        assert!(!grant.only_reads(Path::new("/usr/bin/df"), true, as_is));
+        assert!(grant.only_reads(Path::new("/opt/x"), false, &[], as_is));
+        assert!(!grant.only_reads(Path::new("/usr/bin/df"), true, &[], as_is));
         let wrong = toml::from_str::<Grant>("run = [{ program = \"df\", readonly = true }]").unwrap_err();
         assert!(wrong.to_string().contains("a table with its name"), "{wrong}");
+        let narrow =
+            of(&grants("[grants.a]\nrun = [\"df\", { program = \"df\", args = [], read-only = true }]"), "a", "x:a/a");
+        let reads = |arguments: &[String]| narrow.only_reads(Path::new("/usr/bin/df"), true, arguments, as_is);
+        assert!(reads(&[]) && !reads(&["--sync".to_owned()]), "with these arguments only");
+    }
+
+    #[test]
+    fn grants_come_back_as_they_were_written() {
+        let text = r#"[grants.a]
+            run = ["df", "/opt/*", { program = "systemctl", args = ["status", "*"] }]
+            env = ["LC_ALL"]
+            services = ["app@*"]
+            network = ["10.0.0.0/8:443"]"#;
+        let grant = of(&grants(text), "a", "x:a/a");
+        let json = serde_json::to_string(&grant).unwrap();
+        assert_eq!(serde_json::from_str::<Grant>(&json).unwrap(), grant);
+        assert!(json.contains(r#"{"program":"systemctl","args":["status","*"],"read-only":false}"#), "{json}");
+    }
+
+    #[test]
+    fn arguments_are_part_of_what_is_granted() {
+        let grant = of(
+            &grants(
+                r#"[grants.a]
+            run = [{ program = "systemctl", args = ["status", "*"] }]"#,
+            ),
+            "a",
+            "x:a/a",
+        );
+        let may = |arguments: &[&str]| {
+            let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+            grant.may_run_with(Path::new("/usr/bin/systemctl"), true, &arguments, as_is)
+        };
+        assert!(may(&["status", "nginx"]) && !may(&["stop", "nginx"]) && !may(&["status", "--root=/x"]));
+        assert!(grant.may_run(Path::new("/usr/bin/systemctl"), true, as_is));
+        for text in
+            ["{ program = \"df\", argv = [] }", "{ args = [] }", "{ program = \"df\", args = [\"**\", \"x\"] }", "1"]
+        {
+            let text = format!("[disk]\nrun = [{text}]");
+            assert!(toml::from_str::<BTreeMap<String, Bound>>(&text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_table_may_hold_for_one_signer_or_one_file_only() {
+        let digest = Digest::of(b"this");
+        let text = format!(
+            "[grants.a]\nsigner = \"ops\"\nread = [\"/a\"]\n[grants.b]\ndigest = \"sha256:{digest}\"\nread = [\"/b\"]"
+        );
+        let grants = grants(&text);
+        let key = "RWShUuMOxxGeyOIF3wnegTvOTS3mVslyp+6Rzde0yG9skoVXswgJr6tB".parse().unwrap();
+        let by =
+            |name: Option<&str>| Provenance::Signed { key, name: name.map(|name| name.to_owned().try_into().unwrap()) };
+        let full: ModuleName = "x:y/z".parse().unwrap();
+        let reads = |short: &str, digest, provenance: &Provenance| {
+            let short = short.parse().unwrap();
+            let bearer = Bearer { short: &short, full: &full, digest: Some(digest), provenance };
+            assert_eq!(grants.withheld(bearer).is_empty(), !grants.for_bearer(bearer).read.is_empty());
+            grants.for_bearer(bearer).read.len()
+        };
+        assert_eq!(reads("a", digest, &by(Some("ops"))), 1);
+        for provenance in [by(Some("dev")), by(None), Provenance::Unsigned] {
+            assert_eq!(reads("a", digest, &provenance), 0);
+            assert_eq!(reads("b", digest, &provenance), 1);
+            assert_eq!(reads("b", Digest::of(b"other"), &provenance), 0);
+        }
+        for text in ["digest = \"abc\"", "signer = \"a b\"", "signers = []", "env = [\"A=B\"]", "network = [\"x\"]"] {
+            assert!(toml::from_str::<Bound>(text).is_err(), "{text}");
+        }
     }
 }

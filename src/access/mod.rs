@@ -11,7 +11,9 @@ mod policy;
 mod signers;
 
 pub use audit::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, summary};
-pub use grants::{CommandGrant, Grant, Grants, InvalidGrant, PathGrant};
+pub use grants::{
+    Arguments, Bearer, CommandGrant, Grant, Grants, InvalidGrant, NetworkGrant, PathGrant, ServiceGrant, VariableGrant,
+};
 pub use minisign::{InvalidKey, InvalidSignature, KeyId, PublicKey, SIGNATURE_SUFFIX, Signature};
 pub use policy::{Denied, Policy};
 pub use signers::{InvalidSignerName, Provenance, SignerName, Signers, Untrusted};

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use super::context::Context;
 use super::failure::Failure;
 use super::report::Report;
-use super::{ca, call, demo, doc, group, hosts, job, minion, module, ping, sim, usage};
+use super::{ca, call, demo, doc, group, hosts, job, minion, module, modules, ping, sim, usage};
 use crate::config::Home;
 use crate::jobs;
 
@@ -59,6 +59,7 @@ enum Command {
     Ca(ca::Ca),
     #[command(subcommand)]
     Module(module::Module),
+    Modules(modules::Modules),
     Minion(minion::Minion),
     Sim(sim::Sim),
     Demo(demo::Demo),
@@ -75,6 +76,7 @@ impl Command {
             Self::Doc(command) => command.run(context),
             Self::Ca(command) => command.run(context),
             Self::Module(command) => command.run(context),
+            Self::Modules(command) => command.run(context),
             Self::Minion(command) => command.run(context),
             Self::Sim(command) => command.run(context),
             Self::Demo(command) => command.run(context),

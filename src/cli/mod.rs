@@ -21,6 +21,7 @@ mod hosts;
 mod job;
 mod minion;
 mod module;
+mod modules;
 mod outcomes;
 mod ping;
 mod progress;

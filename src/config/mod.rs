@@ -4,10 +4,12 @@
 //! are what they share: where things lie ([`Home`]), how a file is read ([`load`]), and how people
 //! write periods and sizes.
 
+mod amend;
 mod home;
 mod load;
 mod quantity;
 
+pub use amend::{NotAmended, add_to_list, lines};
 pub use home::Home;
 pub use load::{Error, load, parse};
 pub use quantity::{ByteSize, InvalidQuantity, Period};

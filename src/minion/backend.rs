@@ -6,7 +6,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use super::view::{ModuleView, Stamp};
+use super::view::{ModuleState, ModuleView, Stamp};
 use crate::{
     ids::{MethodName, MinionJobId, ModuleName, OverlordJobId},
     plugin::{Budget, Mode},
@@ -83,6 +83,9 @@ pub(super) trait Backend: Send + Sync + 'static {
 
     /// Every module, by its short name.
     fn modules(&self) -> Vec<Arc<ModuleView>>;
+
+    /// What is served, and what waits.
+    fn states(&self) -> Vec<ModuleState>;
 
     /// One module, by its short or full name.
     fn module(&self, name: &ModuleName) -> Option<Arc<ModuleView>>;

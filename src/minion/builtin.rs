@@ -67,6 +67,12 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "A list of one list: the result's type and the arguments'.",
     ),
     builtin(
+        "system.modules",
+        &[],
+        "array",
+        "What is served and what waits: structs of module, version, digest, signer, file, state, why and asks. The state is serving, held, unsigned or failed.",
+    ),
+    builtin(
         "system.multicall",
         &[("calls", "array")],
         "array",

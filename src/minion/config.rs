@@ -47,6 +47,24 @@ pub struct MinionConfig {
     pub grants: Grants,
     /// What each module reads through `minion:host/config`.
     pub settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
+    /// Where all this was read.
+    #[serde(skip)]
+    pub source: Option<Source>,
+}
+
+/// The file of a configuration, to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    home: Home,
+}
+
+impl Source {
+    /// What it says now.
+    pub fn read(&self) -> Result<MinionConfig, config::Error> {
+        MinionConfig::load(&self.path, &self.home)
+    }
 }
 
 /// An address or a name of this machine and a port, `0.0.0.0:51234`.
@@ -314,7 +332,10 @@ impl Limits {
 impl MinionConfig {
     /// Reads `path`. Relative paths in it are taken from the home's state folder.
     pub fn load(path: &Path, home: &Home) -> Result<Self, config::Error> {
-        config::load::<Self>(path).map(|config| config.below(home.state()))
+        let mut config = config::load::<Self>(path)?.below(home.state());
+        config.source = Some(Source { path: path.to_owned(), home: home.clone() });
+        config.check_names(path)?;
+        Ok(config)
     }
 
     /// The same, or the defaults when there is no such file.
@@ -330,6 +351,27 @@ impl MinionConfig {
     /// Whose modules load.
     pub fn trust(&self) -> Signers {
         Signers::new(&self.signers, self.modules.trusted.iter().copied(), self.modules.unsigned)
+    }
+
+    /// Whether more than grants, settings and signers is different, which only a new start takes.
+    pub(super) fn differs_beyond_rules(&self, other: &Self) -> bool {
+        let mut same = other.clone();
+        same.grants = self.grants.clone();
+        same.settings = self.settings.clone();
+        same.signers = self.signers.clone();
+        same.modules = self.modules.clone();
+        same != *self
+    }
+
+    /// Refuses grants for a signer that nobody is.
+    fn check_names(&self, path: &Path) -> Result<(), config::Error> {
+        match self.grants.signers().find(|(_, signer)| !self.signers.contains_key(*signer)) {
+            None => Ok(()),
+            Some((module, signer)) => Err(config::Error::Invalid {
+                path: path.to_owned(),
+                message: format!("[grants.{module}] is for the signer `{signer}`, who is not in [signers]"),
+            }),
+        }
     }
 
     fn below(mut self, state: &Path) -> Self {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     backend::Backend,
     builtin::{BUILTINS, Builtin},
-    view::{MethodView, ModuleView},
+    view::{MethodView, ModuleState, ModuleView},
 };
 use crate::{
     ids::{MethodName, ModuleName},
@@ -57,6 +57,7 @@ pub(super) fn system(backend: &impl Backend, builtin: &Builtin, params: Vec<Valu
             let modules = backend.modules();
             Ok(match name {
                 "ping" => Value::Int(1),
+                "modules" => backend.states().iter().map(state).collect::<Vec<_>>().into(),
                 "inventory" => Value::structure(modules.iter().map(|module| (module.name.as_str(), names(module)))),
                 "list_modules" => modules.iter().map(|module| module.name.as_str()).collect::<Vec<_>>().into(),
                 _ => list_methods(&modules),
@@ -136,6 +137,21 @@ fn list_methods(modules: &[Arc<ModuleView>]) -> Value {
     let mut all: Vec<String> = own.chain(theirs).collect();
     all.sort();
     all.into()
+}
+
+fn state(state: &ModuleState) -> Value {
+    let module = state.module.as_ref().map(ModuleName::as_str).unwrap_or_default();
+    let digest = state.digest.map(|digest| digest.to_string()).unwrap_or_default();
+    Value::structure([
+        ("module", Value::from(module)),
+        ("version", state.version.as_str().into()),
+        ("digest", digest.as_str().into()),
+        ("signer", state.signer.as_str().into()),
+        ("file", state.file.as_str().into()),
+        ("state", state.state.into()),
+        ("why", state.why.as_str().into()),
+        ("asks", state.asks.clone().into()),
+    ])
 }
 
 fn names(module: &ModuleView) -> Value {

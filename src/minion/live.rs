@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     backend::{Answered, Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
     modules::{Modules, PluginMethod},
-    view::{ModuleView, Stamp},
+    view::{ModuleState, ModuleView, Stamp},
 };
 use crate::{
     ids::{MethodName, MinionJobId, ModuleName},
@@ -24,6 +24,10 @@ impl Backend for Live {
 
     fn modules(&self) -> Vec<Arc<ModuleView>> {
         self.modules.views()
+    }
+
+    fn states(&self) -> Vec<ModuleState> {
+        self.modules.states()
     }
 
     fn module(&self, name: &ModuleName) -> Option<Arc<ModuleView>> {

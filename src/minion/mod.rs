@@ -32,6 +32,7 @@ mod multicall;
 #[cfg(test)]
 mod promises;
 mod revocations;
+mod rules;
 mod run;
 mod server;
 pub mod sim;

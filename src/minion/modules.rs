@@ -6,11 +6,12 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use super::{
     backend::{Answered, CallOrder},
     builtin::RESERVED_MODULES,
+    rules::RulesInForce,
     sinks::{CallLog, LoadLog},
-    view::{MethodView, ModuleView, Stamp},
+    view::{MethodView, ModuleState, ModuleView, Stamp},
 };
 use crate::{
-    access::{Grant, Grants, Signers},
+    access::{Bearer, Grant, Grants, Provenance, Signers},
     ids::{Digest, MethodName, ModuleName},
     plugin::{
         self, CallContext, Clock, Engine, Limits, Method, Module, Plugin, Registry, RegistryConfig, check_arguments,
@@ -24,8 +25,7 @@ const TRACE_MAX: usize = 16 << 10;
 /// The modules of a minion.
 pub(super) struct Modules {
     pub(super) registry: Registry,
-    pub(super) grants: Grants,
-    pub(super) settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
+    pub(super) rules: RulesInForce,
     pub(super) limits: Limits,
 }
 
@@ -38,13 +38,20 @@ pub(super) struct PluginMethod {
     full: ModuleName,
     version: String,
     digest: Digest,
+    provenance: Provenance,
 }
 
 /// Opens the folder of plugins, in which nothing may take the place of a built-in method.
-pub(super) async fn open_registry(folder: &Path, cache: &Path, signers: Signers) -> Result<Registry, plugin::Error> {
+pub(super) async fn open_registry(
+    folder: &Path,
+    cache: &Path,
+    signers: Signers,
+    grants: Grants,
+) -> Result<Registry, plugin::Error> {
     let mut config = RegistryConfig::new(folder, cache);
     config.reserved = RESERVED_MODULES.iter().filter_map(|name| name.parse().ok()).collect();
     config.signers = signers;
+    config.grants = grants;
     Registry::open(config, Engine::serving()?, Arc::new(LoadLog)).await
 }
 
@@ -71,6 +78,15 @@ impl Modules {
         self.registry.catalog().module(name).map(|(_, module)| Arc::new(view(module)))
     }
 
+    /// What is served of every file, and what of it is not.
+    pub(super) fn states(&self) -> Vec<ModuleState> {
+        let catalog = self.registry.catalog();
+        let served = catalog.served().iter().flat_map(|served| {
+            served.plugin.modules().iter().map(|module| ModuleState::serving(&served.file, module, &served.provenance))
+        });
+        served.chain(catalog.failures().iter().map(ModuleState::not_served)).collect()
+    }
+
     pub(super) fn resolve(&self, name: &MethodName) -> Option<PluginMethod> {
         let catalog = self.registry.catalog();
         let found = catalog.resolve(name).ok()?;
@@ -82,15 +98,23 @@ impl Modules {
             full: found.module.full_name.clone(),
             version: found.module.version.clone(),
             digest: found.module.digest,
+            provenance: found.provenance.clone(),
         })
     }
 
     pub(super) fn grant(&self, method: &PluginMethod) -> Grant {
-        self.grants.for_module(&method.short, &method.full)
+        let bearer = Bearer {
+            short: &method.short,
+            full: &method.full,
+            digest: Some(method.digest),
+            provenance: &method.provenance,
+        };
+        self.rules.now().grants.for_bearer(bearer)
     }
 
     pub(super) fn settings(&self, method: &PluginMethod) -> BTreeMap<String, String> {
-        let of = |name| self.settings.get(name).cloned().unwrap_or_default();
+        let rules = self.rules.now();
+        let of = |name| rules.settings.get(name).cloned().unwrap_or_default();
         let mut settings = of(&method.short);
         settings.extend(of(&method.full));
         settings

@@ -13,6 +13,7 @@ use super::{
     live::Live,
     modules::{self, Modules},
     revocations::Revocations,
+    rules::RulesInForce,
     server,
 };
 use crate::{
@@ -47,7 +48,8 @@ pub async fn run_with(
     let audit = audit_log(&config)?;
     let acceptor = TlsAcceptor::from(server_config(&identity)?);
     let folders = &config.folders;
-    let registry = modules::open_registry(&folders.modules, &folders.cache, config.trust()).await?;
+    let registry =
+        modules::open_registry(&folders.modules, &folders.cache, config.trust(), config.grants.clone()).await?;
     let catalog = registry.catalog();
     for warning in check::unused_tables(&config, |module| catalog.module(module).is_some()) {
         tracing::warn!("{warning}");
@@ -59,9 +61,8 @@ pub async fn run_with(
     let dispatcher = Arc::new(Dispatcher {
         backend: Live {
             modules: Modules {
+                rules: RulesInForce::following(&config, registry.clone()),
                 registry,
-                grants: config.grants.clone(),
-                settings: config.settings.clone(),
                 limits: config.limits.for_plugins(),
             },
             jobs: jobs.clone(),

@@ -43,6 +43,10 @@ impl LoadSink for LoadLog {
             LoadEvent::NotServed { file, why: NotServed::Unsigned { error }, still_serving } => {
                 tracing::warn!(file = %file.display(), error, still_serving, "a plugin waits for its signature");
             }
+            LoadEvent::NotServed { file, why: NotServed::Held { error, held, .. }, .. } => {
+                let new = held.plugin.digest().short();
+                tracing::warn!(file = %file.display(), new, error, "a new version of a plugin is held");
+            }
             LoadEvent::NotServed { file, why, still_serving } => {
                 tracing::error!(file = %file.display(), error = why.error(), still_serving, "a plugin does not load");
             }

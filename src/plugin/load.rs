@@ -8,7 +8,10 @@ use super::{
     cache::CompiledName, check, engine::Engine, error::Error, link, metadata::Metadata, module::Module, reflect,
     state::State,
 };
-use crate::ids::{Digest, MethodName};
+use crate::{
+    access::Grant,
+    ids::{Digest, MethodName},
+};
 
 /// A loaded component. Cheap to clone; a call in flight keeps the version it began with.
 #[derive(Clone)]
@@ -19,6 +22,7 @@ struct Inner {
     digest: Digest,
     modules: Vec<Module>,
     facts: Option<Module>,
+    asks: Grant,
     instance: InstancePre<State>,
 }
 
@@ -46,7 +50,8 @@ impl Plugin {
     fn new(engine: &Engine, component: &Component, digest: Digest, metadata: &Metadata) -> Result<Self, Error> {
         let instance = link::instance(engine.linker(), component)?;
         let (modules, facts) = reflect::modules(component, digest, metadata)?;
-        Ok(Self(Arc::new(Inner { engine: engine.clone(), digest, modules, facts, instance })))
+        let asks = metadata.manifest.as_ref().map(|manifest| manifest.asks.clone()).unwrap_or_default();
+        Ok(Self(Arc::new(Inner { engine: engine.clone(), digest, modules, facts, asks, instance })))
     }
 
     /// The digest of the component.
@@ -57,6 +62,11 @@ impl Plugin {
     /// Its modules, in the order of its exports.
     pub fn modules(&self) -> &[Module] {
         &self.0.modules
+    }
+
+    /// What it asks the operator to grant.
+    pub fn asks(&self) -> &Grant {
+        &self.0.asks
     }
 
     /// The module of a name, short or full. The functions that the minion itself calls are found

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::load::{self, Loaded};
-use crate::access::Grant;
+use crate::access::{Bearer, Grant, Provenance};
+use crate::author::signature_path;
 use crate::cli::arguments::{self, Parameter};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -80,7 +82,16 @@ impl Run {
             let config = MinionConfig::load(file, &context.home).or_exit(Exit::Configuration)?;
             let mut settings = config.settings.get(&module.name).cloned().unwrap_or_default();
             settings.extend(config.settings.get(&module.full_name).cloned().unwrap_or_default());
-            let grant = config.grants.for_module(&module.name, &module.full_name);
+            let artifact = &loaded.artifact;
+            let signature = fs::read_to_string(signature_path(&artifact.path)).ok();
+            let judged = config.trust().judge(&artifact.bytes, signature.as_deref());
+            let grant = config.grants.for_bearer(Bearer {
+                short: &module.name,
+                full: &module.full_name,
+                digest: Some(module.digest),
+                // What a minion would refuse to load is tried out here all the same.
+                provenance: &judged.unwrap_or(Provenance::Unsigned),
+            });
             return Ok(Given { grant, settings, limits: config.limits.for_plugins() });
         }
         let mut given = Given::default();

@@ -9,13 +9,7 @@ mod jobs;
 mod native;
 mod site;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    future::Future,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::HashMap, future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
@@ -32,6 +26,7 @@ use super::{
     dispatch::Dispatcher,
     modules::{self, Modules},
     revocations::Revocations,
+    rules::{Rules, RulesInForce},
     server,
 };
 use crate::{
@@ -133,9 +128,8 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
     let plugins = match plugins {
         None => None,
         Some(SimPlugins { folder, cache }) => Some(Arc::new(Modules {
-            registry: modules::open_registry(&folder, &cache, Signers::anybody()).await?,
-            grants: Grants::default(),
-            settings: BTreeMap::new(),
+            registry: modules::open_registry(&folder, &cache, Signers::anybody(), Grants::default()).await?,
+            rules: RulesInForce::fixed(Rules::default()),
             limits: Limits::default(),
         })),
     };

@@ -11,7 +11,7 @@ use crate::{
     minion::{
         backend::{Answered, Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
         modules::{Modules, PluginMethod},
-        view::{ModuleView, Stamp},
+        view::{ModuleState, ModuleView, Stamp},
     },
     plugin::Mode,
     wire::{JobStatus, RemoteError, Value},
@@ -46,6 +46,13 @@ impl Backend for Site {
         match &self.plugins {
             Some(plugins) => plugins.views(),
             None => self.native().cloned().into_iter().collect(),
+        }
+    }
+
+    fn states(&self) -> Vec<ModuleState> {
+        match &self.plugins {
+            Some(plugins) => plugins.states(),
+            None => self.native().map(|module| ModuleState::native(module)).into_iter().collect(),
         }
     }
 

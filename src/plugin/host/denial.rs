@@ -3,8 +3,8 @@
 use std::{io, path::Path};
 
 use super::{Error, ErrorKind, error};
-use crate::ids::ModuleName;
 pub(super) use crate::plugin::Right;
+use crate::{access::Arguments, ids::ModuleName};
 
 /// What comes before the line to add in the hint of a denial.
 const TO_ALLOW: &str = "to allow it, add to the minion's configuration: ";
@@ -16,7 +16,7 @@ pub(in crate::plugin) fn grant_line(hint: &str) -> &str {
 
 /// The denial, with the line that the operator would have to add.
 pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path) -> Error {
-    let table = if module.as_str().contains([':', '/', '.']) { format!("\"{module}\"") } else { module.to_string() };
+    let table = table(module);
     // `/proc/self` is another folder in each worker, so its own name is the one to grant.
     let real = if real.starts_with(format!("/proc/{}", std::process::id())) {
         asked.into()
@@ -30,6 +30,33 @@ pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path
         format!("the module `{module}` may not {right} `{}`{leads}", shown(asked)),
         Some(format!("{TO_ALLOW}[grants.{table}] {right} = [{line}]")),
     )
+}
+
+/// The denial of a program that may be run, but not so.
+pub(super) fn denied_with(module: &ModuleName, asked: &str, real: &Path, arguments: &[String]) -> Error {
+    let given = arguments.iter().map(|argument| format!("`{}`", shown(argument))).collect::<Vec<_>>().join(" ");
+    let given = if given.is_empty() { "without arguments".to_owned() } else { format!("with the arguments {given}") };
+    let args = toml::Value::from(Arguments::exactly(arguments));
+    let program = toml::Value::from(real.display().to_string());
+    let line = format!("run = [{{ program = {program}, args = {args} }}]");
+    error(
+        ErrorKind::Denied,
+        format!("the module `{module}` may not run `{}` {given}", shown(asked)),
+        Some(format!("{TO_ALLOW}[grants.{}] {line}", table(module))),
+    )
+}
+
+/// The denial of a variable for a program.
+pub(super) fn denied_variable(module: &ModuleName, name: &str) -> Error {
+    error(
+        ErrorKind::Denied,
+        format!("the module `{module}` may not set the variable `{}` for programs", shown(name)),
+        Some(format!("{TO_ALLOW}[grants.{}] env = [{}]", table(module), toml::Value::from(name))),
+    )
+}
+
+fn table(module: &ModuleName) -> String {
+    if module.as_str().contains([':', '/', '.']) { format!("\"{module}\"") } else { module.to_string() }
 }
 
 /// What the machine said about `what`.

@@ -47,6 +47,15 @@ pub enum NotServed {
         /// The reason.
         error: String,
     },
+    /// They ask for more than is granted, and the version before them serves on until it is.
+    Held {
+        /// In words.
+        error: String,
+        /// What waits.
+        held: Served,
+        /// What to add to the configuration.
+        asks: Vec<String>,
+    },
     /// They have no signature, perhaps not yet.
     Unsigned {
         /// What to do about it.
@@ -54,10 +63,19 @@ pub enum NotServed {
     },
 }
 
+/// The same version from the same file.
+impl PartialEq for Served {
+    fn eq(&self, other: &Self) -> bool {
+        self.file == other.file && self.plugin.digest() == other.plugin.digest() && self.provenance == other.provenance
+    }
+}
+
+impl Eq for Served {}
+
 impl NotServed {
     /// The reason as text.
     pub fn error(&self) -> &str {
-        let (Self::Failed { error } | Self::Unsigned { error }) = self;
+        let (Self::Failed { error } | Self::Unsigned { error } | Self::Held { error, .. }) = self;
         error
     }
 }

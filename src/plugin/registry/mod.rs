@@ -12,6 +12,9 @@
 //! a change of either is a reason to look again, and so is a change of whom the operator trusts, which
 //! also ends what is no longer trusted.
 //!
+//! A new version that asks for more than its module is granted is *held*: the old one serves on until the
+//! operator grants it. A first version has no old one to serve, so it loads, and is denied at the call.
+//!
 //! One task owns the state; the [`Registry`] is a handle to it. What is served is an immutable
 //! [`Catalog`] behind an `Arc`: a call takes the plugin out of it and keeps that version to its end,
 //! whatever happens to the file meanwhile. Reading, hashing and compiling happen on threads that may
@@ -32,7 +35,7 @@ pub use event::{LoadEvent, LoadSink, NoSink};
 
 use super::{Cache, Engine, Error};
 use crate::{
-    access::Signers,
+    access::{Grants, Signers},
     ids::{Digest, ModuleName},
 };
 
@@ -47,6 +50,8 @@ pub struct RegistryConfig {
     pub reserved: Vec<ModuleName>,
     /// Whose plugins load.
     pub signers: Signers,
+    /// What the operator grants: a new version that asks for more is held.
+    pub grants: Grants,
     /// How long the folder must be quiet before it is read again.
     pub quiet: Duration,
     /// How long compiled code that nobody names is kept after its last use, for a version that comes back
@@ -64,6 +69,7 @@ impl RegistryConfig {
             cache: cache.into(),
             reserved: Vec::new(),
             signers: Signers::default(),
+            grants: Grants::default(),
             quiet: Duration::from_millis(150),
             keep_code: Duration::from_hours(1),
             rescan: Duration::from_mins(1),
@@ -118,10 +124,11 @@ impl Registry {
         }
     }
 
-    /// Takes another decision of the operator's on whose plugins load, and returns when it is carried out.
-    pub async fn trust(&self, signers: Signers) {
+    /// Takes another decision of the operator's on whose plugins load and what they may touch, and returns
+    /// when it is carried out.
+    pub async fn decide(&self, signers: Signers, grants: Grants) {
         let (done, wait) = oneshot::channel();
-        if self.orders.send(owner::Order::Trust { signers, done }).await.is_ok() {
+        if self.orders.send(owner::Order::Decide { signers, grants, done }).await.is_ok() {
             let _ = wait.await;
         }
     }

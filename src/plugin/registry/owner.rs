@@ -17,7 +17,8 @@ use super::{
     watch::Watcher,
 };
 use crate::{
-    access::{Provenance, Signers, Untrusted},
+    access::{Bearer, Grant, Grants, Provenance, Signers, Untrusted},
+    config,
     ids::{Digest, ModuleName},
     plugin::{Cache, Engine, Error, Plugin, check},
 };
@@ -28,8 +29,8 @@ pub(super) enum Order {
     Rescan(oneshot::Sender<()>),
     /// See to it that there is code of this component that loads.
     Renew { digest: Digest, done: oneshot::Sender<()> },
-    /// Trust these signers from now on.
-    Trust { signers: Signers, done: oneshot::Sender<()> },
+    /// Trust these signers, and hold what asks for more than these grants.
+    Decide { signers: Signers, grants: Grants, done: oneshot::Sender<()> },
     /// Remove compiled code that nobody needs.
     Collect { keep: BTreeSet<Digest>, done: oneshot::Sender<usize> },
 }
@@ -99,10 +100,15 @@ impl Owner {
                     self.rescan(false).await;
                     let _ = done.send(());
                 }
-                Some(Order::Trust { signers, done }) => {
-                    self.config.signers = signers;
-                    let changed = self.withdraw();
-                    self.rescan(changed).await;
+                Some(Order::Decide { signers, grants, done }) => {
+                    self.config.grants = grants;
+                    let withdrawn = if self.config.signers == signers {
+                        false
+                    } else {
+                        self.config.signers = signers;
+                        self.withdraw()
+                    };
+                    self.rescan(withdrawn).await;
                     let _ = done.send(());
                 }
                 None => {
@@ -223,6 +229,10 @@ impl Owner {
                 changed |= self.refuse(&path, NotServed::Failed { error: refusal.chain() });
                 continue;
             }
+            if let Some(held) = self.held(&path) {
+                changed |= self.refuse(&path, held);
+                continue;
+            }
             let Some(file) = self.files.get_mut(&path) else { continue };
             let Some(served) = file.waiting.take() else { continue };
             file.why = None;
@@ -236,6 +246,36 @@ impl Owner {
             changed = true;
         }
         changed
+    }
+
+    /// Whether the waiting version of a file asks for more than is granted, while an old one serves.
+    fn held(&self, path: &Path) -> Option<NotServed> {
+        let file = self.files.get(path).filter(|file| file.serving.is_some())?;
+        let waiting = file.waiting.as_ref()?;
+        let modules = waiting.plugin.modules();
+        let module = modules.first()?;
+        let mut granted = Grant::default();
+        for module in modules {
+            let bearer = Bearer {
+                short: &module.name,
+                full: &module.full_name,
+                digest: Some(module.digest),
+                provenance: &waiting.provenance,
+            };
+            granted.extend(self.config.grants.for_bearer(bearer));
+        }
+        let missing = waiting.plugin.asks().missing_from(&granted);
+        if missing.is_empty() {
+            return None;
+        }
+        let table = module.name.to_string();
+        let asks: Vec<String> = missing
+            .lines()
+            .into_iter()
+            .map(|(key, value)| config::lines(&["grants", &table], key, &value).replace('\n', " "))
+            .collect();
+        let error = format!("it asks for more than is granted; the old version serves on until: {}", asks.join(", "));
+        Some(NotServed::Held { error, held: waiting.clone(), asks })
     }
 
     /// Why the waiting plugin of a file cannot have its names.

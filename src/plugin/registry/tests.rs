@@ -366,11 +366,55 @@ mod signed {
         put(folder.path(), "a.wasm.minisig", &author.sign(&one));
         registry.rescan().await;
         assert!(!serves(&registry));
-        registry.trust(author.trusted()).await;
+        registry.decide(author.trusted(), Grants::default()).await;
         assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
-        registry.trust(Signers::default()).await;
+        registry.decide(Signers::default(), Grants::default()).await;
         assert!(!serves(&registry) && why(&registry).error().contains("not trusted here"));
-        registry.trust(Signers::anybody()).await;
+        registry.decide(Signers::anybody(), Grants::default()).await;
         assert_eq!(registry.catalog().served()[0].provenance, Provenance::Unsigned);
     }
+}
+
+/// A plugin that answers `number` and asks for these grants.
+fn asking(number: u32, asks: &str) -> Vec<u8> {
+    let mut bytes = answering("t:a/one", "f", number);
+    let manifest = format!(r#"{{"asks":{asks}}}"#);
+    let section =
+        wasm_encoder::CustomSection { name: crate::plugin::MANIFEST_SECTION.into(), data: manifest.as_bytes().into() };
+    wasm_encoder::ComponentSection::append_to_component(&section, &mut bytes);
+    bytes
+}
+
+#[tokio::test]
+async fn a_new_version_that_asks_for_more_is_held_until_it_is_granted() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = Arc::new(Seen::default());
+    let registry = open(folder.path(), Arc::clone(&seen) as _).await;
+    let grants = |text: &str| toml::from_str::<Grants>(text).unwrap();
+    put(folder.path(), "a.wasm", &asking(1, r#"{"read":["/etc/hosts"]}"#));
+    registry.rescan().await;
+    assert_eq!(answer(&registry, "one.f").await, Value::Int(1), "a first version has no old one to serve");
+    seen.take();
+
+    put(folder.path(), "a.wasm", &asking(2, r#"{"read":["/etc/hosts","/etc/passwd"],"run":["df"]}"#));
+    registry.rescan().await;
+    registry.rescan().await;
+    assert_eq!(answer(&registry, "one.f").await, Value::Int(1));
+    let catalog = registry.catalog();
+    let NotServed::Held { asks, .. } = &catalog.failures()[0].why else { panic!("{catalog:?}") };
+    let lines = [r#"run = ["df"]"#, r#"read = ["/etc/hosts"]"#, r#"read = ["/etc/passwd"]"#];
+    assert_eq!(*asks, lines.map(|line| format!("[grants.one] {line}")));
+    assert!(matches!(&seen.take()[..], [E::NotServed { still_serving: true, .. }]), "said once");
+
+    registry.decide(Signers::anybody(), grants("[one]\nread = [\"/etc/**\"]")).await;
+    assert_eq!(answer(&registry, "one.f").await, Value::Int(1), "not all of it");
+    registry.decide(Signers::anybody(), grants("[one]\nread = [\"/etc/**\"]\nrun = [\"df\"]")).await;
+    assert_eq!(answer(&registry, "one.f").await, Value::Int(2));
+    assert!(registry.catalog().failures().is_empty());
+
+    put(folder.path(), "a.wasm", &asking(3, r#"{"write":["/etc/hosts"]}"#));
+    registry.rescan().await;
+    put(folder.path(), "a.wasm", &asking(4, r#"{"run":["df"]}"#));
+    registry.rescan().await;
+    assert_eq!(answer(&registry, "one.f").await, Value::Int(4), "what asks for less does not wait");
 }

@@ -44,7 +44,8 @@ impl HostCall for Run {
         };
         let (grant, module) = (access.grant, access.module);
         let running = blocking(move || {
-            let program = program::granted(&spec.program, &grant, &module)?;
+            let program = program::granted(&spec.program, &spec.args, &grant, &module)?;
+            program::granted_variables(&spec.env, &grant, &module)?;
             run::Running::start(&program, spec)
         });
         running.await?.until_its_end(bounds).await
@@ -54,10 +55,11 @@ impl HostCall for Run {
     async fn rehearse(self, access: Access, rehearsal: &mut Rehearsal) -> Result<Output, Error> {
         run::check(&self.spec)?;
         let arguments = Rehearsal::arguments(&self);
-        let (grant, module, program) = (access.grant.clone(), access.module.clone(), self.spec.program.clone());
+        let (grant, module, spec) = (access.grant.clone(), access.module.clone(), self.spec.clone());
         let reads = blocking(move || {
-            let location = program::granted(&program, &grant, &module)?;
-            Ok(program::only_reads(&location, &grant))
+            let location = program::granted(&spec.program, &spec.args, &grant, &module)?;
+            program::granted_variables(&spec.env, &grant, &module)?;
+            Ok(program::only_reads(&location, &spec.args, &grant))
         });
         match reads.await {
             Ok(true) => {

@@ -8,7 +8,7 @@ use std::{
 
 use super::super::{
     Error, ErrorKind,
-    denial::{Right, denied, invalid, shown},
+    denial::{Right, denied, denied_variable, denied_with, invalid, shown},
     error,
 };
 use crate::{access::Grant, ids::ModuleName};
@@ -20,7 +20,7 @@ pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 ///
 /// A path is compared with the grants as text first: where no grant is for such a name, the disk, which
 /// may hang, is not asked.
-pub(super) fn granted(asked: &str, grant: &Grant, module: &ModuleName) -> Result<PathBuf, Error> {
+pub(super) fn granted(asked: &str, arguments: &[String], grant: &Grant, module: &ModuleName) -> Result<PathBuf, Error> {
     let missing = || error(ErrorKind::NotFound, format!("there is no program `{}`", shown(asked)), None);
     let path = if asked.contains('/') {
         if !asked.starts_with('/') {
@@ -45,18 +45,27 @@ pub(super) fn granted(asked: &str, grant: &Grant, module: &ModuleName) -> Result
     if !grant.may_run(&location, is_on_path(&location), location_of) {
         return Err(denied(module, Right::Run, asked, if asked.starts_with('/') { &path } else { &location }));
     }
+    if !grant.may_run_with(&location, is_on_path(&location), arguments, location_of) {
+        return Err(denied_with(module, asked, if asked.starts_with('/') { &path } else { &location }, arguments));
+    }
     if is_program(&location) { Ok(location) } else { Err(missing()) }
 }
 
 /// Whether the operator says that a program, which was granted, only reads.
-pub(super) fn only_reads(location: &Path, grant: &Grant) -> bool {
-    grant.only_reads(location, is_on_path(location), location_of)
+pub(super) fn only_reads(location: &Path, arguments: &[String], grant: &Grant) -> bool {
+    grant.only_reads(location, is_on_path(location), arguments, location_of)
 }
 
 /// Whether a program is what its bare name means.
 fn is_on_path(location: &Path) -> bool {
     let found = location.file_name().and_then(|name| search(name.to_str()?)).and_then(|found| self::location(&found));
     found.as_deref() == Some(location)
+}
+
+/// Refuses a variable that was not granted: it can change what a program does as much as an argument.
+pub(super) fn granted_variables(env: &[(String, String)], grant: &Grant, module: &ModuleName) -> Result<(), Error> {
+    let refused = env.iter().find(|(name, _)| !grant.env.iter().any(|granted| granted.as_str() == name));
+    refused.map_or(Ok(()), |(name, _)| Err(denied_variable(module, name)))
 }
 
 /// The absolute path of the program of a bare name.
@@ -99,7 +108,7 @@ mod tests {
     }
 
     fn ask(asked: &str, run: &[&str]) -> Result<PathBuf, ErrorKind> {
-        granted(asked, &grant(run), &"m".parse().unwrap()).map_err(|error| error.kind)
+        granted(asked, &[], &grant(run), &"m".parse().unwrap()).map_err(|error| error.kind)
     }
 
     #[test]

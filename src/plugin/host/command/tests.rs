@@ -17,7 +17,8 @@ use crate::{
 fn state() -> State {
     let mut context = context();
     let run = ["sh", "env"].map(|name| name.to_owned().try_into().unwrap()).into();
-    context.grant = Arc::new(Grant { run, ..Grant::default() });
+    let env = vec!["A".to_owned().try_into().unwrap()];
+    context.grant = Arc::new(Grant { run, env, ..Grant::default() });
     context.limits.command_bytes = 1000;
     State::new(context, "m".parse().unwrap())
 }
@@ -142,6 +143,7 @@ async fn what_makes_no_sense_or_was_not_granted_is_refused() {
     assert_eq!(kind(Spec { cwd: Some("/no/such".to_owned()), ..spec("") }).await, Some(ErrorKind::Invalid));
     let with = |name: &str| Spec { env: vec![(name.to_owned(), "x".to_owned())], ..spec("") };
     assert_eq!(kind(with("A=B")).await, Some(ErrorKind::Invalid));
+    assert_eq!(kind(with("B")).await, Some(ErrorKind::Denied), "a variable is granted by its name");
     assert!(state().find("sh".to_owned()).await.unwrap().unwrap().ends_with("/sh"));
     assert_eq!(state().find("no-such".to_owned()).await.unwrap(), None);
 }
@@ -201,4 +203,25 @@ async fn a_check_runs_only_what_the_operator_says_only_reads() {
     let Trail::Plan(plan) = state.mediation.end() else { panic!("no plan") };
     let effects: Vec<_> = plan.steps.into_iter().map(|step| step.effect).collect();
     assert_eq!(effects, [plan::Effect::Run, plan::Effect::RanReadOnly]);
+}
+
+#[tokio::test]
+async fn a_program_gets_the_arguments_that_were_granted_and_a_denial_names_the_line() {
+    let mut context = context();
+    context.grant = Arc::new(toml::from_str(r#"run = [{ program = "echo", args = ["-n", "*"] }]"#).unwrap());
+    let mut state = State::new(context, "m".parse().unwrap());
+    let echo = |args: &[&str]| Spec {
+        program: "echo".to_owned(),
+        args: args.iter().map(|text| (*text).to_owned()).collect(),
+        ..spec("")
+    };
+    assert_eq!(state.run(echo(&["-n", "it is"])).await.unwrap().stdout, b"it is");
+    for args in [&["-n"][..], &["-n", "-e"], &["-e", "x"], &["-n", "x", "y"]] {
+        let error = state.run(echo(args)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Denied, "{args:?}");
+        let line = error.hint.unwrap().split("[grants.m] ").last().unwrap().to_owned();
+        let granted: Grant = toml::from_str(&line).unwrap();
+        let given: Vec<String> = args.iter().map(|text| (*text).to_owned()).collect();
+        assert!(granted.may_run_with("/usr/bin/echo".as_ref(), true, &given, |path| Some(path.to_owned())), "{line}");
+    }
 }

@@ -1,0 +1,106 @@
+//! Names in grants that are neither files nor programs: services and variables.
+
+use std::path::Path;
+
+use globset::GlobMatcher;
+use serde::{Deserialize, Serialize};
+
+use super::{InvalidGrant, compile};
+
+/// Implements what all of them share: they are written, compared and kept as their text.
+macro_rules! as_text {
+    ($name:ident) => {
+        impl $name {
+            /// The text as the operator wrote it.
+            pub fn as_str(&self) -> &str {
+                &self.text
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(grant: $name) -> Self {
+                grant.text
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.text == other.text
+            }
+        }
+    };
+}
+
+pub(super) use as_text;
+
+/// A service of the machine, or a glob over their names: `nginx`, `app@*`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServiceGrant {
+    text: String,
+    glob: Option<GlobMatcher>,
+}
+
+as_text!(ServiceGrant);
+
+impl ServiceGrant {
+    /// Whether this is for the service of that name.
+    pub fn covers(&self, name: &str) -> bool {
+        self.text == name || self.glob.as_ref().is_some_and(|glob| glob.is_match(Path::new(name)))
+    }
+}
+
+impl TryFrom<String> for ServiceGrant {
+    type Error = InvalidGrant;
+
+    fn try_from(text: String) -> Result<Self, InvalidGrant> {
+        if text.is_empty()
+            || text.starts_with('-')
+            || text.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
+        {
+            return Err(InvalidGrant::new(&text, "it is no name of a service"));
+        }
+        let glob = compile(&text)?;
+        Ok(Self { text, glob })
+    }
+}
+
+/// The name of a variable that a module may set for the programs it runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct VariableGrant {
+    text: String,
+}
+
+as_text!(VariableGrant);
+
+impl TryFrom<String> for VariableGrant {
+    type Error = InvalidGrant;
+
+    fn try_from(text: String) -> Result<Self, InvalidGrant> {
+        let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if begins && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            Ok(Self { text })
+        } else {
+            Err(InvalidGrant::new(&text, "it is no name of a variable"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_and_variables_are_plain_names() {
+        let service = |text: &str| ServiceGrant::try_from(text.to_owned());
+        assert!(service("app@*").unwrap().covers("app@1") && !service("nginx").unwrap().covers("ssh"));
+        for text in ["", "--now", "a b", "a/b", "a\n"] {
+            assert!(service(text).is_err(), "{text:?}");
+        }
+        for text in ["", "1A", "A=B", "A B", "Ä"] {
+            assert!(VariableGrant::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+        assert!(VariableGrant::try_from("LC_ALL".to_owned()).is_ok());
+    }
+}

@@ -1,0 +1,126 @@
+//! What the operator allows, taken anew while the minion serves.
+//!
+//! ```text
+//! minion.toml ──changed, or SIGHUP──▶ read, checked ──▶ grants, settings: from the next call on
+//!                                         │       └──▶ whose modules load: the registry looks again
+//!                                         └── broken ──▶ the last good rules stay, and the log says so
+//! ```
+//!
+//! A call keeps the rules with which it began. What else changed in the file waits for a restart, which the
+//! log says too.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+
+use super::config::{MinionConfig, Source};
+use crate::{access::Grants, ids::ModuleName, plugin::Registry};
+
+/// How often the file is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What modules may touch, and what they are told.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Rules {
+    pub(super) grants: Grants,
+    pub(super) settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
+}
+
+impl Rules {
+    pub(super) fn of(config: &MinionConfig) -> Self {
+        Self { grants: config.grants.clone(), settings: config.settings.clone() }
+    }
+}
+
+/// The rules in force. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct RulesInForce(watch::Receiver<Arc<Rules>>);
+
+impl RulesInForce {
+    /// These rules, for good.
+    pub(super) fn fixed(rules: Rules) -> Self {
+        Self(watch::channel(Arc::new(rules)).1)
+    }
+
+    /// The rules of `config`, kept up with its file for as long as somebody asks.
+    pub(super) fn following(config: &MinionConfig, registry: Registry) -> Self {
+        let (sender, receiver) = watch::channel(Arc::new(Rules::of(config)));
+        if let Some(source) = config.source.clone() {
+            tokio::spawn(follow(source, config.clone(), registry, sender));
+        }
+        Self(receiver)
+    }
+
+    /// The rules now.
+    pub(super) fn now(&self) -> Arc<Rules> {
+        Arc::clone(&self.0.borrow())
+    }
+}
+
+async fn follow(source: Source, config: MinionConfig, registry: Registry, sender: watch::Sender<Arc<Rules>>) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => Some(hangup),
+        Err(error) => {
+            tracing::warn!(%error, "cannot listen for SIGHUP; a change of the configuration is noticed all the same");
+            None
+        }
+    };
+    // Not what the file is like now: it may have changed since it was read.
+    let (mut seen, mut in_force) = (None, config);
+    loop {
+        let asked = tokio::select! {
+            () = tokio::time::sleep(EVERY) => false,
+            () = received(hangup.as_mut()) => true,
+            () = sender.closed() => return,
+        };
+        let now = stamp(&source.path);
+        if !asked && (now == seen || now.is_none()) {
+            continue;
+        }
+        seen = now;
+        match source.read() {
+            Ok(fresh) => {
+                let rules = Rules::of(&fresh);
+                let (trust, changed) = (fresh.trust(), **sender.borrow() != rules);
+                if changed || trust != in_force.trust() {
+                    let grants = rules.grants.clone();
+                    sender.send_replace(Arc::new(rules));
+                    registry.decide(trust, grants).await;
+                    tracing::info!(file = %source.path.display(), "took what the configuration allows now");
+                }
+                if in_force.differs_beyond_rules(&fresh) {
+                    tracing::warn!(file = %source.path.display(), "more of the configuration has changed: restart the minion to take it");
+                }
+                in_force = fresh;
+            }
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "cannot use the changed configuration; the last good grants stay in force"
+            ),
+        }
+    }
+}
+
+/// Waits for the signal; for ever, if it cannot be listened for.
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.modified().ok()?, meta.len(), meta.ino()))
+}
