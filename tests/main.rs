@@ -28,6 +28,7 @@ mod commands_share_a_store;
 mod ctrl_c_leaves_a_job_to_itself;
 mod every_call_is_written_down;
 mod every_type_travels;
+mod grants_are_given_while_a_minion_runs;
 mod harness;
 mod hosts_are_chosen_by_groups_and_expressions;
 mod jobs;

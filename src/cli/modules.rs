@@ -26,7 +26,7 @@ use crate::wire::Value;
 /// (its signature has not arrived) or failed. A `*` marks versions that differ from host to host.
 #[derive(Debug, Args)]
 pub(super) struct Modules {
-    /// Whom to ask: globs separated by `;`
+    /// Whom to ask: like `web*;db1`, `web{1..20}` or `@web and not (web1 or @old)`
     #[arg(default_value = "*")]
     target: Target,
     #[command(flatten)]

@@ -342,7 +342,8 @@ impl MinionConfig {
     pub fn load_or_default(path: &Path, home: &Home) -> Result<Self, config::Error> {
         match Self::load(path, home) {
             Err(config::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Self::default().below(home.state()))
+                let source = Some(Source { path: path.to_owned(), home: home.clone() });
+                Ok(Self { source, ..Self::default().below(home.state()) })
             }
             loaded => loaded,
         }
@@ -351,6 +352,11 @@ impl MinionConfig {
     /// Whose modules load.
     pub fn trust(&self) -> Signers {
         Signers::new(&self.signers, self.modules.trusted.iter().copied(), self.modules.unsigned)
+    }
+
+    /// Whether `text` could stand in `path`.
+    pub fn check_text(text: &str, path: &Path, home: &Home) -> Result<(), config::Error> {
+        config::parse::<Self>(text, path)?.below(home.state()).check_names(path)
     }
 
     /// Whether more than grants, settings and signers is different, which only a new start takes.

@@ -1,12 +1,15 @@
 //! `func module`: the tools of module authors, one file a command.
 
 mod build;
+mod grant;
+mod grants;
 mod load;
 mod new;
 mod run;
 mod sdk;
 mod sign;
 mod steps;
+mod suggest;
 mod verify;
 
 use clap::Subcommand;
@@ -28,6 +31,9 @@ pub(super) enum Module {
     Run(run::Run),
     Sign(sign::Sign),
     Verify(verify::Verify),
+    Grants(grants::Grants),
+    Grant(grant::Grant),
+    Suggest(suggest::Suggest),
     Sdk(sdk::Sdk),
 }
 
@@ -40,6 +46,9 @@ impl Module {
             Self::Run(command) => command.run(context),
             Self::Sign(command) => command.run(context),
             Self::Verify(command) => command.run(context),
+            Self::Grants(command) => command.run(context),
+            Self::Grant(command) => command.run(context),
+            Self::Suggest(command) => command.run(context),
             Self::Sdk(command) => command.run(context),
         }
     }

@@ -1,0 +1,117 @@
+//! `func module grant`.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, OrExit};
+use crate::cli::report::{Lines, Report};
+use crate::config;
+use crate::ids::ModuleName;
+use crate::minion::MinionConfig;
+use crate::sys::{durable, lock};
+
+/// A change takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Grant something to a module, in this minion's configuration
+///
+/// Adds to the lists of the module's table and leaves the rest of the file as it is, comments too. A
+/// running minion takes the change by itself; a new version that was held for it is served then.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Grant {
+    /// The module, by its short or full name
+    module: ModuleName,
+    /// A program it may run: a path, a name, or { program = "…", args = ["…"] }
+    #[arg(long, value_name = "PROGRAM")]
+    run: Vec<String>,
+    /// Files it may read: an absolute path, or a glob
+    #[arg(long, value_name = "PATH")]
+    read: Vec<String>,
+    /// Files it may write
+    #[arg(long, value_name = "PATH")]
+    write: Vec<String>,
+    /// A variable it may set for programs
+    #[arg(long, value_name = "NAME")]
+    env: Vec<String>,
+    /// A service it may look at and change
+    #[arg(long, value_name = "NAME")]
+    service: Vec<String>,
+    /// Where it may connect to: HOST:PORT or NETWORK/BITS:PORT
+    #[arg(long, value_name = "PLACE")]
+    network: Vec<String>,
+    /// Change this configuration instead of the usual one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Grant {
+    /// Changes the file, if what comes of it is a configuration.
+    pub(in crate::cli) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        if self.values().next().is_none() {
+            return Err(Failure::new(Exit::Usage, format!("nothing to grant to `{}`", self.module))
+                .hint("say what: --read PATH, --run PROGRAM, …; see `func module grant --help`"));
+        }
+        let path = self.config.clone().unwrap_or_else(|| context.home.minion_toml());
+        let failed = |what: &str, error: &io::Error| {
+            Failure::new(Exit::Configuration, format!("cannot {what} `{}`: {error}", path.display()))
+        };
+        let folder = durable::folder_of(&path);
+        durable::create_folder(folder, 0o755).map_err(|error| failed("make the folder of", &error))?;
+        // One change at a time; the file itself is replaced.
+        let held = File::open(folder).map_err(|error| failed("open the folder of", &error))?;
+        let locked = lock::exclusive_within(&held, PATIENCE).map_err(|error| failed("lock the folder of", &error))?;
+        if locked == lock::Attempt::Busy {
+            return Err(Failure::new(Exit::Configuration, format!("somebody else is changing `{}`", path.display())));
+        }
+        let (before, mode) = match fs::read_to_string(&path) {
+            Ok(text) => (text, fs::metadata(&path).map_or(0o644, |meta| meta.permissions().mode() & 0o777)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), 0o644),
+            Err(error) => return Err(failed("read", &error)),
+        };
+        let mut text = before.clone();
+        let (mut lines, mut data) = (Vec::new(), Vec::new());
+        for (key, value) in self.values() {
+            let table = ["grants", self.module.as_str()];
+            text = config::add_to_list(&text, &table, key, &value)
+                .map_err(|error| Failure::new(Exit::Configuration, format!("`{}`: {error}", path.display())))?;
+            let line = config::lines(&table, key, &value).replace('\n', " ");
+            data.push(json!({ "module": self.module, "right": key, "line": line }));
+            lines.push(line);
+        }
+        MinionConfig::check_text(&text, &path, &context.home).or_exit(Exit::Configuration)?;
+        if text != before {
+            durable::write_atomic(&real(&path), text.as_bytes(), mode).map_err(|error| failed("write", &error))?;
+        }
+        Ok(Box::new(Lines { lines, data: data.into() }))
+    }
+
+    fn values(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let quoted = |text: &String| toml::Value::from(text.as_str()).to_string();
+        let program = move |text: &String| if text.starts_with("{ ") { text.clone() } else { quoted(text) };
+        let run: Vec<_> = self.run.iter().map(|text| ("run", program(text))).collect();
+        let others = [
+            ("read", &self.read),
+            ("write", &self.write),
+            ("env", &self.env),
+            ("services", &self.service),
+            ("network", &self.network),
+        ];
+        let others = others.into_iter().flat_map(|(key, texts)| texts.iter().map(move |text| (key, quoted(text))));
+        run.into_iter().chain(others.collect::<Vec<_>>())
+    }
+}
+
+/// Where the file is: a link to it stays a link.
+fn real(path: &std::path::Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
