@@ -91,7 +91,7 @@ impl PublicKey {
     pub fn verify(&self, bytes: &[u8], signature: &Signature) -> bool {
         let key = UnparsedPublicKey::new(&ED25519, &self.key);
         signature.key == self.id
-            && key.verify(&prehash(bytes), &signature.signature).is_ok()
+            && key.verify(&prehash(bytes), &signature.over_file).is_ok()
             && key.verify(&signature.sealed(), &signature.seal).is_ok()
     }
 }
@@ -142,7 +142,7 @@ pub struct InvalidSignature(&'static str);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     key: KeyId,
-    signature: [u8; 64],
+    over_file: [u8; 64],
     comment: String,
     seal: [u8; 64],
 }
@@ -151,7 +151,7 @@ impl Signature {
     /// Signs `bytes`. `sign` makes an Ed25519 signature with the key of this id.
     pub fn make(key: KeyId, bytes: &[u8], comment: &str, sign: impl Fn(&[u8]) -> [u8; 64]) -> Self {
         let comment = comment.replace(char::is_control, " ");
-        let mut made = Self { key, signature: sign(&prehash(bytes)), comment, seal: [0; 64] };
+        let mut made = Self { key, over_file: sign(&prehash(bytes)), comment, seal: [0; 64] };
         made.seal = sign(&made.sealed());
         made
     }
@@ -168,7 +168,7 @@ impl Signature {
 
     /// What the second signature is over.
     fn sealed(&self) -> Vec<u8> {
-        [&self.signature[..], self.comment.as_bytes()].concat()
+        [&self.over_file[..], self.comment.as_bytes()].concat()
     }
 }
 
@@ -193,13 +193,13 @@ impl FromStr for Signature {
         let (mut id, mut bytes) = ([0; 8], [0; 64]);
         id.copy_from_slice(&signature[2..10]);
         bytes.copy_from_slice(&signature[10..]);
-        Ok(Self { key: KeyId(id), signature: bytes, comment: comment.to_owned(), seal })
+        Ok(Self { key: KeyId(id), over_file: bytes, comment: comment.to_owned(), seal })
     }
 }
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let signature = STANDARD.encode([&PREHASHED[..], &self.key.0, &self.signature].concat());
+        let signature = STANDARD.encode([&PREHASHED[..], &self.key.0, &self.over_file].concat());
         writeln!(f, "{FIRST_COMMENT}signature by the key {}\n{signature}", self.key)?;
         writeln!(f, "{SECOND_COMMENT}{}\n{}", self.comment, STANDARD.encode(self.seal))
     }

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(in crate::cli) struct Grant {
     /// The module, by its short or full name
     module: ModuleName,
-    /// A program it may run: a path, a name, or { program = "…", args = ["…"] }
+    /// A program it may run: a path, a name, or a table as in the configuration
     #[arg(long, value_name = "PROGRAM")]
     run: Vec<String>,
     /// Files it may read: an absolute path, or a glob

@@ -126,16 +126,13 @@ impl Owner {
             file.stamps = None;
             file.waiting = None;
             let Some(served) = &mut file.serving else { continue };
-            match self.config.signers.still(&served.provenance) {
-                Some(provenance) => {
-                    changed |= served.provenance != provenance;
-                    served.provenance = provenance;
-                }
-                None => {
-                    self.sink.event(LoadEvent::Unloaded { file: path.clone(), digest: served.plugin.digest() });
-                    file.serving = None;
-                    changed = true;
-                }
+            if let Some(provenance) = self.config.signers.still(&served.provenance) {
+                changed |= served.provenance != provenance;
+                served.provenance = provenance;
+            } else {
+                self.sink.event(LoadEvent::Unloaded { file: path.clone(), digest: served.plugin.digest() });
+                file.serving = None;
+                changed = true;
             }
         }
         changed
