@@ -44,6 +44,14 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// A case or a recording makes no sense.
+    #[error("cannot use the case `{}`", path.display())]
+    Case {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        source: Box<toml::de::Error>,
+    },
     /// The folder has no crates that make modules.
     #[error("`{}` has no crate that makes a module: its Cargo.toml needs `[lib] crate-type = [\"cdylib\"]`", path.display())]
     NoModules {

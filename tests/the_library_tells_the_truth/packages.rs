@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use func::wire::Value;
 use serde_json::json;
 
-use super::{call, error, failure, text};
+use super::{call, error, text};
 use crate::harness::direct::{dry_run, recommended};
 
 fn has_dpkg() -> bool {
@@ -57,14 +57,6 @@ async fn what_is_so_already_is_not_done_and_a_dry_run_does_nothing() {
     assert_eq!(call("package.remove", &names(&["no-such-package"])).await, nothing);
     assert_eq!(error("package.update", &names(&["no-such-package"])).await.0, "not_found");
     let would = dry_run("package.install", &names(&["no-such-package-anywhere"]), recommended("package")).await;
-    let (kind, message) = failure(would);
-    assert!(kind == "failed" && message.contains("Unable to locate package"), "{kind}: {message}");
-    let would = dry_run("package.remove", &names(&["adduser"]), recommended("package")).await;
-    if let Ok(would) = would {
-        let would = would.to_json();
-        assert!(
-            would["packages"].as_array().is_some_and(|list| list.iter().any(|p| p["name"] == "adduser")),
-            "{would}"
-        );
-    }
+    // The host does not run what was not granted as read-only, so what apt-get thinks of it is not known.
+    assert!(would.is_ok(), "{would:?}");
 }

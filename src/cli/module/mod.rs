@@ -10,6 +10,7 @@ mod sdk;
 mod sign;
 mod steps;
 mod suggest;
+mod test;
 mod verify;
 
 use clap::Subcommand;
@@ -23,12 +24,13 @@ use crate::author;
 pub(super) use sign::author_key;
 pub(super) use steps::Steps;
 
-/// Begin, build, try out and sign modules
+/// Begin, build, try out, test and sign modules
 #[derive(Debug, Subcommand)]
 pub(super) enum Module {
     New(new::New),
     Build(build::Build),
     Run(run::Run),
+    Test(test::Test),
     Sign(sign::Sign),
     Verify(verify::Verify),
     Grants(grants::Grants),
@@ -44,6 +46,7 @@ impl Module {
             Self::New(command) => command.run(context),
             Self::Build(command) => command.run(context),
             Self::Run(command) => command.run(context),
+            Self::Test(command) => command.run(context),
             Self::Sign(command) => command.run(context),
             Self::Verify(command) => command.run(context),
             Self::Grants(command) => command.run(context),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::load::{self, Loaded};
 use crate::access::{Bearer, Grant, Provenance};
-use crate::author::signature_path;
+use crate::author::{Case, signature_path};
 use crate::cli::arguments::{self, Parameter};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -23,7 +23,7 @@ use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{MethodName, MinionJobId, ModuleName};
 use crate::minion::MinionConfig;
-use crate::plugin::{CallContext, Events, Level, Limits, Metadata, Mode, Module};
+use crate::plugin::{CallContext, Events, Level, Limits, Metadata, Mode, Module, Trail};
 use crate::wire::Value;
 
 /// Call a method of a module here, in the sandbox that a minion has
@@ -48,6 +48,9 @@ pub(in crate::cli) struct Run {
     /// Let the module only say what it would do
     #[arg(long)]
     dry_run: bool,
+    /// Write the call into this file: a case for `func module test`
+    #[arg(long, value_name = "CASE.TOML", conflicts_with = "dry_run")]
+    record: Option<PathBuf>,
     /// How long the call may take
     #[arg(long, value_name = "PERIOD", default_value = "60s")]
     timeout: Period,
@@ -106,9 +109,18 @@ impl Run {
         call.grant = Arc::new(given.grant);
         call.settings = Arc::new(given.settings);
         call.limits = given.limits;
-        call.mode = if self.dry_run { Mode::Check } else { Mode::Perform };
+        call.mode = match (self.dry_run, &self.record) {
+            (true, _) => Mode::Check,
+            (false, Some(_)) => Mode::Record,
+            (false, None) => Mode::Perform,
+        };
         call.events = Arc::new(Shown);
-        let answer = Context::block_on(async { Ok(loaded.plugin.call(&self.method, args, call).await) })?;
+        let called = Context::block_on(async { Ok(loaded.plugin.call_measured(&self.method, args, call).await) })?;
+        if let (Some(file), Trail::Recording(recording)) = (&self.record, &called.trail) {
+            let case = Case::of_call(self.method.clone(), args, recording.clone(), &called.answer);
+            write_new(file, &case.to_text())?;
+        }
+        let answer = called.into_answer();
         Ok(answer.map_or_else(
             |error| {
                 if let Some(trace) = error.trace() {
@@ -119,6 +131,15 @@ impl Run {
             Outcome::Ok,
         ))
     }
+}
+
+/// Writes a case, and the folder for it. What a case has been edited to is not written over.
+fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
+    let written = file.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
+        let mut new = fs::File::create_new(file)?;
+        new.write_all(text.as_bytes())
+    });
+    written.map_err(|error| Failure::new(Exit::Configuration, format!("cannot write `{}`: {error}", file.display())))
 }
 
 /// Says what is granted, as a minion's configuration would.
