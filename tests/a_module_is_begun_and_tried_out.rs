@@ -108,3 +108,69 @@ fn the_sdk_of_a_project_is_renewed_whole() {
     let refused = func(&["module", "sdk", "."], folder.path()).expect(3);
     assert!(refused.err.contains("hint: "), "{}", refused.err);
 }
+
+#[test]
+fn a_new_module_gives_no_reason_to_complain() {
+    let answer = func(&["module", "check", ".", "--strict"], project()).expect(0);
+    assert!(answer.out.ends_with("hello.wasm: 0 errors, 0 warnings"), "{}", answer.out);
+}
+
+#[test]
+fn what_a_minion_would_refuse_is_an_error_and_what_people_stumble_over_a_warning() {
+    let check = |name: &str, more: &[&str]| {
+        let path = guest(name);
+        func(&[&["module", "check", path.to_str().unwrap(), "--json"], more].concat(), Path::new("/"))
+    };
+    let findings = |answer: &Answer| answer.json()[0]["findings"].as_array().unwrap().clone();
+    let missing = check("wants-more", &[]).expect(1);
+    let missing = findings(&missing);
+    let errors: Vec<_> = missing.iter().filter(|finding| finding["severity"] == "error").collect();
+    assert!(errors.len() >= 2, "every missing import by itself: {missing:?}");
+    assert!(errors.iter().all(|finding| finding["place"].as_str().unwrap().contains('#')), "{errors:?}");
+    let careless = findings(&check("rogue", &[]).expect(0));
+    let places: Vec<&str> = careless.iter().map(|finding| finding["place"].as_str().unwrap()).collect();
+    for place in ["asks: run", "asks: read", "asks: write"] {
+        assert!(places.contains(&place), "{place}: {places:?}");
+    }
+    assert!(careless.iter().all(|finding| finding["severity"] == "warning"), "{careless:?}");
+    check("rogue", &["--strict"]).expect(1);
+}
+
+#[test]
+fn the_documentation_comes_from_the_component_alone() {
+    let page = func(&["module", "docs", "."], project()).expect(0).out;
+    for part in
+        ["# hello", "## hello.greet", "Greets somebody.", "whom to greet", "hello.greet(name: string)", "Errors:"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let process = shipped_modules().modules.iter().find(|built| built.name == "process").unwrap();
+    let page = func(&["module", "docs", process.path.to_str().unwrap()], Path::new("/")).expect(0).out;
+    assert!(page.contains("[grants.process]") && page.contains("run = [\"kill\"]"), "{page}");
+}
+
+#[test]
+fn what_a_component_imports_cannot_be_hidden() {
+    let inspect = |name: &str| {
+        let built = shipped_modules().modules.iter().find(|built| built.name == name).unwrap();
+        func(&["module", "inspect", built.path.to_str().unwrap(), "--json"], Path::new("/")).expect(0).json()[0].clone()
+    };
+    let process = inspect("process");
+    assert_eq!(process["name"], "process");
+    assert_eq!(process["licence"], "Apache-2.0");
+    assert_eq!(process["asks"]["run"], serde_json::json!(["kill"]));
+    let uses = |sheet: &serde_json::Value| {
+        let uses = sheet["uses"].as_array().unwrap().iter().map(|found| found["what"].as_str().unwrap().to_owned());
+        uses.collect::<Vec<_>>()
+    };
+    assert_eq!(uses(&process), ["reads files", "runs programs"]);
+    assert_eq!(inspect("command")["operator_chooses"], serde_json::json!(["run"]));
+    assert!(uses(&inspect("greeting")).is_empty());
+}
+
+#[test]
+fn what_it_asks_for_is_granted_only_when_that_is_said() {
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let answer = run("facts", &["facts.hostname", "--grants-from-asks"]).expect(0);
+    assert_eq!(answer.out, hostname.trim_end());
+}

@@ -136,3 +136,31 @@ fn no_file_has_a_name_that_means_nothing() {
         assert!(!vague.contains(&stem), "{}: say what is in it", source.path.display());
     }
 }
+
+#[test]
+fn the_sdk_that_projects_get_has_every_file() {
+    let sdk = root().join("plugins/sdk");
+    let list = fs::read_to_string(root().join("src/author/sdk.rs")).unwrap();
+    let mut files = Vec::new();
+    walk(&sdk, &mut files);
+    assert!(files.len() > 8, "{files:?}");
+    for file in files {
+        let name = file.strip_prefix(&sdk).unwrap().display().to_string();
+        assert!(
+            list.contains(&format!("\"{name}\"")),
+            "src/author/sdk.rs lacks `{name}`: `func module new` leaves it out"
+        );
+    }
+}
+
+#[test]
+fn what_the_modules_ask_for_is_what_is_recommended() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap().parse::<toml::Table>().unwrap();
+    let grants = read("plugins/grants.toml");
+    let grants = grants["grants"].as_table().unwrap();
+    for (module, granted) in grants {
+        let manifest = read(&format!("plugins/{module}/Cargo.toml"));
+        let asks = manifest["package"].get("metadata").and_then(|tables| tables.get("func")?.get("asks"));
+        assert_eq!(asks, Some(granted), "[package.metadata.func.asks] of plugins/{module}, and plugins/grants.toml");
+    }
+}

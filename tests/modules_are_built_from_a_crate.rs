@@ -34,7 +34,7 @@ impl Crate {
         let folder = Self(tempfile::tempdir().unwrap());
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");
         let sdk = plugins.join("sdk").display().to_string();
-        let manifest = block("toml").replace("../func/plugins/sdk", &sdk).replace("fortune", name);
+        let manifest = block("toml").replace("vendor/func-sdk", &sdk).replace("fortune", name);
         folder.write("Cargo.toml", &manifest);
         folder
             .write(".cargo/config.toml", &format!("[build]\ntarget-dir = \"{}\"\n", plugins.join("target").display()));
@@ -74,6 +74,9 @@ fn what_cargo_toml_and_the_wit_say_travels_along() {
     assert_eq!(metadata.name.as_deref(), Some("fortune"));
     assert_eq!(metadata.version.as_deref(), Some("0.1.0"));
     assert_eq!(metadata.description.as_deref(), Some("Tells fortunes"));
+    let asks = metadata.manifest.unwrap().asks;
+    assert_eq!(asks.read[0].as_str(), "/proc/sys/kernel/hostname");
+    assert!(asks.run.is_empty() && asks.write.is_empty());
     let plugin = Plugin::compile(&Engine::serving().unwrap(), &bytes).unwrap();
     let method = &plugin.modules()[0].methods["tell"];
     assert!(method.doc.starts_with("Tells the fortune of a host."), "{}", method.doc);
@@ -144,4 +147,16 @@ fn only_a_change_is_built_again() {
     fortune.write("src/lib.rs", &block("rust").replace("sunny", "rainy"));
     let (second, compiled) = builds();
     assert!(compiled && second != first);
+}
+
+#[test]
+fn asks_that_nobody_could_grant_are_refused_with_their_place() {
+    let fortune = Crate::new("asking", block("wit"), block("rust"));
+    let manifest = fs::read_to_string(fortune.path("Cargo.toml")).unwrap();
+    fortune.write("Cargo.toml", &manifest.replace("\"/proc/sys", "\"proc/sys"));
+    let error = fortune.build().unwrap_err();
+    let Error::Manifest { path, source } = &error else { panic!("{error}") };
+    assert!(path.ends_with("Cargo.toml") && source.to_string().contains("a path begins with `/`"), "{source}");
+    fortune.write("Cargo.toml", &manifest.replace("read = [\"/proc", "reed = [\"/proc"));
+    assert!(fortune.build().unwrap_err().to_string().contains("package.metadata.func"));
 }

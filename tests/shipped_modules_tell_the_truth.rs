@@ -1,15 +1,15 @@
 //! The shipped modules, compiled and called with the grants that are recommended for them, say what the machine says.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
 use func::{
-    access::Grants,
-    author::{Built, SHIPPED_GRANTS},
-    plugin::{CallContext, CallError, Engine, Events, Level, Plugin},
+    access::{Grant, Grants},
+    author::{Artifact, Built, Quiet, SHIPPED_GRANTS, Severity, check},
+    plugin::{CallContext, CallError, Engine, Events, Level, Metadata, Plugin},
     wire::Value,
 };
 
@@ -45,15 +45,19 @@ fn shipped(name: &str) -> Plugin {
     plugin(shipped_modules().modules.iter().find(|built| built.name == name).unwrap())
 }
 
-async fn call_heard(method: &str, args: &[Value], heard: Arc<Heard>) -> Result<Value, CallError> {
+/// The grants that are recommended.
+fn recommended() -> Grants {
     #[derive(serde::Deserialize)]
     struct File {
         grants: Grants,
     }
-    let grants: File = toml::from_str(SHIPPED_GRANTS).unwrap();
+    toml::from_str::<File>(SHIPPED_GRANTS).unwrap().grants
+}
+
+async fn call_heard(method: &str, args: &[Value], heard: Arc<Heard>) -> Result<Value, CallError> {
     let module = method.split('.').next().unwrap().parse().unwrap();
     let mut context = CallContext::bare("test-minion", "tester", Duration::from_secs(20));
-    context.grant = Arc::new(grants.grants.for_module(&module, &module));
+    context.grant = Arc::new(recommended().for_module(&module, &module));
     context.events = heard;
     shipped(module.as_str()).call(&method.parse().unwrap(), args, context).await
 }
@@ -195,4 +199,49 @@ fn the_greeting_module_has_a_successor_of_the_same_name() {
     assert_eq!(old.modules()[0].name, new.modules()[0].name);
     assert!(!old.modules()[0].methods.contains_key("goodbye"));
     assert!(new.modules()[0].methods.contains_key("goodbye"));
+}
+
+/// What a module asks for, or is granted, as texts.
+fn rights(grant: &Grant) -> BTreeSet<String> {
+    let run = grant.run.iter().map(|program| format!("run {}", program.as_str()));
+    let read = grant.read.iter().map(|path| format!("read {}", path.as_str()));
+    let write = grant.write.iter().map(|path| format!("write {}", path.as_str()));
+    run.chain(read).chain(write).collect()
+}
+
+#[test]
+fn the_recommended_grants_are_what_the_modules_ask_for() {
+    let grants = recommended();
+    let mut asking = 0;
+    for built in &shipped_modules().modules {
+        let manifest = Metadata::read(&std::fs::read(&built.path).unwrap()).manifest.unwrap();
+        for module in plugin(built).modules() {
+            let granted = rights(&grants.for_module(&module.name, &module.full_name));
+            let asked = rights(&manifest.asks);
+            let (more, less): (Vec<_>, Vec<_>) =
+                (granted.difference(&asked).collect(), asked.difference(&granted).collect());
+            assert!(
+                more.is_empty() && less.is_empty(),
+                "plugins/grants.toml grants {} {more:?}, which [package.metadata.func.asks] in its Cargo.toml does not ask \
+                 for, and lacks {less:?}, which it asks for",
+                module.name
+            );
+            asking += usize::from(!asked.is_empty());
+        }
+    }
+    assert!(asking >= 3, "{asking}");
+}
+
+/// Warnings that are meant, each with what is before and in the place of it.
+const MEANT: [(&str, &str); 0] = [];
+
+#[test]
+fn nothing_is_to_be_said_against_them() {
+    for built in &shipped_modules().modules {
+        let artifact = Artifact::of(&built.path, &Quiet).unwrap().remove(0);
+        let findings = check(&ENGINE, &artifact);
+        let bad = findings.iter().filter(|finding| finding.severity > Severity::Note);
+        let bad: Vec<_> = bad.filter(|finding| !MEANT.contains(&(&built.name, &finding.place))).collect();
+        assert!(bad.is_empty(), "{}: {bad:#?}", built.name);
+    }
 }

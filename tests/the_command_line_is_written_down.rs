@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn the_help_of_every_command_is_as_it_was() {
-    let commands: [&[&str]; 28] = [
+    let commands: [&[&str]; 31] = [
         &[],
         &["call"],
         &["job"],
@@ -28,7 +28,10 @@ fn the_help_of_every_command_is_as_it_was() {
         &["module"],
         &["module", "new"],
         &["module", "build"],
+        &["module", "check"],
         &["module", "run"],
+        &["module", "docs"],
+        &["module", "inspect"],
         &["module", "sdk"],
         &["minion"],
         &["sim"],

@@ -48,6 +48,16 @@ impl WitPackage {
         Ok(Self { resolve, package, folder: folder.to_owned() })
     }
 
+    /// The package that a component's section holds.
+    pub(super) fn decode(section: &[u8]) -> Result<Self, Error> {
+        let unreadable = |source: Box<dyn std::error::Error + Send + Sync>| Error::Wit { path: "".into(), source };
+        match decode(section) {
+            Ok(DecodedWasm::WitPackage(resolve, package)) => Ok(Self { resolve, package, folder: PathBuf::new() }),
+            Ok(DecodedWasm::Component(..)) => Err(unreadable("it is a component".into())),
+            Err(error) => Err(unreadable(error.into())),
+        }
+    }
+
     /// The package with its documentation, as the section holds it.
     pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
         wit_component::encode(&self.resolve, self.package)

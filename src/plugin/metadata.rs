@@ -29,6 +29,8 @@ pub struct Metadata {
     pub manifest: Option<Manifest>,
     /// The documentation of its interfaces.
     pub docs: Docs,
+    /// The section that the documentation was read from.
+    pub docs_section: Option<Vec<u8>>,
 }
 
 impl Metadata {
@@ -42,7 +44,10 @@ impl Metadata {
                 DESCRIPTION_SECTION => found.description = text(),
                 LICENCE_SECTION => found.licence = text(),
                 MANIFEST_SECTION => found.manifest = Manifest::read(section.data()),
-                DOCS_SECTION => found.docs = Docs::read(section.data()).unwrap_or_default(),
+                DOCS_SECTION => {
+                    found.docs = Docs::read(section.data()).unwrap_or_default();
+                    found.docs_section = Some(section.data().to_vec());
+                }
                 _ => {
                     if let KnownCustom::ComponentName(names) = section.as_known() {
                         found.name = names.into_iter().flatten().find_map(|name| match name {

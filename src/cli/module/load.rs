@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::steps::Work;
-use crate::author::Artifact;
+use crate::author::{Artifact, Inspection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::ids::MethodName;
@@ -17,7 +17,7 @@ pub(super) struct Loaded {
 
 /// The component at `path`, a file or a module's folder, that has the module of `method`.
 pub(super) fn with_method(path: &Path, method: &MethodName) -> Result<Loaded, Failure> {
-    let engine = Engine::serving().map_err(unusable)?;
+    let engine = engine()?;
     let mut modules = Vec::new();
     for artifact in Artifact::of(path, &Work)? {
         let plugin = Plugin::compile(&engine, &artifact.bytes).map_err(|error| {
@@ -51,6 +51,18 @@ impl Loaded {
         })?;
         Ok((module, method))
     }
+}
+
+/// The components at `path`, each explained.
+pub(super) fn inspections(path: &Path) -> Result<Vec<Inspection>, Failure> {
+    let engine = engine()?;
+    let artifacts = Artifact::of(path, &Work)?;
+    artifacts.iter().map(|artifact| Inspection::of(&engine, artifact).map_err(unusable)).collect()
+}
+
+/// The engine of a minion, which compiles.
+pub(super) fn engine() -> Result<Engine, Failure> {
+    Engine::serving().map_err(unusable)
 }
 
 /// A component that this host cannot run.

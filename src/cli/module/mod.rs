@@ -1,8 +1,11 @@
 //! `func module`: the tools of module authors, one file a command.
 
 mod build;
+mod check;
+mod docs;
 mod grant;
 mod grants;
+mod inspect;
 mod load;
 mod new;
 mod run;
@@ -24,13 +27,16 @@ use crate::author;
 pub(super) use sign::author_key;
 pub(super) use steps::Steps;
 
-/// Begin, build, try out, test and sign modules
+/// Begin, build, check, try out, test and sign modules
 #[derive(Debug, Subcommand)]
 pub(super) enum Module {
     New(new::New),
     Build(build::Build),
+    Check(check::Check),
     Run(run::Run),
     Test(test::Test),
+    Docs(docs::Docs),
+    Inspect(inspect::Inspect),
     Sign(sign::Sign),
     Verify(verify::Verify),
     Grants(grants::Grants),
@@ -45,8 +51,11 @@ impl Module {
         match self {
             Self::New(command) => command.run(context),
             Self::Build(command) => command.run(context),
+            Self::Check(command) => command.run(context),
             Self::Run(command) => command.run(context),
             Self::Test(command) => command.run(context),
+            Self::Docs(command) => command.run(context),
+            Self::Inspect(command) => command.run(context),
             Self::Sign(command) => command.run(context),
             Self::Verify(command) => command.run(context),
             Self::Grants(command) => command.run(context),

@@ -1,0 +1,147 @@
+//! Whether a module asks for what it uses, and for no more.
+
+use super::Finding;
+use crate::{
+    access::Grant,
+    author::uses::Use,
+    plugin::{MANIFEST_SECTION, Manifest, Right},
+};
+
+/// Where an author says it.
+const TABLE: &str = "`[package.metadata.func.asks]` in Cargo.toml";
+
+pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
+    let Some(manifest) = manifest else {
+        let message = format!("it has no readable section `{MANIFEST_SECTION}`, so nobody knows what it asks for");
+        return vec![Finding::warning("component", message, "build it with `func module build`")];
+    };
+    let mut findings = Vec::new();
+    for right in [Right::Run, Right::Read, Right::Write] {
+        let asked = texts(&manifest.asks, right);
+        let used = uses.iter().find(|found| found.right == Some(right));
+        let chosen = manifest.operator_chooses.contains(&right);
+        for text in &asked {
+            if let Some(why) = broad(right, text) {
+                let advice = format!("ask for just what it needs, in {TABLE}");
+                findings.push(Finding::warning(format!("asks: {right} {text}"), why, advice));
+            }
+        }
+        match used {
+            Some(used) if asked.is_empty() && !chosen => {
+                let by: Vec<&str> = used.by.iter().filter_map(|name| name.rsplit('#').next()).collect();
+                let message = format!("it {} ({}) and asks for none", used.what, by.join(", "));
+                let advice = format!(
+                    "name them under `{right}` in {TABLE}; if only the operator can know them, \
+                                      say `operator-chooses = [\"{right}\"]` in `[package.metadata.func]`"
+                );
+                findings.push(Finding::warning(format!("asks: {right}"), message, advice));
+            }
+            None if !asked.is_empty() || chosen => {
+                let message = format!("it imports nothing that needs the grant `{right}`");
+                findings.push(Finding::warning(format!("asks: {right}"), message, format!("remove it from {TABLE}")));
+            }
+            _ => {}
+        }
+    }
+    findings
+}
+
+fn texts(asks: &Grant, right: Right) -> Vec<&str> {
+    match right {
+        Right::Run => asks.run.iter().map(crate::access::CommandGrant::as_str).collect(),
+        Right::Read => asks.read.iter().map(crate::access::PathGrant::as_str).collect(),
+        Right::Write => asks.write.iter().map(crate::access::PathGrant::as_str).collect(),
+    }
+}
+
+/// Programs that run whatever they are told, so that whoever may run them may run everything.
+const RUN_ANYTHING: [&str; 17] = [
+    "ash", "bash", "busybox", "dash", "env", "find", "nohup", "perl", "python", "python3", "ruby", "sh", "su", "sudo",
+    "xargs", "zsh", "nsenter",
+];
+
+/// Folders whose files, all of them, no module needs.
+const WHOLE: [&str; 14] = [
+    "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run", "/srv", "/tmp", "/usr", "/var",
+];
+
+/// Why an ask is for more than a module can need.
+fn broad(right: Right, text: &str) -> Option<&'static str> {
+    match right {
+        Right::Run => {
+            let name = text.rsplit('/').next().unwrap_or(text);
+            if RUN_ANYTHING.contains(&name) {
+                Some("it runs whatever it is told, so this asks for every program")
+            } else if name.trim_matches('*').is_empty() {
+                Some("it asks for every program there")
+            } else {
+                None
+            }
+        }
+        Right::Read | Right::Write => {
+            let mut parts = text.trim_start_matches('/').split('/');
+            let first = parts.next().unwrap_or_default();
+            if first.contains(['*', '?', '[', '{']) {
+                return Some("it asks for files in every folder of the machine");
+            }
+            let rest: Vec<&str> = parts.collect();
+            let everything = rest.first() == Some(&"**") || (right == Right::Write && rest == ["*"]);
+            let whole = WHOLE.iter().any(|folder| folder[1..] == *first);
+            (whole && everything).then_some("it asks for all that is in a folder of the system")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(asks: &str) -> Manifest {
+        toml::from_str(asks).unwrap()
+    }
+
+    fn uses(right: Right) -> Vec<Use> {
+        vec![Use { what: "reads files", right: Some(right), by: vec!["minion:host/files@0.1.0#read".to_owned()] }]
+    }
+
+    fn places(asks: &str, uses: &[Use]) -> Vec<String> {
+        check(Some(&manifest(asks)), uses).into_iter().map(|finding| finding.place).collect()
+    }
+
+    #[test]
+    fn asks_that_are_used_and_narrow_are_fine() {
+        assert!(
+            places("asks = { read = ['/etc/os-release', '/proc/*/status', '/sys/block/**'] }", &uses(Right::Read))
+                .is_empty()
+        );
+        assert!(places("asks = { run = ['kill', '/usr/sbin/ethtool', 'apt-*'] }", &uses(Right::Run)).is_empty());
+        assert!(places("operator-chooses = ['run']", &uses(Right::Run)).is_empty());
+        assert!(places("", &[]).is_empty());
+    }
+
+    #[test]
+    fn what_is_used_and_not_asked_for_or_the_other_way_round_is_told() {
+        assert_eq!(places("", &uses(Right::Read)), ["asks: read"]);
+        assert_eq!(places("asks = { run = ['df'] }", &[]), ["asks: run"]);
+        assert_eq!(places("operator-chooses = ['run']", &[]), ["asks: run"]);
+        assert_eq!(places("asks = { read = ['/etc/a'] }", &uses(Right::Write)), ["asks: read", "asks: write"]);
+        assert_eq!(check(None, &[]).len(), 1);
+    }
+
+    #[test]
+    fn an_ask_for_everything_is_told() {
+        for text in ["/**", "/*", "/*/x", "/etc/**", "/proc/**", "/{etc,usr}/x"] {
+            assert!(broad(Right::Read, text).is_some(), "{text}");
+            assert!(broad(Right::Write, text).is_some(), "{text}");
+        }
+        for text in ["/etc/*", "/usr/*"] {
+            assert!(broad(Right::Write, text).is_some() && broad(Right::Read, text).is_none(), "{text}");
+        }
+        for text in ["*", "/usr/bin/*", "/**", "sh", "/usr/bin/env", "sudo"] {
+            assert!(broad(Right::Run, text).is_some(), "{text}");
+        }
+        for text in ["/etc/sysctl.d/*", "/proc/sys/net/**", "/data/**"] {
+            assert!(broad(Right::Write, text).is_none(), "{text}");
+        }
+    }
+}

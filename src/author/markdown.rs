@@ -1,0 +1,80 @@
+//! A component's documentation as Markdown, from the component alone.
+
+use std::fmt::Write as _;
+
+use super::inspect::{Inspection, MethodSheet, ModuleSheet};
+
+impl Inspection {
+    /// The documentation of the component: its modules with their methods, and what it asks for.
+    pub fn to_markdown(&self) -> String {
+        let mut text = String::new();
+        for module in &self.modules {
+            module.write(&mut text);
+        }
+        self.write_asks(&mut text);
+        let about = [
+            self.name.as_ref().map(|name| format!("component {name}")),
+            self.version.clone(),
+            self.licence.clone(),
+            Some(format!("sha256 {}", self.digest)),
+        ];
+        let about: Vec<String> = about.into_iter().flatten().collect();
+        let _ = writeln!(text, "---\n\n{}", about.join(", "));
+        text
+    }
+
+    fn write_asks(&self, text: &mut String) {
+        let table = toml::to_string(&self.asks).unwrap_or_default();
+        let table: Vec<&str> = table.lines().filter(|line| !line.ends_with("= []")).collect();
+        if let (Some(module), false) = (self.modules.first(), table.is_empty()) {
+            let _ = writeln!(text, "## What it asks for\n");
+            let _ = writeln!(text, "In the minion's configuration:\n");
+            let _ = writeln!(text, "```toml\n[grants.{}]\n{}\n```\n", module.name, table.join("\n"));
+        }
+        for right in &self.operator_chooses {
+            let _ =
+                writeln!(text, "What it may {right}, only the operator can say: `{right}` in its table of grants.\n");
+        }
+    }
+}
+
+impl ModuleSheet {
+    fn write(&self, text: &mut String) {
+        let _ = writeln!(text, "# {}\n", self.name);
+        if !self.description.is_empty() {
+            let _ = writeln!(text, "{}\n", self.description);
+        }
+        for method in &self.methods {
+            method.write(&self.name, text);
+        }
+        if !self.uncallable.is_empty() {
+            let _ = writeln!(text, "## Not callable\n");
+            for (name, why) in &self.uncallable {
+                let _ = writeln!(text, "- `{name}`: {why}");
+            }
+            text.push('\n');
+        }
+    }
+}
+
+impl MethodSheet {
+    fn write(&self, module: &str, text: &mut String) {
+        let _ = writeln!(text, "## {module}.{}\n\n```wit\n{}\n```\n", self.name, self.signature);
+        if !self.doc.is_empty() {
+            let _ = writeln!(text, "{}\n", self.doc);
+        }
+        if !self.parameters.is_empty() {
+            let _ = writeln!(text, "| argument | type | |\n| --- | --- | --- |");
+            for parameter in &self.parameters {
+                let optional = if parameter.optional { "may be left out; " } else { "" };
+                let about = format!("{optional}{}", parameter.doc).replace('|', "\\|").replace('\n', " ");
+                let kind = parameter.type_name.replace('|', "\\|");
+                let _ = writeln!(text, "| `{}` | `{kind}` | {about} |", parameter.name);
+            }
+            text.push('\n');
+        }
+        if let Some(returns) = &self.returns {
+            let _ = writeln!(text, "Answers `{returns}`.\n");
+        }
+    }
+}
