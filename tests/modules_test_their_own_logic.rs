@@ -4,21 +4,27 @@ use std::path::Path;
 use std::process::Command;
 
 /// Modules with logic of their own.
-const TESTED: [&str; 14] = [
+const TESTED: [&str; 20] = [
+    "bridge",
     "command",
     "disk",
     "facts",
     "filetracker",
+    "firewall",
     "hardware",
+    "httpd",
     "mount",
     "nagios",
     "network",
     "package",
     "process",
     "reboot",
+    "smart",
     "sysctl",
     "test",
     "users",
+    "virt",
+    "vlan",
 ];
 
 #[test]

@@ -4,6 +4,7 @@
 mod echo;
 mod files;
 mod hostile;
+mod links;
 mod machine;
 mod nagios;
 mod network;

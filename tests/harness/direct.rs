@@ -49,8 +49,8 @@ pub async fn call_granted(method: &str, args: &[Value], grant: Grant) -> Result<
     call_in(method, args, grant, &[], false).await
 }
 
-/// The same, for what it would do.
-pub async fn dry_run(method: &str, args: &[Value], grant: Grant) -> Result<Value, CallError> {
+/// The same as a check: what would change the machine is planned.
+pub async fn check(method: &str, args: &[Value], grant: Grant) -> Result<Value, CallError> {
     call_in(method, args, grant, &[], true).await
 }
 
@@ -64,12 +64,12 @@ async fn call_in(
     args: &[Value],
     grant: Grant,
     settings: &[(&str, &str)],
-    dry_run: bool,
+    is_check: bool,
 ) -> Result<Value, CallError> {
     let mut context = CallContext::bare("test-minion", "tester", Duration::from_secs(30));
     context.grant = Arc::new(grant);
     context.settings = Arc::new(settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect());
-    context.mode = if dry_run { Mode::Check } else { Mode::Perform };
+    context.mode = if is_check { Mode::Check } else { Mode::Perform };
     let module = method.split('.').next().unwrap();
     compiled(module).call(&method.parse().unwrap(), args, context).await
 }

@@ -4,7 +4,7 @@ use func::wire::Value;
 use serde_json::json;
 
 use super::{call, error, failure, read, text};
-use crate::harness::direct::{call_granted, dry_run, grant, recommended};
+use crate::harness::direct::{call_granted, check, grant, recommended};
 
 #[tokio::test]
 async fn hardware_is_that_of_this_machine() {
@@ -42,7 +42,7 @@ async fn a_mount_is_made_once_and_undone_once() {
     let folder = tempfile::tempdir().unwrap();
     let point = text(folder.path().canonicalize().unwrap().to_str().unwrap());
     let args = [point.clone(), text("func-test"), text("tmpfs"), Value::Array(vec![text("size=64k"), text("ro")])];
-    let would = dry_run("mount.mount", &args, recommended("mount")).await.unwrap().to_json();
+    let would = check("mount.mount", &args, recommended("mount")).await.unwrap().to_json();
     assert_eq!((&would["changed"], &would["after"]), (&json!(true), &json!(null)));
     let made = match call_granted("mount.mount", &args, recommended("mount")).await {
         // A container without the right to mount.
@@ -96,8 +96,9 @@ async fn a_parameter_is_set_and_set_back() {
         write = ["/proc/sys/vm/dirty_expire_centisecs"]"#,
         )
     };
-    let would = dry_run("sysctl.set", &[text(name), text(&other)], grant()).await.unwrap().to_json();
-    assert_eq!((&would["changed"], &would["after"]), (&json!(true), &json!(before)));
+    let would = check("sysctl.set", &[text(name), text(&other)], grant()).await.unwrap().to_json();
+    assert_eq!((&would["changed"], &would["after"]), (&json!(true), &json!(other)));
+    assert_eq!(read("/proc/sys/vm/dirty_expire_centisecs"), before, "a check changes nothing");
     let refused = failure(call_granted("sysctl.set", &[text(name), text("many")], grant()).await);
     assert!(refused.0 == "invalid" && refused.1.contains("does not take `many`"), "{refused:?}");
     let set = call_granted("sysctl.set", &[text(name), text(&other)], grant()).await.unwrap().to_json();

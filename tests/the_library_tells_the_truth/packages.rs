@@ -6,7 +6,7 @@ use func::wire::Value;
 use serde_json::json;
 
 use super::{call, error, text};
-use crate::harness::direct::{dry_run, recommended};
+use crate::harness::direct::{check, recommended};
 
 fn has_dpkg() -> bool {
     Path::new("/usr/bin/dpkg-query").exists() && Path::new("/usr/bin/apt-get").exists()
@@ -47,7 +47,7 @@ async fn packages_are_verified_and_updates_told() {
 }
 
 #[tokio::test]
-async fn what_is_so_already_is_not_done_and_a_dry_run_does_nothing() {
+async fn what_is_so_already_is_not_done_and_a_check_does_nothing() {
     if !has_dpkg() {
         return;
     }
@@ -56,7 +56,13 @@ async fn what_is_so_already_is_not_done_and_a_dry_run_does_nothing() {
     assert_eq!(call("package.install", &names(&["dpkg"])).await, nothing);
     assert_eq!(call("package.remove", &names(&["no-such-package"])).await, nothing);
     assert_eq!(error("package.update", &names(&["no-such-package"])).await.0, "not_found");
-    let would = dry_run("package.install", &names(&["no-such-package-anywhere"]), recommended("package")).await;
-    // The host does not run what was not granted as read-only, so what apt-get thinks of it is not known.
-    assert!(would.is_ok(), "{would:?}");
+    let gone = names(&["no-such-package-anywhere"]);
+    let would = check("package.install", &gone, recommended("package")).await.unwrap().to_json();
+    assert_eq!(would, json!({"changed": true, "packages": []}));
+    let (kind, message) = error("package.preview", &[text("install"), gone[0].clone()]).await;
+    assert!(kind == "failed" && message.contains("Unable to locate package"), "{kind}: {message}");
+    let would = call("package.preview", &[text("remove"), names(&["perl"])[0].clone()]).await;
+    let goes = |package: &serde_json::Value| package["name"] == "perl" && package["after"].is_null();
+    let has_perl = call("package.glob", &[text("perl")]).await[0]["name"] == "perl";
+    assert!(!has_perl || would.as_array().unwrap().iter().any(goes), "{would}");
 }

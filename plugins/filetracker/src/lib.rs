@@ -84,15 +84,14 @@ fn change(change: impl FnOnce(&mut BTreeSet<String>)) -> Result<Change> {
     let mut after = before.clone();
     change(&mut after);
     let changed = before != after;
-    if changed && !job::dry_run() {
+    if changed {
         let text = list::text(&after)?;
         let folder = folder()?;
         files::make_dir(&folder)?;
         files::write(&format!("{folder}/tracked"), text.as_bytes(), Some(0o600))?;
     }
     let list = |paths: BTreeSet<String>| paths.into_iter().collect::<Vec<_>>();
-    let after = if job::dry_run() { list(before.clone()) } else { list(after) };
-    Ok(Change { before: list(before), after, changed })
+    Ok(Change { before: list(before), after: list(after), changed })
 }
 
 /// The path itself, or what fits its last part.

@@ -3,7 +3,7 @@
 mod fstab;
 
 use exports::base::mount::mount::{Change, Guest, Mounted, Planned};
-use func_sdk::{Error, ErrorKind, Result, checked, file, job, mountinfo, program::Program};
+use func_sdk::{Error, ErrorKind, Result, checked, file, mountinfo, program::Program};
 
 func_sdk::module!(Mount);
 
@@ -93,8 +93,7 @@ impl Guest for Mount {
 }
 
 fn changed(point: &str, before: Option<Mounted>) -> Result<Change> {
-    let after = if job::dry_run() { before.clone() } else { mounted_on(point)? };
-    Ok(Change { before, after, changed: true })
+    Ok(Change { before, after: mounted_on(point)?, changed: true })
 }
 
 fn mounted() -> Result<Vec<Mounted>> {

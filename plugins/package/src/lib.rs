@@ -8,7 +8,7 @@ mod manager;
 mod names;
 mod verified;
 
-use exports::base::packages::package::{Altered, Available, Change, Guest, Installed};
+use exports::base::packages::package::{Action, Altered, Available, Change, ChangedPackage, Guest, Installed};
 use func_sdk::{Error, Result, checked, job, pattern};
 use manager::Manager;
 
@@ -41,6 +41,16 @@ impl Guest for Package {
 
     fn refresh() -> Result<()> {
         Manager::find()?.refresh()
+    }
+
+    fn preview(action: Action, names: Vec<String>) -> Result<Vec<ChangedPackage>> {
+        let names = names::all(&names)?;
+        let verb = match action {
+            Action::Install => "install",
+            Action::Remove => "remove",
+            Action::Update => "upgrade",
+        };
+        Manager::find()?.would(verb, &names)
     }
 
     fn install(names: Vec<String>) -> Result<Change> {
@@ -77,13 +87,9 @@ fn change(verb: &str, choose: impl FnOnce(&[Installed]) -> Result<Option<Vec<Str
     let manager = Manager::find()?;
     let before = manager.installed()?;
     let Some(names) = choose(&before)? else { return Ok(Change { packages: Vec::new(), changed: false }) };
-    let packages = if job::dry_run() {
-        manager.would(verb, &names)?
-    } else {
-        manager.change(verb, &names)?;
-        difference::between(&before, &manager.installed()?)
-    };
-    Ok(Change { changed: !packages.is_empty(), packages })
+    manager.change(verb, &names)?;
+    let packages = difference::between(&before, &manager.installed()?);
+    Ok(Change { changed: !packages.is_empty() || job::dry_run(), packages })
 }
 
 fn require(installed: &[Installed], names: &[String]) -> Result<()> {

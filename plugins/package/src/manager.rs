@@ -3,7 +3,7 @@
 use func_sdk::{
     Error, Result,
     command::{Output, Status},
-    file, files, log,
+    file, files,
     program::{Program, judge},
 };
 
@@ -39,7 +39,7 @@ impl Manager {
     pub fn installed(self) -> Result<Vec<Installed>> {
         let mut found = match self {
             Self::Apt => dpkg::parse(&file::text(dpkg::STATUS)?),
-            Self::Dnf => dnf::installed(&Program::new("rpm").args(["-qa", "--queryformat", dnf::FORMAT]).text()?),
+            Self::Dnf => dnf::installed(&Program::new("rpm").args(["-qa", "--queryformat", dnf::FORMAT]).look()?),
         };
         found.sort_by(|a, b| (&a.name, &a.architecture).cmp(&(&b.name, &b.architecture)));
         Ok(found)
@@ -85,15 +85,12 @@ impl Manager {
     pub fn would(self, verb: &str, names: &[String]) -> Result<Vec<ChangedPackage>> {
         match self {
             Self::Apt => Ok(apt::changes(&self.simulated(verb, names)?)),
-            Self::Dnf => {
-                log::info("dnf does not tell beforehand what it would change");
-                Ok(names.iter().map(|name| ChangedPackage { name: name.clone(), before: None, after: None }).collect())
-            }
+            Self::Dnf => Err(Error::unsupported("dnf does not tell beforehand what it would change")),
         }
     }
 
     fn simulated(self, verb: &str, names: &[String]) -> Result<String> {
-        self.program(&["-s"], verb, names).text()
+        self.program(&["-s"], verb, names).look()
     }
 
     fn program(self, options: &[&str], verb: &str, names: &[String]) -> Program {

@@ -3,7 +3,7 @@
 mod schedule;
 
 use exports::base::reboot::reboot::{Change, Guest, Plan};
-use func_sdk::{Error, Result, checked, file, job, program::Program};
+use func_sdk::{Error, Result, checked, file, program::Program};
 
 func_sdk::module!(Reboot);
 
@@ -31,7 +31,7 @@ impl Guest for Reboot {
         let message = checked_message(message.as_deref())?;
         let before = Self::planned()?;
         Program::new("shutdown").arg("-c").args(message).change()?;
-        Ok(Change { after: now(before.clone())?, changed: before.is_some(), before })
+        Ok(Change { after: Self::planned()?, changed: before.is_some(), before })
     }
 }
 
@@ -43,11 +43,7 @@ fn plan(option: &str, delay: Option<u32>, message: Option<&str>) -> Result<Chang
     }
     let before = Reboot::planned()?;
     Program::new("shutdown").args([option, &format!("+{delay}")]).args(message).change()?;
-    Ok(Change { after: now(before.clone())?, before, changed: true })
-}
-
-fn now(before: Option<Plan>) -> Result<Option<Plan>> {
-    if job::dry_run() { Ok(before) } else { Reboot::planned() }
+    Ok(Change { after: Reboot::planned()?, before, changed: true })
 }
 
 fn checked_message(message: Option<&str>) -> Result<Option<&str>> {

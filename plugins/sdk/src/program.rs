@@ -84,8 +84,19 @@ impl Program {
 
     /// Runs it and reads its standard output as JSON. It is an error unless the program exits with 0.
     pub fn json(&self) -> Result<Json> {
-        let text = self.text()?;
+        let text = self.look()?;
         Json::parse(&text).map_err(|error| Error::failed(format!("`{}` wrote {}", self.0.program, error.message)))
+    }
+
+    /// Runs it for what it tells, which is more than nothing. In a check that is `unsupported`, unless the program is
+    /// granted as one that only reads: the host then plans it, and nobody knows what it would have told.
+    pub fn look(&self) -> Result<String> {
+        let text = self.text()?;
+        if text.is_empty() && job::dry_run() {
+            let message = format!("a check does not run `{}`, and cannot go on without what it tells", self.0.program);
+            return Err(Error::unsupported(message));
+        }
+        Ok(text)
     }
 
     /// Runs it for what it changes, and logs its command line. In a check the host plans it instead.

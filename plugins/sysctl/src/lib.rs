@@ -4,7 +4,7 @@ mod key;
 mod settings;
 
 use exports::base::sysctl::sysctl::{Change, Guest};
-use func_sdk::{Error, ErrorKind, Result, checked, file, files, files::Kind, job, log};
+use func_sdk::{Error, ErrorKind, Result, checked, file, files, files::Kind, log};
 use key::Key;
 
 func_sdk::module!(Sysctl);
@@ -44,15 +44,6 @@ impl Guest for Sysctl {
         let kept = if persist { file::optional(FILE)?.unwrap_or_default() } else { String::new() };
         let wanted = if persist { settings::with(&kept, &key.name(), Some(value)) } else { String::new() };
         let changed = set || kept != wanted;
-        if job::dry_run() {
-            log::info(&format!(
-                "would set {} to {}, which is {}",
-                key.name(),
-                checked::shown(value),
-                checked::shown(&before)
-            ));
-            return Ok(Change { name: key.name(), after: before.clone(), before, changed });
-        }
         if set {
             files::write(&key.path(), format!("{value}\n").as_bytes(), None)
                 .map_err(|error| key.refused(value, error))?;
@@ -73,7 +64,7 @@ impl Guest for Sysctl {
         let key = Key::parse(&name)?;
         let kept = file::optional(FILE)?.unwrap_or_default();
         let wanted = settings::with(&kept, &key.name(), None);
-        if kept != wanted && !job::dry_run() {
+        if kept != wanted {
             files::write(FILE, wanted.as_bytes(), None)?;
         }
         Ok(kept != wanted)

@@ -41,7 +41,7 @@ impl Guest for Users {
             };
         }
         tool("useradd").args(args).arg(name).change()?;
-        Ok(Change { before: None, after: now(name, None)?, changed: true })
+        Ok(Change { before: None, after: user(name)?, changed: true })
     }
 
     fn delete(name: String, remove_home: Option<bool>) -> Result<Change> {
@@ -53,7 +53,7 @@ impl Guest for Users {
         let tool = tool("userdel");
         let tool = if remove_home.unwrap_or(false) { tool.arg("-r") } else { tool };
         tool.arg(name).change()?;
-        Ok(Change { after: now(name, Some(&before))?, before: Some(before), changed: true })
+        Ok(Change { after: user(name)?, before: Some(before), changed: true })
     }
 
     fn lock(name: String) -> Result<Change> {
@@ -138,7 +138,7 @@ impl Guest for Users {
             tool = tool.arg("-r");
         }
         tool.arg(name).change()?;
-        Ok(GroupChange { before: None, after: if job::dry_run() { None } else { group(name)? }, changed: true })
+        Ok(GroupChange { before: None, after: group(name)?, changed: true })
     }
 
     fn delete_group(name: String) -> Result<GroupChange> {
@@ -147,8 +147,7 @@ impl Guest for Users {
             return Ok(GroupChange { before: None, after: None, changed: false });
         };
         tool("groupdel").arg(name).change()?;
-        let after = if job::dry_run() { Some(before.clone()) } else { group(name)? };
-        Ok(GroupChange { before: Some(before), after, changed: true })
+        Ok(GroupChange { before: Some(before), after: group(name)?, changed: true })
     }
 
     fn ssh_keys(name: String) -> Result<Vec<SshKey>> {
@@ -205,11 +204,6 @@ fn group(name: &str) -> Result<Option<UserGroup>> {
     Ok(groups()?.into_iter().find(|group| group.name == name))
 }
 
-/// The user after a change.
-fn now(name: &str, before: Option<&User>) -> Result<Option<User>> {
-    if job::dry_run() { Ok(before.cloned()) } else { user(name) }
-}
-
 fn missing(what: &str, name: &str) -> Error {
     Error::not_found(format!("there is no {what} {}", checked::shown(name)))
 }
@@ -222,7 +216,7 @@ fn modify(name: &str, args: impl FnOnce(&User) -> Result<Option<Vec<String>>>) -
         None => Ok(Change { before: Some(before.clone()), after: Some(before), changed: false }),
         Some(args) => {
             tool("usermod").args(args).arg(name).change()?;
-            Ok(Change { after: now(name, Some(&before))?, before: Some(before), changed: true })
+            Ok(Change { after: user(name)?, before: Some(before), changed: true })
         }
     }
 }
@@ -233,7 +227,7 @@ fn change_keys(name: String, change: impl FnOnce(&str) -> String) -> Result<Keys
     let text = file::optional(&path)?.unwrap_or_default();
     let wanted = change(&text);
     let (before, changed) = (keys::parse(&text), wanted != text);
-    if !changed || job::dry_run() {
+    if !changed {
         return Ok(KeysChange { after: before.clone(), before, changed });
     }
     let (folder, _) = path.rsplit_once('/').unwrap_or_default();

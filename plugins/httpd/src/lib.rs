@@ -1,0 +1,86 @@
+//! Tells how the Apache web server does, and reloads it.
+
+mod page;
+
+use exports::base::httpd::httpd::{ConfigCheck, Guest, ServerStatus};
+use func_sdk::{
+    Error, Result, checked,
+    command::Status,
+    config,
+    program::{Program, judge, lossy},
+    table,
+};
+
+func_sdk::module!(Httpd);
+
+const PAGE: &str = "http://127.0.0.1/server-status?auto";
+const CONTROL: &str = "apachectl";
+
+struct Httpd;
+
+impl Guest for Httpd {
+    fn status() -> Result<ServerStatus> {
+        let url = config::get("status-url").unwrap_or_else(|| PAGE.to_owned());
+        let url = checked::argument("setting `status-url`", &url)?;
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(Error::invalid(format!(
+                "the setting `status-url` is {}, no address of the web",
+                checked::shown(url)
+            )));
+        }
+        let text = Program::new("curl").args(["-fsS", "--max-time", "10", url]).look()?;
+        page::parse(&text).ok_or_else(|| {
+            Error::failed(format!("the page {} is not that of mod_status", checked::shown(url)))
+                .hint("it must end in `?auto`")
+        })
+    }
+
+    fn version() -> Result<String> {
+        let text = control()?.arg("-v").look()?;
+        let version = table::value(&text, ':', "Server version").map(str::to_owned);
+        version.ok_or_else(|| Error::failed("the server did not tell its version"))
+    }
+
+    fn check_config() -> Result<ConfigCheck> {
+        let output = control()?.arg("configtest").run()?;
+        let said = [lossy(output.stdout.clone()), lossy(output.stderr.clone())].concat();
+        match output.status {
+            Status::Exited(code) => Ok(ConfigCheck { valid: code == 0, messages: messages(&said) }),
+            _ => judge(CONTROL, output).map(|_| ConfigCheck { valid: false, messages: Vec::new() }),
+        }
+    }
+
+    fn graceful() -> Result<ConfigCheck> {
+        let check = Self::check_config()?;
+        if !check.valid {
+            let why = check.messages.iter().find(|line| !line.starts_with("AH0")).or(check.messages.first());
+            let why = why.map_or("it does not say why", String::as_str);
+            return Err(Error::failed(format!("the server would not start with its configuration: {why}")));
+        }
+        control()?.arg("graceful").change()?;
+        Ok(check)
+    }
+}
+
+fn control() -> Result<Program> {
+    let program = config::get("control").unwrap_or_else(|| CONTROL.to_owned());
+    Ok(Program::new(checked::argument("setting `control`", &program)?))
+}
+
+/// A server with a broken configuration may say a lot.
+fn messages(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.take(50).map(|line| checked::clipped(line, 500)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_bounded() {
+        assert_eq!(messages("AH00558: name\n\n Syntax OK \n"), ["AH00558: name", "Syntax OK"]);
+        let told = messages(&"x".repeat(1000).lines().cycle().take(100).collect::<Vec<_>>().join("\n"));
+        assert_eq!((told.len(), told[0].chars().count()), (50, 501));
+    }
+}
