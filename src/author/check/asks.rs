@@ -18,7 +18,7 @@ pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for right in [Right::Run, Right::Read, Right::Write] {
         let asked = texts(&manifest.asks, right);
-        let used = uses.iter().find(|found| found.right == Some(right));
+        let proof = uses.iter().find(|found| found.right == Some(right));
         let chosen = manifest.operator_chooses.contains(&right);
         for text in &asked {
             if let Some(why) = broad(right, text) {
@@ -26,10 +26,10 @@ pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
                 findings.push(Finding::warning(format!("asks: {right} {text}"), why, advice));
             }
         }
-        match used {
-            Some(used) if asked.is_empty() && !chosen => {
-                let by: Vec<&str> = used.by.iter().filter_map(|name| name.rsplit('#').next()).collect();
-                let message = format!("it {} ({}) and asks for none", used.what, by.join(", "));
+        match proof {
+            Some(proof) if asked.is_empty() && !chosen => {
+                let by: Vec<&str> = proof.by.iter().filter_map(|name| name.rsplit('#').next()).collect();
+                let message = format!("it {} ({}) and asks for none", proof.what, by.join(", "));
                 let advice = format!(
                     "name them under `{right}` in {TABLE}; if only the operator can know them, \
                                       say `operator-chooses = [\"{right}\"]` in `[package.metadata.func]`"

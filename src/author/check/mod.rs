@@ -90,11 +90,10 @@ pub fn check(engine: &Engine, artifact: &Artifact) -> Vec<Finding> {
 }
 
 fn size(bytes: usize) -> Vec<Finding> {
-    let severity = match bytes {
-        ..=LARGE => return Vec::new(),
-        ..=HUGE => Severity::Note,
-        _ => Severity::Warning,
-    };
+    if bytes <= LARGE {
+        return Vec::new();
+    }
+    let severity = if bytes <= HUGE { Severity::Note } else { Severity::Warning };
     let message = format!("it has {} MB, which each minion compiles once", bytes.div_ceil(1_000_000));
     vec![Finding::new(
         severity,

@@ -31,6 +31,7 @@ use crate::wire::Value;
 /// Nothing is granted unless it is said here. What the module logs, and how far it is, is shown on
 /// standard error. Words after the method become what its types demand, as in `func call`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "they are named as the options are")]
 pub(in crate::cli) struct Run {
     /// A component, or a module's folder, which is built if it changed
     module: PathBuf,
