@@ -11,6 +11,7 @@ pub mod telemetry;
 pub mod wire;
 pub mod tls;
 pub mod access;
+pub mod transfer;
 pub mod ca;
 pub mod store;
 pub mod plugin;

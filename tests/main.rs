@@ -53,3 +53,4 @@ mod the_interface_is_documented;
 mod the_interface_only_grows;
 mod the_library_tells_the_truth;
 mod the_readme_is_true;
+mod transfers_go_on_where_they_stopped;

@@ -11,7 +11,7 @@ use std::{
 use http_body_util::{BodyExt, Limited};
 use hyper::{
     Response, StatusCode,
-    body::{Frame, Incoming},
+    body::{Body, Frame, Incoming},
 };
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
@@ -130,7 +130,7 @@ impl Fleet {
             let from_pool = kept.is_some();
             let mut connection = match kept.take() {
                 Some(connection) => connection,
-                None => match self.connect(host).await {
+                None => match self.open(host).await {
                     Ok(connection) => connection,
                     Err(ConnectError::Failed(why)) => return Err(Outcome::Unreachable { why }),
                     Err(ConnectError::Unwelcome(why)) => return Err(refused_us(why)),
@@ -167,10 +167,19 @@ impl Fleet {
         }
     }
 
-    async fn connect(&self, host: &Host) -> Result<Connection, ConnectError> {
+    /// A connection of one's own, for whatever is sent as `B`.
+    pub(super) async fn open<B>(&self, host: &Host) -> Result<Connection<B>, ConnectError>
+    where
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
         let inner = &*self.inner;
         inner.opened.fetch_add(1, Ordering::Relaxed);
         Connection::open(host, &inner.tls, inner.options.connect_timeout).await
+    }
+
+    /// Whether the host at the other end still is who it was.
+    pub(super) fn check<B>(&self, connection: &Connection<B>) -> Result<(), tls::Error> {
+        connection.check(&self.inner.revoked)
     }
 
     /// Reads an answer whose head is here; nothing if a piece of it does not come within `patience`.

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{
+    body::Body,
+    client::conn::http1::{self, SendRequest},
+};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use rustls::{ClientConfig, pki_types::ServerName};
@@ -23,8 +26,8 @@ use crate::{
 
 /// A connection that has shaken hands.
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) sender: SendRequest<Full<Bytes>>,
+pub(super) struct Connection<B = Full<Bytes>> {
+    pub(super) sender: SendRequest<B>,
     peer: Peer,
 }
 
@@ -43,7 +46,10 @@ impl From<tls::Error> for ConnectError {
     }
 }
 
-impl Connection {
+impl<B> Connection<B>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
     /// Connects to a host, and makes sure that it is that host.
     pub(super) async fn open(host: &Host, tls: &Arc<ClientConfig>, patience: Duration) -> Result<Self, ConnectError> {
         let slow = |_| {
@@ -72,7 +78,9 @@ impl Connection {
         tokio::spawn(driver);
         Ok(Self { sender, peer })
     }
+}
 
+impl<B> Connection<B> {
     /// Whether the host's certificate still holds: a connection may outlive it, and a resumed session was not verified.
     pub(super) fn check(&self, revoked: &Arc<RevocationList>) -> Result<(), tls::Error> {
         self.peer.check(Timestamp::now(), revoked)

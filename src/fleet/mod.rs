@@ -24,6 +24,7 @@ mod request;
 mod select;
 mod summary;
 mod target;
+mod transfer;
 #[cfg(test)]
 pub(crate) mod tests;
 mod word;
@@ -37,3 +38,4 @@ pub use request::{Budgets, Pace, Request};
 pub use select::{KnownDown, NoHost, SelectError, Selection, Selector};
 pub use summary::Summary;
 pub use target::{InvalidTarget, Target};
+pub use transfer::{Fetched, Sent, Source};

@@ -33,6 +33,8 @@ pub struct MinionConfig {
     pub calls: Calls,
     /// Bounds on connections.
     pub connections: Connections,
+    /// Bounds on what is sent beside calls.
+    pub transfers: Transfers,
     /// Bounds on async jobs and on how long they are kept.
     pub jobs: Jobs,
     /// How logs are written.
@@ -157,13 +159,21 @@ pub struct Folders {
     pub cache: PathBuf,
     /// One file for each async job.
     pub jobs: PathBuf,
+    /// Where what is sent beside calls arrives.
+    pub incoming: PathBuf,
     /// The audit log.
     pub audit: PathBuf,
 }
 
 impl Default for Folders {
     fn default() -> Self {
-        Self { modules: "modules".into(), cache: "cache".into(), jobs: "jobs".into(), audit: "audit.jsonl".into() }
+        Self {
+            modules: "modules".into(),
+            cache: "cache".into(),
+            jobs: "jobs".into(),
+            incoming: "incoming".into(),
+            audit: "audit.jsonl".into(),
+        }
     }
 }
 
@@ -217,6 +227,34 @@ impl Default for Connections {
             header_timeout: Period::seconds(10),
             body_timeout: Period::seconds(60),
             idle_timeout: Period::seconds(300),
+        }
+    }
+}
+
+/// Bounds on what is sent beside calls: modules and files.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Transfers {
+    /// How many are under way at once.
+    #[serde(deserialize_with = "some")]
+    pub at_once: usize,
+    /// How much one caller may have staged.
+    #[serde(deserialize_with = "some")]
+    pub per_caller: ByteSize,
+    /// How much all callers together may have staged.
+    #[serde(deserialize_with = "some")]
+    pub in_all: ByteSize,
+    /// How long what was begun and not finished is kept.
+    pub keep: Period,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self {
+            at_once: 16,
+            per_caller: ByteSize::mebibytes(8 << 10),
+            in_all: ByteSize::mebibytes(16 << 10),
+            keep: Period::seconds(24 * 3600),
         }
     }
 }
@@ -382,8 +420,8 @@ impl MinionConfig {
 
     fn below(mut self, state: &Path) -> Self {
         let IdentityFiles { certificate, key, authority, revoked } = &mut self.identity;
-        let Folders { modules, cache, jobs, audit } = &mut self.folders;
-        for path in [certificate, key, authority, revoked, modules, cache, jobs, audit] {
+        let Folders { modules, cache, jobs, incoming, audit } = &mut self.folders;
+        for path in [certificate, key, authority, revoked, modules, cache, jobs, incoming, audit] {
             *path = state.join(&*path);
         }
         self
@@ -411,7 +449,10 @@ mod tests {
             "modules",
             "cache",
             "jobs",
+            "incoming",
             "audit",
+            "per_caller",
+            "in_all",
             "at_once",
             "timeout",
             "largest_request",

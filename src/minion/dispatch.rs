@@ -29,6 +29,7 @@ use super::{
     intake::Held,
     introspect, job_methods, multicall,
     revocations::Revocations,
+    transfers::Transfers,
 };
 use crate::{
     access::{AuditLog, AuditOutcome, Policy},
@@ -54,6 +55,8 @@ pub(super) struct Dispatcher<B> {
     pub(super) job_time: Duration,
     /// Calls that run at once.
     pub(super) places: Arc<Semaphore>,
+    /// What bytes go through that are no calls; nothing where there are no files.
+    pub(super) transfers: Option<Arc<Transfers>>,
     /// Set when the minion is stopping.
     pub(super) stopping: CancellationToken,
     /// Calls under way, which a graceful stop waits for.
@@ -170,7 +173,7 @@ impl<B: Backend> Dispatcher<B> {
         done
     }
 
-    fn record(&self, entry: &Entry<'_>, outcome: AuditOutcome, error: Option<&str>, about: &About) {
+    pub(super) fn record(&self, entry: &Entry<'_>, outcome: AuditOutcome, error: Option<&str>, about: &About) {
         entry.record(&self.audit, self.name.as_ref(), outcome, error, about);
     }
 

@@ -27,6 +27,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// What is sent beside calls cannot be kept.
+    #[error("cannot use the folder `{}` for what is sent to this minion", path.display())]
+    Incoming {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The listener does not say where it listens.
     #[error("cannot use the listening socket")]
     Listener(#[source] io::Error),

@@ -7,7 +7,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as _, Bytes, Incoming},
@@ -21,7 +21,13 @@ use super::{
     dispatch::{Dispatcher, Reply},
     intake::Intake,
 };
-use crate::wire::{self, Answer, Fault, encode_answer};
+use crate::{
+    transfer::{self, FileBody},
+    wire::{self, Answer, Fault, encode_answer},
+};
+
+/// An answer's body: all of it, or a file bit by bit.
+pub(super) type AnswerBody = Either<Full<Bytes>, FileBody>;
 
 /// How much of a refused request is swallowed.
 const SWALLOWED: u64 = 256 << 20;
@@ -49,8 +55,15 @@ pub(super) struct Service<B> {
 }
 
 impl<B: Backend> Service<B> {
-    pub(super) async fn respond(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    pub(super) async fn respond(&self, request: Request<Incoming>) -> Result<Response<AnswerBody>, Infallible> {
         let _busy = self.activity.busy();
+        let path = request.uri().path();
+        if request.method() != Method::POST
+            && path.starts_with(transfer::PATH)
+            && let Some(transfers) = self.dispatcher.transfers.clone()
+        {
+            return Ok(self.blob(&transfers, request).await);
+        }
         Ok(match self.answer(request).await {
             Ok(Reply { answer, budget }) => {
                 let mut response = response(StatusCode::OK, &answer, false);
@@ -121,7 +134,7 @@ impl<B: Backend> Service<B> {
         (StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
-    async fn swallow(&self, head: &hyper::http::request::Parts, body: Incoming) {
+    pub(super) async fn swallow(&self, head: &hyper::http::request::Parts, body: Incoming) {
         // Who asks first ("Expect: 100-continue") has not sent anything yet.
         if !head.headers.contains_key(header::EXPECT) {
             // A body that does not even come in time is left where it is.
@@ -141,8 +154,8 @@ async fn swallow(mut body: Incoming) {
     }
 }
 
-fn response(status: StatusCode, answer: &Answer, close: bool) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(encode_answer(answer))));
+fn response(status: StatusCode, answer: &Answer, close: bool) -> Response<AnswerBody> {
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(encode_answer(answer)))));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
     if status == StatusCode::METHOD_NOT_ALLOWED {

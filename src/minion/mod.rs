@@ -13,6 +13,7 @@
 
 mod activity;
 mod backend;
+mod blobs;
 mod builtin;
 mod caller;
 mod check;
@@ -37,12 +38,14 @@ mod run;
 mod server;
 pub mod sim;
 mod sinks;
+mod transfers;
 mod view;
 
 pub use builtin::RESERVED_MODULES;
 pub use check::check;
 pub use config::{
     Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Limits, Listen, Log, MinionConfig,
+    Transfers as TransfersConfig,
 };
 pub use error::Error;
 pub use run::{run, run_with};

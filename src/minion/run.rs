@@ -15,6 +15,7 @@ use super::{
     revocations::Revocations,
     rules::RulesInForce,
     server,
+    transfers::Transfers,
 };
 use crate::{
     access::AuditLog,
@@ -58,6 +59,8 @@ pub async fn run_with(
     let stopping = CancellationToken::new();
     tokio::spawn(collect_unused_code(registry.clone(), jobs.clone(), stopping.clone()));
     let calls = TaskTracker::new();
+    let transfers = Arc::new(Transfers::open(&config)?);
+    tokio::spawn(Arc::clone(&transfers).upkeep(stopping.clone()));
     let dispatcher = Arc::new(Dispatcher {
         backend: Live {
             modules: Modules {
@@ -73,6 +76,7 @@ pub async fn run_with(
         call_time: config.calls.timeout.duration(),
         job_time: config.jobs.timeout.duration(),
         places: Arc::new(Semaphore::new(config.calls.at_once.clamp(1, Semaphore::MAX_PERMITS))),
+        transfers: Some(transfers),
         stopping: stopping.clone(),
         calls: calls.clone(),
     });

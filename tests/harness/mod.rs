@@ -1,6 +1,7 @@
 //! A real fleet for a test: a certificate authority, minions as processes of their own on
 //! 127.0.0.1, port 0, in a temporary folder; all gone when the test ends.
 
+mod cutting;
 pub mod direct;
 mod fleet;
 mod gate;
@@ -13,6 +14,7 @@ mod skip;
 mod wait;
 mod way;
 
+pub use cutting::Cutting;
 pub use fleet::{Answer, Fleet};
 pub use gate::Gate;
 pub use minion::Minion;

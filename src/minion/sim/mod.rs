@@ -143,6 +143,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
             call_time: call_bounds.timeout.duration(),
             job_time: job_time.duration(),
             places: Arc::new(Semaphore::new(call_bounds.at_once)),
+            transfers: None,
             stopping: stopping.clone(),
             calls: calls.clone(),
         };

@@ -1,0 +1,64 @@
+//! Bytes between overlord and minion: in pieces, resumed after a cut, named by their digest.
+//!
+//! Calls are XML-RPC, in which bytes would travel as base64 and be held in memory whole. What is large goes
+//! beside them, over the same listener, with the same certificates:
+//!
+//! ```text
+//! HEAD /blobs/sha256:HEX                                        what is here of it?
+//!   func-total: SIZE                                            (optional: is there room for so much?)
+//!   200 whole │ 206 a part, `func-offset: N` │ 404 nothing
+//! PUT  /blobs/sha256:HEX                                        from the offset on
+//!   Content-Range: bytes FIRST-LAST/SIZE                        (`bytes */0` for nothing at all)
+//!   201 whole and right │ 200 whole already │ 202 a part, `func-offset: N`
+//!   409 begin at `func-offset: N` │ 422 the digest is another, all of it is gone
+//!   413 more than one caller may have here │ 507 no room │ 503 as many transfers as can be, `Retry-After`
+//! GET  /blobs/sha256:HEX                                        what `getfile.offer` has offered to this caller
+//!   Range: bytes=FIRST-
+//!   206 with Content-Range │ 404 not offered (any more) │ 416 beyond the end
+//! ```
+//!
+//! `POST` on these paths is XML-RPC, as on every path. Answers to the others are plain text for people;
+//! the status and the headers say everything.
+//!
+//! What arrives is staged in a folder of the minion's, under its digest and its caller: one caller neither
+//! sees nor disturbs what another sends. A part is what was written before the cut; the digest is verified
+//! over the whole, and only then does it count. Whatever becomes of it (a module, a file) is a call, and
+//! that call is what is authorised; staging by itself costs the minion a bounded amount of disk, for a
+//! bounded time.
+
+mod digest;
+mod file_body;
+mod offers;
+mod range;
+mod staging;
+mod upload;
+mod writing;
+
+pub use digest::{Hasher, digest_of};
+pub use file_body::FileBody;
+pub use offers::Offers;
+pub use range::{ContentRange, InvalidRange, from_range, range_from};
+pub use staging::{Begun, Blob, Bounds, Refused, Staged, Staging, Taken};
+pub use upload::Upload;
+pub use writing::{Writing, Written};
+
+use crate::ids::Digest;
+
+/// Where a blob is found, before its digest.
+pub const PATH: &str = "/blobs/sha256:";
+
+/// How much of a blob is here already.
+pub const OFFSET: &str = "func-offset";
+
+/// How large a blob is that is about to be sent.
+pub const TOTAL: &str = "func-total";
+
+/// The path of a blob.
+pub fn path_of(digest: &Digest) -> String {
+    format!("{PATH}{digest}")
+}
+
+/// The blob that a path names.
+pub fn digest_in(path: &str) -> Option<Digest> {
+    path.strip_prefix(PATH)?.parse().ok()
+}

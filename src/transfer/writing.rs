@@ -1,0 +1,91 @@
+//! Bytes on their way to a file, written and digested on a thread that may wait for the disk.
+//!
+//! They go through a short queue, so neither side holds up the other, and no more than the queue is ever in
+//! memory. The thread ends with the queue: what it has written by then stays.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, spawn_blocking},
+};
+
+use super::Hasher;
+use crate::ids::Digest;
+
+/// As many pieces wait for the disk; hyper's are of up to some hundred kilobytes.
+const WAITING: usize = 8;
+
+/// A file that bytes are appended to.
+#[derive(Debug)]
+pub struct Writing<T> {
+    pieces: mpsc::Sender<Bytes>,
+    writer: JoinHandle<T>,
+}
+
+/// What there is when the bytes have ended.
+#[derive(Debug)]
+pub struct Written {
+    /// The file.
+    pub file: File,
+    /// How long it is now.
+    pub length: u64,
+    /// The digest of all of it.
+    pub digest: Digest,
+}
+
+impl Writing<io::Result<Written>> {
+    /// Goes on behind the first `offset` bytes of `file`. Must be called within a tokio runtime.
+    pub fn start(file: File, offset: u64) -> Self {
+        Self::with(move |queue| append(file, offset, queue, || true))
+    }
+}
+
+impl<T: Send + 'static> Writing<T> {
+    pub(super) fn with(work: impl FnOnce(mpsc::Receiver<Bytes>) -> T + Send + 'static) -> Self {
+        let (pieces, queue) = mpsc::channel(WAITING);
+        Self { pieces, writer: spawn_blocking(move || work(queue)) }
+    }
+
+    /// Takes the next piece. False means that nothing more is taken, for a reason that
+    /// [`finish`](Self::finish) tells.
+    pub async fn write(&mut self, piece: Bytes) -> bool {
+        self.pieces.send(piece).await.is_ok()
+    }
+
+    /// Waits until everything is written.
+    pub async fn finish(self) -> io::Result<T> {
+        drop(self.pieces);
+        self.writer.await.map_err(io::Error::other)
+    }
+}
+
+/// Appends what comes, as long as `goes_on` says so, which is asked for every piece.
+pub(super) fn append(
+    mut file: File,
+    offset: u64,
+    mut queue: mpsc::Receiver<Bytes>,
+    goes_on: impl Fn() -> bool,
+) -> io::Result<Written> {
+    let mut hasher = Hasher::new();
+    file.seek(SeekFrom::Start(0))?;
+    hasher.read(&mut (&mut file).take(offset), offset)?;
+    let mut length = offset;
+    while let Some(piece) = queue.blocking_recv() {
+        if !goes_on() {
+            break;
+        }
+        if let Err(error) = file.write_all(&piece) {
+            // What a full disk took of a piece is no piece.
+            let _ = file.set_len(length);
+            return Err(error);
+        }
+        hasher.update(&piece);
+        length += piece.len() as u64;
+    }
+    Ok(Written { file, length, digest: hasher.finish() })
+}
