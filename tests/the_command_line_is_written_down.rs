@@ -4,9 +4,11 @@ use std::process::Command;
 
 #[test]
 fn the_help_of_every_command_is_as_it_was() {
-    let commands: [&[&str]; 31] = [
+    let commands: [&[&str]; 35] = [
         &[],
         &["call"],
+        &["copy"],
+        &["fetch"],
         &["job"],
         &["job", "list"],
         &["job", "status"],
@@ -32,6 +34,8 @@ fn the_help_of_every_command_is_as_it_was() {
         &["module", "run"],
         &["module", "docs"],
         &["module", "inspect"],
+        &["module", "push"],
+        &["module", "rollback"],
         &["module", "sdk"],
         &["minion"],
         &["sim"],

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use super::context::Context;
 use super::failure::Failure;
 use super::report::Report;
-use super::{ca, call, demo, doc, group, hosts, job, minion, module, modules, ping, sim, usage};
+use super::{ca, call, copy, demo, doc, fetch, group, hosts, job, minion, module, modules, ping, sim, usage};
 use crate::config::Home;
 use crate::jobs;
 
@@ -48,6 +48,8 @@ struct Shared {
 #[derive(Debug, Subcommand)]
 enum Command {
     Call(call::Call),
+    Copy(copy::Copy),
+    Fetch(fetch::Fetch),
     #[command(subcommand)]
     Job(job::Job),
     Ping(ping::Ping),
@@ -69,6 +71,8 @@ impl Command {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         match self {
             Self::Call(command) => command.run(context),
+            Self::Copy(command) => command.run(context),
+            Self::Fetch(command) => command.run(context),
             Self::Job(command) => command.run(context),
             Self::Ping(command) => command.run(context),
             Self::Hosts(command) => command.run(context),

@@ -22,6 +22,29 @@ impl Progress {
         Self(Some(bar))
     }
 
+    /// A bar for so many bytes; for as many as come, if that is 0.
+    pub(super) fn bytes(context: &Context, total: u64) -> Self {
+        if context.json || !io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::with_draw_target((total > 0).then_some(total), ProgressDrawTarget::stderr());
+        let template = match total {
+            0 => "{bytes} {bytes_per_sec} {elapsed}",
+            _ => "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Self(Some(bar))
+    }
+
+    /// So many more are done.
+    pub(super) fn more(&self, done: u64) {
+        if let Some(bar) = &self.0 {
+            bar.inc(done);
+        }
+    }
+
     /// None at all.
     pub(super) fn hidden() -> Self {
         Self(None)

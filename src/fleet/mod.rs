@@ -16,6 +16,7 @@ mod connection;
 mod explain;
 mod fan_out;
 mod groups;
+mod landing;
 mod outcome;
 mod parse;
 mod pool;

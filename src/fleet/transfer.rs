@@ -8,7 +8,7 @@
 use std::{
     fs::File,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -34,6 +34,7 @@ use crate::{
     ca::Host,
     ids::Digest,
     transfer::{self, ContentRange, FileBody, Writing, Written, digest_of, range_from},
+    wire::Value,
 };
 
 /// So many attempts in a row may bring nothing.
@@ -45,16 +46,26 @@ const STILL: Duration = Duration::from_mins(2);
 /// The longest sentence of a refusal that is read.
 const SENTENCE: usize = 4096;
 
+/// So often a method may want bytes.
+const ASKED: u32 = 4;
+
 type Body = Either<Full<Bytes>, FileBody>;
 
 /// A file to send, digested once for all hosts.
 #[derive(Debug, Clone)]
 pub struct Source {
-    file: Arc<File>,
+    origin: Origin,
     /// What it is.
     pub digest: Digest,
     /// How long it is.
     pub size: u64,
+}
+
+/// Where the bytes are. A folder may have more files than can be open.
+#[derive(Debug, Clone)]
+enum Origin {
+    Path(PathBuf),
+    Open(Arc<File>),
 }
 
 /// What it took to send something.
@@ -90,13 +101,20 @@ enum Broken {
 impl Source {
     /// Opens and digests a file.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Self::of(File::open(path)?)
+        Ok(Self { origin: Origin::Path(path.to_owned()), ..Self::of(File::open(path)?)? })
     }
 
     /// Digests an open file.
     pub fn of(file: File) -> io::Result<Self> {
         let (digest, size) = digest_of(&mut &file)?;
-        Ok(Self { file: Arc::new(file), digest, size })
+        Ok(Self { origin: Origin::Open(Arc::new(file)), digest, size })
+    }
+
+    fn file(&self) -> io::Result<Arc<File>> {
+        match &self.origin {
+            Origin::Path(path) => File::open(path).map(Arc::new),
+            Origin::Open(file) => Ok(Arc::clone(file)),
+        }
     }
 }
 
@@ -116,6 +134,26 @@ impl Fleet {
             furthest = furthest.max(at);
             give_up(broken, in_vain, furthest.unwrap_or(0), source.size).await?;
         }
+    }
+
+    /// Calls a method that may want bytes first: then they are sent, and it is called again.
+    pub async fn deliver(
+        &self,
+        host: &Host,
+        call: &super::Request,
+        source: &Source,
+        moved: &(dyn Fn(u64) + Sync),
+    ) -> Outcome {
+        for _ in 0..ASKED {
+            match self.call(host, call).await {
+                Outcome::Ok(value) if is_wanted(&value) => match self.send(host, source, moved).await {
+                    Ok(_) => {}
+                    Err(outcome) => return outcome,
+                },
+                other => return other,
+            }
+        }
+        Outcome::Lost { why: "it wants the bytes again and again".into() }
     }
 
     /// One attempt; `at` becomes where the minion said to go on.
@@ -139,7 +177,9 @@ impl Fleet {
             status => return Err(refused(status, None)),
         };
         *at = Some(first);
-        let body = FileBody::new(Arc::clone(&source.file), first, source.size);
+        let unreadable =
+            |error| Broken::Final(Outcome::Lost { why: Reason::new("what is to be sent cannot be read", error) });
+        let body = FileBody::new(source.file().map_err(unreadable)?, first, source.size);
         let taken = body.taken();
         let mut put = request(host, Method::PUT, &source.digest, Either::Right(body));
         let range = ContentRange::rest(first, source.size).to_string();
@@ -285,6 +325,10 @@ async fn exchange(
             return Err(Broken::Cut("nothing moved any more".into()));
         }
     }
+}
+
+fn is_wanted(value: &Value) -> bool {
+    matches!(value, Value::Struct(members) if members.get("state").and_then(Value::as_str) == Some("wanted"))
 }
 
 /// Pauses before the next attempt, or says that there is none.

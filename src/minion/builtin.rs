@@ -13,10 +13,19 @@ pub(super) struct Builtin {
 }
 
 /// The module names that belong to built-in methods.
-pub const RESERVED_MODULES: [&str; 4] = ["system", "jobs", "async", "check"];
+pub const RESERVED_MODULES: [&str; 7] = ["system", "jobs", "async", "check", "modules", "copyfile", "getfile"];
 
 /// All of them, sorted by name.
 pub(super) const BUILTINS: &[Builtin] = &[
+    builtin("copyfile.make_dir", &[PATH], "nil", "Makes a directory, and those above it that are missing."),
+    builtin(
+        "copyfile.put",
+        &[PATH, ("digest", "string"), ("size", "int"), ("manner", "struct")],
+        "struct",
+        "Puts a staged file in its place; {state: wanted, offset} if its bytes have to be sent first.",
+    ),
+    builtin("getfile.list", &[PATH], "array", "A file, or a directory with everything in it that may be read."),
+    builtin("getfile.offer", &[PATH], "struct", "Makes a file ready to be fetched by its digest."),
     builtin(
         "jobs.budget",
         &[ID],
@@ -50,6 +59,18 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "Like jobs.job_status, but answers when the job ends or the time is over (300 s at most).",
     ),
     builtin(
+        "modules.install",
+        &[("name", "string"), ("digest", "string"), ("size", "int"), ("signature", "string")],
+        "struct",
+        "Takes a staged module into service; {state: wanted, offset} if its bytes have to be sent first.",
+    ),
+    builtin(
+        "modules.rollback",
+        &[("name", "string")],
+        "struct",
+        "Puts the version of a module back that a push replaced.",
+    ),
+    builtin(
         "system.grep",
         &[("word", "string")],
         "struct",
@@ -81,6 +102,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
     builtin("system.ping", &[], "int", "Answers 1: the minion is there, and its caller may call."),
 ];
 
+const PATH: (&str, &str) = ("path", "string");
 const ID: (&str, &str) = ("id", "string");
 
 const fn builtin(

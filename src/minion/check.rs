@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use jiff::Timestamp;
 
-use super::{Error, IdentityFiles, MinionConfig};
+use super::{Error, IdentityFiles, MinionConfig, file_methods::GRANTED};
 use crate::{
     ids::ModuleName,
     plugin,
@@ -53,7 +53,7 @@ pub(super) fn unused_tables(config: &MinionConfig, known: impl Fn(&ModuleName) -
         [("grants", config.grants.modules().collect::<Vec<_>>()), ("settings", config.settings.keys().collect())];
     let mut unused = Vec::new();
     for (table, modules) in tables {
-        for module in modules.into_iter().filter(|module| !known(module)) {
+        for module in modules.into_iter().filter(|module| !known(module) && !GRANTED.contains(&module.as_str())) {
             let folder = shown(&config.folders.modules);
             unused.push(format!("`[{table}.{module}]` is for no module that is in `{folder}` now"));
         }

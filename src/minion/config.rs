@@ -159,6 +159,8 @@ pub struct Folders {
     pub cache: PathBuf,
     /// One file for each async job.
     pub jobs: PathBuf,
+    /// Versions of modules that pushes have replaced.
+    pub replaced: PathBuf,
     /// Where what is sent beside calls arrives.
     pub incoming: PathBuf,
     /// The audit log.
@@ -171,6 +173,7 @@ impl Default for Folders {
             modules: "modules".into(),
             cache: "cache".into(),
             jobs: "jobs".into(),
+            replaced: "replaced".into(),
             incoming: "incoming".into(),
             audit: "audit.jsonl".into(),
         }
@@ -316,6 +319,8 @@ pub struct ModuleTrust {
     pub unsigned: bool,
     /// Public keys whose modules load, beside those that have a name in `signers`.
     pub trusted: Vec<PublicKey>,
+    /// Whether overlords may push modules, which load only as any other would.
+    pub push: bool,
 }
 
 /// How much one call of a module may use.
@@ -420,8 +425,8 @@ impl MinionConfig {
 
     fn below(mut self, state: &Path) -> Self {
         let IdentityFiles { certificate, key, authority, revoked } = &mut self.identity;
-        let Folders { modules, cache, jobs, incoming, audit } = &mut self.folders;
-        for path in [certificate, key, authority, revoked, modules, cache, jobs, incoming, audit] {
+        let Folders { modules, cache, jobs, replaced, incoming, audit } = &mut self.folders;
+        for path in [certificate, key, authority, revoked, modules, cache, jobs, replaced, incoming, audit] {
             *path = state.join(&*path);
         }
         self
@@ -449,7 +454,9 @@ mod tests {
             "modules",
             "cache",
             "jobs",
+            "replaced",
             "incoming",
+            "push",
             "audit",
             "per_caller",
             "in_all",

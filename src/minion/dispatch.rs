@@ -183,6 +183,13 @@ impl<B: Backend> Dispatcher<B> {
         if let Some(builtin) = Builtin::find(&method) {
             return match builtin.name {
                 "system.multicall" => Done::value(multicall::run(self, caller, extras, builtin, params).await),
+                _ if Transfers::answers(builtin) => {
+                    let time = extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
+                    Done::value(match &self.transfers {
+                        Some(transfers) => transfers.answer(&caller.peer.name, builtin, params, time).await,
+                        None => Err(RemoteError::new("NotCallable", "a simulated minion has no files")),
+                    })
+                }
                 name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),
                 _ => Done::value(job_methods::answer(self, builtin, &caller.peer.name, extras.timeout, params).await),
             };

@@ -30,13 +30,15 @@ const EVERY: Duration = Duration::from_secs(1);
 /// What modules may touch, and what they are told.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Rules {
+    /// Whether overlords may push modules.
+    pub(super) push: bool,
     pub(super) grants: Grants,
     pub(super) settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
 }
 
 impl Rules {
     pub(super) fn of(config: &MinionConfig) -> Self {
-        Self { grants: config.grants.clone(), settings: config.settings.clone() }
+        Self { push: config.modules.push, grants: config.grants.clone(), settings: config.settings.clone() }
     }
 }
 

@@ -59,17 +59,11 @@ pub async fn run_with(
     let stopping = CancellationToken::new();
     tokio::spawn(collect_unused_code(registry.clone(), jobs.clone(), stopping.clone()));
     let calls = TaskTracker::new();
-    let transfers = Arc::new(Transfers::open(&config)?);
+    let rules = RulesInForce::following(&config, registry.clone());
+    let transfers = Arc::new(Transfers::open(&config, &registry, &rules)?);
     tokio::spawn(Arc::clone(&transfers).upkeep(stopping.clone()));
     let dispatcher = Arc::new(Dispatcher {
-        backend: Live {
-            modules: Modules {
-                rules: RulesInForce::following(&config, registry.clone()),
-                registry,
-                limits: config.limits.for_plugins(),
-            },
-            jobs: jobs.clone(),
-        },
+        backend: Live { modules: Modules { rules, registry, limits: config.limits.for_plugins() }, jobs: jobs.clone() },
         name: None,
         audit: Arc::new(audit),
         revoked: Revocations::following(&identity, &config.identity.revoked),

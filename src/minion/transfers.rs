@@ -4,8 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, MinionConfig};
-use crate::transfer::{Bounds, Offers, Staging};
+use super::{Error, MinionConfig, builtin::Builtin, file_methods, install::Installer, rules::RulesInForce};
+use crate::{
+    plugin::Registry,
+    transfer::{Bounds, Offers, Staging},
+    wire::{RemoteError, Value},
+};
 
 /// A writer that is silent for so long gives way to another.
 const STALL: Duration = Duration::from_secs(5);
@@ -19,10 +23,18 @@ const SWEEP: Duration = Duration::from_mins(10);
 pub(super) struct Transfers {
     pub(super) staging: Staging,
     pub(super) offers: Offers,
+    rules: RulesInForce,
+    installer: Installer,
+}
+
+/// What a method answers that wants bytes first, from an offset on.
+pub(super) fn wanted(offset: u64) -> Value {
+    let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+    Value::structure([("state", Value::from("wanted")), ("offset", offset.into())])
 }
 
 impl Transfers {
-    pub(super) fn open(config: &MinionConfig) -> Result<Self, Error> {
+    pub(super) fn open(config: &MinionConfig, registry: &Registry, rules: &RulesInForce) -> Result<Self, Error> {
         let bounds = &config.transfers;
         let bounds = Bounds {
             at_once: bounds.at_once,
@@ -34,7 +46,38 @@ impl Transfers {
         };
         let path = &config.folders.incoming;
         let staging = Staging::open(path, bounds).map_err(|source| Error::Incoming { path: path.clone(), source })?;
-        Ok(Self { staging, offers: Offers::default() })
+        let installer = Installer {
+            registry: registry.clone(),
+            rules: rules.clone(),
+            modules: config.folders.modules.clone(),
+            replaced: config.folders.replaced.clone(),
+            turn: Arc::default(),
+        };
+        Ok(Self { staging, offers: Offers::default(), rules: rules.clone(), installer })
+    }
+
+    /// Whether this answers a built-in method.
+    pub(super) fn answers(builtin: &Builtin) -> bool {
+        ["copyfile.", "getfile.", "modules."].iter().any(|module| builtin.name.starts_with(module))
+    }
+
+    /// Answers it, within `time`.
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        caller: &str,
+        builtin: &'static Builtin,
+        params: Vec<Value>,
+        time: Duration,
+    ) -> Result<Value, RemoteError> {
+        let answer = async {
+            match builtin.name {
+                "modules.install" => self.installer.install(&self.staging, caller, builtin, params).await,
+                "modules.rollback" => self.installer.rollback(builtin, params).await,
+                _ => file_methods::answer(self, &self.rules, caller, builtin, params).await,
+            }
+        };
+        let late = |_| Err(RemoteError::timed_out(format!("the call took longer than {time:?}"), time));
+        tokio::time::timeout(time, answer).await.unwrap_or_else(late)
     }
 
     /// Removes what nobody finished, now and then.

@@ -219,7 +219,7 @@ impl Overlord {
     }
 
     /// The fleet, called as who we are; the identity is read when it is first needed.
-    pub(super) fn fleet(&self) -> Result<&Fleet, Error> {
+    pub fn fleet(&self) -> Result<&Fleet, Error> {
         if let Some(fleet) = self.inner.fleet.get() {
             return Ok(fleet);
         }

@@ -8,6 +8,7 @@ mod grants;
 mod inspect;
 mod load;
 mod new;
+mod push;
 mod run;
 mod sdk;
 mod sign;
@@ -27,7 +28,7 @@ use crate::author;
 pub(super) use sign::author_key;
 pub(super) use steps::Steps;
 
-/// Begin, build, check, try out, test and sign modules
+/// Begin, build, check, try out, test, sign and send modules
 #[derive(Debug, Subcommand)]
 pub(super) enum Module {
     New(new::New),
@@ -39,6 +40,8 @@ pub(super) enum Module {
     Inspect(inspect::Inspect),
     Sign(sign::Sign),
     Verify(verify::Verify),
+    Push(push::Push),
+    Rollback(push::Rollback),
     Grants(grants::Grants),
     Grant(grant::Grant),
     Suggest(suggest::Suggest),
@@ -58,6 +61,8 @@ impl Module {
             Self::Inspect(command) => command.run(context),
             Self::Sign(command) => command.run(context),
             Self::Verify(command) => command.run(context),
+            Self::Push(command) => command.run(context),
+            Self::Rollback(command) => command.run(context),
             Self::Grants(command) => command.run(context),
             Self::Grant(command) => command.run(context),
             Self::Suggest(command) => command.run(context),

@@ -124,6 +124,17 @@ impl Registry {
         }
     }
 
+    /// Whether a file with these bytes and this signature would be trusted, before it is in the folder. It may
+    /// fail to load all the same.
+    pub async fn judge(&self, bytes: Vec<u8>, signature: Option<String>) -> Result<(), Error> {
+        let (done, wait) = oneshot::channel();
+        let order = owner::Order::Judge { bytes, signature, done };
+        if self.orders.send(order).await.is_err() {
+            return Err(Error::NoModule);
+        }
+        wait.await.unwrap_or(Err(Error::NoModule))
+    }
+
     /// Takes another decision of the operator's on whose plugins load and what they may touch, and returns
     /// when it is carried out.
     pub async fn decide(&self, signers: Signers, grants: Grants) {

@@ -29,6 +29,8 @@ pub(super) enum Order {
     Rescan(oneshot::Sender<()>),
     /// See to it that there is code of this component that loads.
     Renew { digest: Digest, done: oneshot::Sender<()> },
+    /// Whether a file with these bytes and this signature would be trusted.
+    Judge { bytes: Vec<u8>, signature: Option<String>, done: oneshot::Sender<Result<(), Error>> },
     /// Trust these signers, and hold what asks for more than these grants.
     Decide { signers: Signers, grants: Grants, done: oneshot::Sender<()> },
     /// Remove compiled code that nobody needs.
@@ -94,6 +96,9 @@ impl Owner {
                 Some(Order::Renew { digest, done }) => {
                     self.renew(digest).await;
                     let _ = done.send(());
+                }
+                Some(Order::Judge { bytes, signature, done }) => {
+                    let _ = done.send(self.judge(bytes, signature).await);
                 }
                 Some(Order::Rescan(done)) => {
                     watcher.renew();
@@ -308,6 +313,16 @@ impl Owner {
             Some(LoadFailure { file: path.clone(), why, still_serving: file.serving.is_some() })
         });
         self.publish.send_replace(Arc::new(Catalog::new(served, failures.collect())));
+    }
+
+    async fn judge(&self, bytes: Vec<u8>, signature: Option<String>) -> Result<(), Error> {
+        let signers = self.config.signers.clone();
+        let judged = blocking(move || {
+            check::is_component(&bytes)?;
+            let judged = signers.judge(&bytes, signature.as_deref());
+            judged.map(drop).map_err(|source| Error::Untrusted { path: PathBuf::from("what was sent"), source })
+        });
+        judged.await.unwrap_or(Err(Error::NoModule))
     }
 
     async fn renew(&self, digest: Digest) {

@@ -138,7 +138,7 @@ pub(super) fn check_size_and_mode(
 
 /// Whether the place is in a file system whose files are the kernel's interfaces: nothing can be made
 /// or renamed there, and a write is a command.
-fn is_interface(place: &Place) -> io::Result<bool> {
+pub(super) fn is_interface(place: &Place) -> io::Result<bool> {
     let kind = fstatfs(&place.folder)?.filesystem_type();
     Ok([PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind))
 }
@@ -179,9 +179,9 @@ fn sync(place: &Place) -> io::Result<()> {
 }
 
 /// A whole file beside its place, not yet under its name.
-struct Draft<'a> {
-    place: &'a Place,
-    name: Option<OsString>,
+pub(super) struct Draft<'a> {
+    pub(super) place: &'a Place,
+    pub(super) name: Option<OsString>,
 }
 
 impl<'a> Draft<'a> {
@@ -201,7 +201,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes the place of what was there.
-    fn replace(mut self, place: &Place) -> io::Result<()> {
+    pub(super) fn replace(mut self, place: &Place) -> io::Result<()> {
         if let Some(name) = &self.name {
             renameat(&place.folder, name.as_os_str(), &place.folder, place.name.as_os_str())?;
             self.name = None;

@@ -14,6 +14,9 @@ mod overlay;
 mod reach;
 mod rehearse;
 mod space;
+mod whole;
+
+pub use whole::{FileError, FileFacts, HostFiles, Manner};
 
 pub(in crate::plugin) use overlay::Overlay;
 

@@ -1,0 +1,143 @@
+//! `copyfile.…` and `getfile.…`: files of this machine, placed and fetched as far as the operator grants.
+//!
+//! ```toml
+//! [grants.copyfile]
+//! write = ["/srv/**"]
+//! [grants.getfile]
+//! read = ["/var/log/**"]
+//! ```
+//!
+//! The grant is judged before any byte is sent, and once more when the file takes its place.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    builtin::Builtin,
+    install::{digest_argument, internal, size_argument},
+    rules::RulesInForce,
+    transfers::{Transfers, wanted},
+};
+use crate::{
+    ids::ModuleName,
+    plugin::{FileError, FileFacts, HostFiles, Manner},
+    transfer::{Blob, Staged, digest_of},
+    wire::{RemoteError, Value},
+};
+
+/// As many files and folders are listed.
+const MOST_ENTRIES: usize = 50_000;
+
+/// The names by which files are granted to callers, as if they were modules.
+pub(super) const GRANTED: [&str; 2] = ["copyfile", "getfile"];
+
+/// Answers one of them.
+pub(super) async fn answer(
+    transfers: &Arc<Transfers>,
+    rules: &RulesInForce,
+    caller: &str,
+    builtin: &'static Builtin,
+    params: Vec<Value>,
+) -> Result<Value, RemoteError> {
+    let name = builtin.name.split('.').next().unwrap_or_default();
+    let name: ModuleName = name.parse().map_err(|_| RemoteError::new("Internal", "a method without a module"))?;
+    let files = HostFiles::new(name.clone(), rules.now().grants.for_module(&name, &name));
+    let (transfers, caller) = (Arc::clone(transfers), caller.to_owned());
+    let work = move || match builtin.name {
+        "copyfile.put" => put(&transfers, &files, &caller, builtin, params),
+        "copyfile.make_dir" => {
+            let [path] = builtin.args(params)?;
+            files.make_folder(&builtin.text(0, path)?).map_err(told)?;
+            Ok(Value::Nil)
+        }
+        "getfile.offer" => offer(&transfers, &files, &caller, builtin, params),
+        _ => {
+            let [path] = builtin.args(params)?;
+            let tree = files.tree(&builtin.text(0, path)?, MOST_ENTRIES).map_err(told)?;
+            Ok(tree.iter().map(facts).collect::<Vec<_>>().into())
+        }
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "work on a file panicked");
+        RemoteError::new("Internal", "the minion failed; see its log")
+    })?
+}
+
+fn put(
+    transfers: &Transfers,
+    files: &HostFiles,
+    caller: &str,
+    builtin: &Builtin,
+    params: Vec<Value>,
+) -> Result<Value, RemoteError> {
+    let [path, digest, size, manner] = builtin.args(params)?;
+    let path = builtin.text(0, path)?;
+    let blob = Blob::new(digest_argument(builtin, 1, digest)?, caller);
+    size_argument(builtin, 2, &size)?;
+    let manner = read_manner(builtin, 3, manner)?;
+    files.may_place(&path, &manner).map_err(told)?;
+    let Some(taken) = transfers.staging.take(&blob).map_err(|error| internal(&error))? else {
+        let (Staged::Part(offset) | Staged::Whole(offset)) =
+            transfers.staging.staged(&blob).map_err(|error| internal(&error))?;
+        return Ok(wanted(offset));
+    };
+    match files.place(&path, &taken.file, &taken.path, &manner) {
+        Ok(replaced) => Ok(Value::structure([("state", Value::from(if replaced { "replaced" } else { "created" }))])),
+        Err(error) => Err(told(error)),
+    }
+}
+
+fn offer(
+    transfers: &Transfers,
+    files: &HostFiles,
+    caller: &str,
+    builtin: &Builtin,
+    params: Vec<Value>,
+) -> Result<Value, RemoteError> {
+    let [path] = builtin.args(params)?;
+    let (file, found) = files.open(&builtin.text(0, path)?).map_err(told)?;
+    // What it is now; a file that changes while it is sent is noticed by its receiver.
+    let (digest, size) = digest_of(&mut &file).map_err(|error| RemoteError::new("Failed", error.to_string()))?;
+    transfers.offers.add(Blob::new(digest, caller), file, size);
+    let Value::Struct(mut said) = facts(&FileFacts { size, ..found }) else { return Ok(Value::Nil) };
+    said.insert("digest".to_owned(), format!("sha256:{digest}").into());
+    Ok(Value::Struct(said))
+}
+
+fn facts(facts: &FileFacts) -> Value {
+    Value::structure([
+        ("path", Value::from(facts.path.as_str())),
+        ("folder", Value::Bool(facts.folder)),
+        ("size", Value::Int(i64::try_from(facts.size).unwrap_or(i64::MAX))),
+        ("mode", Value::Int(i64::from(facts.mode))),
+        ("owner", facts.owner.as_str().into()),
+        ("group", facts.group.as_str().into()),
+    ])
+}
+
+fn read_manner(builtin: &Builtin, index: usize, value: Value) -> Result<Manner, RemoteError> {
+    let Value::Struct(members) = value else { return Err(builtin.wrong(index, &value)) };
+    let members: BTreeMap<String, Value> = members.into_iter().collect();
+    let mut manner = Manner::default();
+    for (key, value) in members {
+        match (key.as_str(), value) {
+            ("mode", Value::Int(mode)) => {
+                manner.mode = Some(u32::try_from(mode).map_err(|_| builtin.wrong(index, &Value::Int(mode)))?);
+            }
+            ("owner", Value::String(name)) => manner.owner = Some(name),
+            ("group", Value::String(name)) => manner.group = Some(name),
+            (_, value) => return Err(builtin.wrong(index, &value)),
+        }
+    }
+    Ok(manner)
+}
+
+fn told(error: FileError) -> RemoteError {
+    let kind = match error.kind {
+        "denied" => "Denied",
+        "not-found" => "NotFound",
+        "invalid" => "Invalid",
+        "too-large" => "TooLarge",
+        _ => "Failed",
+    };
+    RemoteError::new(kind, error.to_string())
+}

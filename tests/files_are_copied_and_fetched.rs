@@ -1,0 +1,117 @@
+//! Files go to a fleet and come back, whole, resumed, and only where the operators of the minions let them.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Cutting, Fleet};
+
+/// A minion that lets everything below a folder of its own be written and read, and that folder.
+fn open_fleet() -> (Fleet, PathBuf) {
+    let mut fleet = Fleet::empty();
+    let open = fleet.folder().canonicalize().unwrap().join("open");
+    fs::create_dir(&open).unwrap();
+    let all = open.join("**").display().to_string();
+    let grants = format!("[grants.copyfile]\nwrite = [\"{all}\"]\n[grants.getfile]\nread = [\"{all}\"]\n");
+    fleet.add_with("web1", &grants, &[]);
+    (fleet, open)
+}
+
+fn file(fleet: &Fleet, name: &str, bytes: &[u8]) -> String {
+    let path = fleet.folder().join(name);
+    fs::write(&path, bytes).unwrap();
+    path.display().to_string()
+}
+
+fn at(path: &Path) -> String {
+    format!("web1:{}", path.display())
+}
+
+fn copy(fleet: &Fleet, local: &str, to: &str, code: i32) -> serde_json::Value {
+    fleet.func(["copy", local, to, "--json"]).expect(code).json()["hosts"]["web1"].clone()
+}
+
+#[test]
+fn a_file_takes_its_place_whole_with_its_mode() {
+    let (fleet, open) = open_fleet();
+    let local = file(&fleet, "app.conf", b"one");
+    fs::set_permissions(&local, fs::Permissions::from_mode(0o4750)).unwrap();
+    let place = open.join("app.conf");
+    copy(&fleet, &local, &at(&place), 0);
+    assert_eq!(fs::read(&place).unwrap(), b"one");
+    assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o7777, 0o750, "no set-user-id bit");
+    let before = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&place).unwrap());
+    fs::write(&local, b"two").unwrap();
+    copy(&fleet, &local, &format!("{}/", at(&open)), 0);
+    assert_eq!(fs::read(&place).unwrap(), b"two");
+    assert_ne!(before, std::os::unix::fs::MetadataExt::ino(&fs::metadata(&place).unwrap()), "by a rename");
+    assert_eq!(fs::read_dir(&open).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(fleet.folder().join("web1/incoming")).unwrap().count(), 0);
+}
+
+#[test]
+fn nothing_is_written_or_read_that_is_not_granted() {
+    let (fleet, open) = open_fleet();
+    let local = file(&fleet, "f", b"bytes");
+    let outside = fleet.folder().canonicalize().unwrap().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("secret"), "s").unwrap();
+    symlink(&outside, open.join("way")).unwrap();
+    symlink(outside.join("new"), open.join("dangling")).unwrap();
+    symlink(outside.join("secret"), open.join("link")).unwrap();
+    for place in
+        [outside.join("f"), open.join("way/f"), open.join("dangling"), open.join("link"), open.join("../outside/f")]
+    {
+        let refused = copy(&fleet, &local, &at(&place), 1);
+        assert_eq!(refused["error"]["type"], "Denied", "{refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains("[grants.copyfile] write = "), "{refused}");
+    }
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+    assert_eq!(fs::read(outside.join("secret")).unwrap(), b"s");
+    // Not a byte was sent for it.
+    assert!(fleet.audit("web1", "transfer.put").is_empty());
+
+    let logs = fleet.folder().join("logs").display().to_string();
+    for place in [outside.join("secret"), open.join("link"), open.join("way/secret")] {
+        let refused = fleet.func(["fetch", &at(&place), &logs, "--json"]).expect(1).json();
+        assert_eq!(refused["hosts"]["web1"]["error"]["type"], "Denied", "{refused}");
+    }
+    let all = fleet.func(["fetch", &at(&open), &logs, "--json"]).expect(0).json();
+    assert_eq!(all["hosts"]["web1"]["value"]["files"], 0, "links are left out: {all}");
+}
+
+#[test]
+fn a_folder_goes_there_and_comes_back() {
+    let (fleet, open) = open_fleet();
+    let site = fleet.folder().join("site");
+    fs::create_dir_all(site.join("a/b")).unwrap();
+    fs::create_dir(site.join("empty")).unwrap();
+    for (name, bytes) in [("index", &b"index"[..]), ("a/one", b"1"), ("a/b/same", b"1"), ("a/b/none", b"")] {
+        fs::write(site.join(name), bytes).unwrap();
+    }
+    let copied = copy(&fleet, site.to_str().unwrap(), &at(&open.join("www")), 0);
+    assert_eq!(copied["value"]["files"], 4, "{copied}");
+    let local = fleet.folder().join("back");
+    fleet.func(["fetch", &at(&open.join("www")), local.to_str().unwrap()]).expect(0);
+    let back = local.join("web1/www");
+    for (name, bytes) in [("index", &b"index"[..]), ("a/one", b"1"), ("a/b/same", b"1"), ("a/b/none", b"")] {
+        assert_eq!(fs::read(back.join(name)).unwrap(), bytes, "{name}");
+    }
+    assert!(back.join("empty").is_dir());
+    assert_eq!(fs::read_dir(&back).unwrap().count(), 3, "nothing of the transfer is left");
+}
+
+#[test]
+fn a_cut_fetch_goes_on_where_it_stopped() {
+    let (mut fleet, open) = open_fleet();
+    let bytes: Vec<u8> = (0..6 << 20).map(|number: u32| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(open.join("big"), &bytes).unwrap();
+    let way = Cutting::to(fleet.minion("web1").address, &[u64::MAX, 1 << 20, 3 << 20]);
+    fleet.func(["hosts", "set", "web1", &way.address().to_string()]).expect(0);
+    let local = fleet.folder().join("back");
+    fleet.func(["fetch", &at(&open.join("big")), local.to_str().unwrap()]).expect(0);
+    assert_eq!(fs::read(local.join("web1/big")).unwrap(), bytes);
+    assert!(way.connections() >= 4, "{}", way.connections());
+    assert!(way.passed() < 8 << 20, "{} bytes for {}", way.passed(), bytes.len());
+    assert_eq!(fs::read_dir(local.join("web1")).unwrap().count(), 1);
+}
