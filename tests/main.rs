@@ -9,10 +9,12 @@
     reason = "a test fails by panicking, and nothing outside uses it"
 )]
 
+mod a_cancelled_job_is_gone;
 mod a_check_changes_nothing;
 mod a_damaged_store_is_told_of;
 mod a_finished_job_needs_no_minion;
 mod a_full_queue_is_survived;
+mod a_job_is_cancelled_everywhere;
 mod a_job_id_belongs_to_one_caller_and_one_call;
 mod a_job_moves_through_its_states;
 mod a_path_that_blocks_holds_up_nobody_else;

@@ -18,13 +18,14 @@ use crate::overlord::{JobLine, JobList, JobView};
 use crate::wire::JobStatus;
 use clap::{Args, Subcommand};
 
-/// List jobs, look at one, wait for it, go on with it
+/// List jobs, look at one, wait for it, go on with it, cancel it
 #[derive(Debug, Subcommand)]
 pub(super) enum Job {
     List(List),
     Status(Status),
     Wait(Wait),
     Resume(Resume),
+    Cancel(Cancel),
 }
 
 impl Job {
@@ -35,6 +36,7 @@ impl Job {
             Self::Status(command) => command.run(context),
             Self::Wait(command) => command.run(context),
             Self::Resume(command) => command.run(context),
+            Self::Cancel(command) => command.run(context),
         }
     }
 }
@@ -132,6 +134,41 @@ impl Resume {
     }
 }
 
+/// End a job on every host that has not ended
+///
+/// Hosts that were sent nothing stay so. A host whose part has ended by then keeps its result. Hosts that cannot be reached
+/// are named; whoever looks at the job or waits for it asks them again.
+#[derive(Debug, Args)]
+pub(super) struct Cancel {
+    /// The job, as `func job list` names it
+    id: OverlordJobId,
+}
+
+impl Cancel {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let view = Context::block_on(async { Ok(overlord.cancel(&self.id).await?) })?;
+        Ok(Box::new(Cancelled(JobReport(view))))
+    }
+}
+
+/// A job that was to be ended: all is well when nothing of it runs any more.
+struct Cancelled(JobReport);
+
+impl Report for Cancelled {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.0.text(out)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        self.0.json()
+    }
+
+    fn exit(&self) -> Exit {
+        if self.0.0.is_finished() { Exit::Ok } else { Exit::StillRunning }
+    }
+}
+
 /// RUNNING, PARTIAL, FINISHED, and whether nobody is at work on it.
 fn state_word(status: JobStatus, interrupted: bool) -> String {
     if interrupted { format!("{} (interrupted)", status.word()) } else { status.word().to_owned() }
@@ -158,6 +195,9 @@ impl Report for JobReport {
             return writeln!(out, "{}", census(&job.summary()));
         }
         writeln!(out, "{} of {} hosts done", outcomes.len(), job.hosts.len())?;
+        if job.cancelled.is_some() {
+            writeln!(out, "cancelled; the others are asked again by `func job wait '{}'`", job.id)?;
+        }
         if job.interrupted {
             writeln!(out, "nobody is at work on it: go on with `func job resume '{}'`", job.id)?;
         }

@@ -5,10 +5,11 @@ use std::io;
 use super::{
     error::{JournalError, SubmitError},
     index::{Entry, Job, Phase},
+    intent::Intent,
     journal::{Birth, Journal},
     message::{Done, SubmitReply},
     owner::{Owner, Queued},
-    record::Call,
+    record::{Call, End},
 };
 use crate::ids::MinionJobId;
 
@@ -23,6 +24,9 @@ impl Owner {
                 Phase::Burying(_) => refuse(reply, SubmitError::Purged { id }),
                 _ => drop(reply.send(Ok(id))),
             },
+            Some(Entry::Tombstone(tombstone)) if tombstone.owner == call.owner && tombstone.is_of_nothing() => {
+                refuse(reply, SubmitError::Cancelled { id });
+            }
             Some(Entry::Tombstone(tombstone))
                 if tombstone.owner == call.owner && tombstone.fingerprint == call.fingerprint() =>
             {
@@ -47,14 +51,20 @@ impl Owner {
     pub(super) fn born(&mut self, id: MinionJobId, born: Result<Birth, JournalError>) {
         self.births -= 1;
         let Some(job) = self.index.job(&id) else { return };
+        let cancelled = job.intent == Intent::Cancel;
         let Phase::Birth(replies) = std::mem::replace(&mut job.phase, Phase::Waiting) else { return };
         match born {
             Ok(Birth::New(journal)) => {
                 for reply in replies {
                     let _ = reply.send(Ok(id.clone()));
                 }
-                self.queue.push_back(Queued::new(id, journal));
-                self.pump();
+                let queued = Queued::new(id, journal);
+                if cancelled {
+                    self.end_unbegun(queued, End::Cancelled);
+                } else {
+                    self.queue.push_back(queued);
+                    self.pump();
+                }
             }
             Ok(Birth::Taken) => {
                 // Somebody put a file there behind our back.

@@ -74,6 +74,12 @@ pub enum SubmitError {
         /// The id.
         id: MinionJobId,
     },
+    /// The id was cancelled before this call arrived.
+    #[error("the job `{id}` was cancelled before it was accepted; it does not run")]
+    Cancelled {
+        /// The id.
+        id: MinionJobId,
+    },
     /// There is no room on the disk for the job and its result.
     #[error("no space on the disk for a job")]
     NoSpace {

@@ -18,7 +18,7 @@ use super::{
     index::Index,
     journal,
     log::{self, LogPiece},
-    message::{Known, Message},
+    message::{Cancelling, Known, Message},
     owner::{Owner, path_of},
     record::{Call, fingerprint},
     report::{JobReport, JobState, Listing},
@@ -41,6 +41,9 @@ use crate::{
 
 /// A deadline beyond ten years is taken for ten years, so that no clock overflows.
 const DEADLINE_MAX: Duration = Duration::from_hours(10 * 365 * 24);
+
+/// How long somebody who cancels a job waits for its end: a little longer than its worker is pursued.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How jobs are kept and run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,6 +219,23 @@ impl Jobs {
             let _ = tokio::time::timeout(time, end).await;
         }
         self.status(id, owner).await
+    }
+
+    /// Ends a job, with everything that it has started, and answers what became of it: the result that it had by then, or
+    /// that it was cancelled; that it still runs, if it could not be ended in some seconds (which goes on). An id that
+    /// nobody has submitted counts as cancelled from now on. `None`: there is none of this id that belongs to this caller.
+    pub async fn cancel(&self, id: &MinionJobId, owner: &str) -> Result<Option<JobState>, Error> {
+        let (wanted, who) = (id.clone(), owner.to_owned());
+        match self.ask(|reply| Message::Cancel { id: wanted, owner: who, reply }).await?? {
+            None => Ok(None),
+            Some(Cancelling::NeverBegan) => Ok(Some(JobState::Cancelled)),
+            Some(Cancelling::Begun(known)) => {
+                if let Some(end) = known.end {
+                    let _ = tokio::time::timeout(CANCEL_PATIENCE, end).await;
+                }
+                Ok(self.status(id, owner).await?.map(|report| report.state))
+            }
+        }
     }
 
     /// The last 50 lines of the job's log: those below `warn`, and those from `warn` up.

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{
     error::{Error, SubmitError},
+    intent::Intent,
     message::{Known, SubmitReply},
     record::{Call, Tombstone},
     report::Listing,
@@ -51,6 +52,8 @@ pub(super) struct Job {
     /// Counted from `accepted`.
     pub(super) deadline: Duration,
     pub(super) phase: Phase,
+    /// What its owner wants of it.
+    pub(super) intent: Intent,
     /// How often it came back from the fork server without having been begun.
     pub(super) returns: u32,
     /// Dropped at the job's end, which wakes whoever waits for it.
@@ -72,6 +75,8 @@ pub(super) enum Phase {
     Adopted,
     /// Its journal is being looked at, after this refusal if there was one.
     Settling(Option<Refusal>),
+    /// It is cancelled, and its worker is being ended.
+    Ending,
     /// It has ended.
     Ended(Remembered),
     /// It has ended, and a tombstone is being put in place of it.
@@ -81,7 +86,7 @@ pub(super) enum Phase {
 impl Phase {
     /// Whether the job takes one of the places for workers.
     pub(super) fn takes_a_place(&self) -> bool {
-        matches!(self, Self::HandedOver { .. } | Self::Refused(_) | Self::Adopted | Self::Settling(_))
+        matches!(self, Self::HandedOver { .. } | Self::Refused(_) | Self::Adopted | Self::Settling(_) | Self::Ending)
     }
 
     /// Whether the job may still need the compiled code of its digest.
@@ -92,7 +97,9 @@ impl Phase {
             | Self::Refused(_)
             | Self::Settling(_)
             | Self::HandedOver { worker: None } => true,
-            Self::HandedOver { worker: Some(_) } | Self::Adopted | Self::Ended(_) | Self::Burying(_) => false,
+            Self::HandedOver { worker: Some(_) } | Self::Adopted | Self::Ending | Self::Ended(_) | Self::Burying(_) => {
+                false
+            }
         }
     }
 
@@ -115,6 +122,7 @@ impl Job {
             accepted: call.accepted,
             deadline: call.deadline,
             phase,
+            intent: Intent::Run,
             returns: 0,
             waiters: Vec::new(),
         }
@@ -137,7 +145,7 @@ impl Job {
     }
 
     /// What its owner may know at once.
-    fn known(&mut self) -> Known {
+    pub(super) fn known(&mut self) -> Known {
         let end = self.phase.remembered().is_none().then(|| {
             let (waiter, end) = oneshot::channel();
             self.waiters.retain(|waiter| !waiter.is_closed());
@@ -189,6 +197,9 @@ impl Index {
     /// Whether such a call by this owner is the job of this id; an error if the id is taken otherwise.
     pub(super) fn knows(&self, id: &MinionJobId, owner: &str, call: Digest) -> Result<bool, SubmitError> {
         let (whose, what, standing) = match self.0.get(id) {
+            Some(Entry::Tombstone(tombstone)) if tombstone.is_of_nothing() && tombstone.owner == owner => {
+                return Err(SubmitError::Cancelled { id: id.clone() });
+            }
             None => return Ok(false),
             Some(Entry::Unreadable) => return Err(SubmitError::Mismatch { id: id.clone() }),
             Some(Entry::Unread { .. }) => return Err(SubmitError::Unread { id: id.clone() }),

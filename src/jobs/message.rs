@@ -17,6 +17,9 @@ use crate::{
 /// Where the answer to a submission goes.
 pub(super) type SubmitReply = oneshot::Sender<Result<MinionJobId, SubmitError>>;
 
+/// Where the answer to a cancelling goes.
+pub(super) type CancelReply = oneshot::Sender<Result<Option<Cancelling>, Error>>;
+
 /// One message to the owner.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -26,6 +29,8 @@ pub(super) enum Message {
     Knows { id: MinionJobId, owner: String, fingerprint: Digest, reply: oneshot::Sender<Result<bool, SubmitError>> },
     /// A caller asks for a job of its own. `None` to everybody else.
     Find { id: MinionJobId, owner: String, reply: oneshot::Sender<Result<Option<Known>, Error>> },
+    /// A caller wants a job of its own to end. `None` to everybody else.
+    Cancel { id: MinionJobId, owner: String, reply: CancelReply },
     /// A caller asks for all jobs of its own.
     List { owner: String, reply: oneshot::Sender<Vec<Listing>> },
     /// Somebody wants to collect compiled code.
@@ -53,8 +58,21 @@ pub(super) enum Done {
     Tried { found: Found, error: Option<JournalError> },
     /// An ended job was buried, or a tombstone removed.
     Purged { id: MinionJobId, left: Result<Option<Tombstone>, JournalError> },
+    /// The wish to cancel a job was recorded.
+    Intended { id: MinionJobId },
+    /// The id of a job that was never submitted was taken.
+    Reserved { id: MinionJobId, reserved: Result<bool, JournalError>, reply: CancelReply },
     /// Something was written that nothing depends on.
     Noted,
+}
+
+/// What became of a wish to cancel.
+#[derive(Debug)]
+pub(super) enum Cancelling {
+    /// It will end, or has ended.
+    Begun(Known),
+    /// There was no such job, and there never will be.
+    NeverBegan,
 }
 
 /// What the owner's task knows of a job without looking at its file.

@@ -20,6 +20,10 @@
 //! after ever longer pauses until its deadline. Compiled code that does not load is made again in between. An id chosen by the caller is bound to the caller, the method
 //! and the arguments, so that submitting again is harmless.
 //!
+//! *A cancelled job ends.* The wish lies beside the journal (`ID.cancel`) before anybody acts on it. The worker is told by a
+//! signal and has its chance; then it is stopped, all that descends from it is killed, and it. Whoever finds the
+//! lock free reads the journal again: a result that is there is the result, else the job is recorded as cancelled.
+//!
 //! *Workers outlive the daemon.* They are made by the fork server, whose single thread can be forked
 //! without danger, belong to init, and answer to their journal only.
 //!
@@ -35,6 +39,12 @@
 //! | a part of a record | a torn tail | cut off by the next writer |
 //! | the result | an end, lock free | ended |
 //! | the daemon's death, in any of these | lock held by the worker | running, watched by inotify |
+//! | the wish to cancel, while it waits | call, wish, lock free | cancelled; never spawned |
+//! | the same, while a worker has it | wish, lock held | the next daemon ends the worker |
+//! | the worker's end without a record | STARTED, wish, lock free | cancelled |
+//! | the worker's result, before it saw the signal | an end, wish | ended with that result; the wish is removed |
+//! | the end, before the wish is removed | an end, wish | ended; the wish is removed |
+//! | the tombstone of an id that nobody had submitted | tombstone, wish or none | never accepted |
 //!
 //! This module never talks to the network, and only workers run guest code.
 //!
@@ -46,6 +56,7 @@
 //! forking, page faults and the end of processes, not into our code.
 
 mod acceptance;
+mod cancel;
 mod code;
 mod error;
 mod events;
@@ -54,7 +65,9 @@ mod frame;
 mod handle;
 mod history;
 mod index;
+mod intent;
 mod journal;
+mod kill;
 mod log;
 mod message;
 mod owner;

@@ -124,8 +124,8 @@ impl Owner {
     }
 
     /// Takes over a job that was found on the disk.
-    pub(super) fn take_over(&mut self, Found { id, call, settled }: Found) {
-        let entry = match (settled, call) {
+    pub(super) fn take_over(&mut self, Found { id, call, intent, settled }: Found) {
+        let mut entry = match (settled, call) {
             (None, _) => Entry::Unread { looking: false },
             (Some(Settled::Held), Some(call)) => Entry::Job(Job::new(&call, Phase::Adopted)),
             (Some(Settled::Ended(remembered)), Some(call)) => Entry::Job(Job::new(&call, Phase::Ended(remembered))),
@@ -139,7 +139,11 @@ impl Owner {
                 Entry::Unreadable
             }
         };
-        self.index.insert(id, entry);
+        if let Entry::Job(job) = &mut entry {
+            job.intent = intent;
+        }
+        self.index.insert(id.clone(), entry);
+        self.pursue(&id);
     }
 
     fn handle(&mut self, message: Message) {
@@ -149,6 +153,7 @@ impl Owner {
                 drop(reply.send(self.index.knows(&id, &owner, fingerprint)));
             }
             Message::Find { id, owner, reply } => drop(reply.send(self.index.find(&id, &owner))),
+            Message::Cancel { id, owner, reply } => self.cancel(id, &owner, reply),
             Message::List { owner, reply } => drop(reply.send(self.index.list(&owner))),
             Message::DigestsInUse { reply } => drop(reply.send(self.index.digests_in_use())),
             Message::Fetched { id } => self.acknowledge(id),
@@ -162,6 +167,8 @@ impl Owner {
                     Done::Settled { id, settled } => self.settled(id, settled),
                     Done::Tried { found, error } => self.tried(found, error.as_ref()),
                     Done::Purged { id, left } => self.purged(id, left),
+                    Done::Intended { id } => self.pursue(&id),
+                    Done::Reserved { id, reserved, reply } => self.reserved(id, reserved, reply),
                     Done::Noted => {}
                 }
             }

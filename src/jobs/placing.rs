@@ -87,14 +87,14 @@ impl Owner {
     }
 
     /// Records the end of a job that no worker ever had.
-    fn end_unbegun(&mut self, next: Queued, end: End) {
+    pub(super) fn end_unbegun(&mut self, next: Queued, end: End) {
         let Queued { id, journal, .. } = next;
         if let Some(job) = self.index.job(&id) {
             job.phase = Phase::Settling(None);
             self.places_taken += 1;
-            let boot = self.boot;
+            let (path, boot) = (self.path(&id), self.boot);
             self.in_background(
-                move || settle::end_unbegun(journal, boot, end),
+                move || settle::end_unbegun(&path, journal, boot, end),
                 |settled| Done::Settled { id, settled },
             );
         }

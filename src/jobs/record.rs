@@ -143,6 +143,23 @@ pub(super) struct Tombstone {
     pub(super) purged: Moment,
 }
 
+impl Tombstone {
+    /// The mark of a job that was cancelled before it was accepted, so that nothing is known of it.
+    pub(super) fn of_nothing(owner: &str, now: Moment) -> Self {
+        Self { owner: owner.to_owned(), fingerprint: no_call(), purged: now }
+    }
+
+    /// Whether there never was a job.
+    pub(super) fn is_of_nothing(&self) -> bool {
+        self.fingerprint == no_call()
+    }
+}
+
+/// The fingerprint of no call: one has a name.
+fn no_call() -> Digest {
+    Digest::of(b"")
+}
+
 impl Record {
     /// The record's bytes in the file.
     pub(super) fn encode(&self) -> Result<Vec<u8>, EncodeError> {

@@ -8,6 +8,7 @@ use std::{fs, io, path::Path, time::Duration};
 use super::{
     error::JournalError,
     history::History,
+    intent::{self, Intent},
     journal::{self, Journal},
     record::{Call, End, Record, Tombstone},
     report::JobState,
@@ -55,6 +56,8 @@ pub(super) struct Remembered {
 pub(super) struct Found {
     pub(super) id: MinionJobId,
     pub(super) call: Option<Box<Call>>,
+    /// What its owner wants of it.
+    pub(super) intent: Intent,
     /// Nothing when the file could not be read this time, which says nothing of the job.
     pub(super) settled: Option<Settled>,
 }
@@ -62,23 +65,33 @@ pub(super) struct Found {
 /// Finds out what a job is, waiting at most `patience` for its writer to be gone, and records what is to
 /// be recorded.
 ///
-/// `refusal` is what the fork server last said about it, if it said anything.
+/// `refusal` is what the fork server last said about it, if it said anything; `intent` is what its owner is known to
+/// want, beside what is written.
 pub(super) fn settle(
     path: &Path,
     boot: BootId,
     patience: Duration,
     refusal: Option<&Refusal>,
+    intent: Intent,
 ) -> Result<Settled, JournalError> {
     let (lock, history) = journal::probe(path, patience)?;
-    match judge(&history, lock, &boot.now()) {
+    let written = Intent::of(path);
+    let intent = if written == Intent::Cancel { written } else { intent };
+    let settled = match judge(&history, lock, intent, &boot.now()) {
         Verdict::Running => Ok(Settled::Held),
         Verdict::Ended(_) | Verdict::Purged | Verdict::Unreadable => Ok(known(&history)),
         // To be done under the writer's lock, after reading again.
-        Verdict::Lost | Verdict::Spawn | Verdict::Expired | Verdict::GivenUp => match Journal::seize(path, READERS)? {
-            None => Ok(Settled::Held),
-            Some((journal, history)) => conclude(journal, &history, &boot.now(), refusal),
-        },
+        Verdict::Lost | Verdict::Spawn | Verdict::Expired | Verdict::GivenUp | Verdict::Cancelled => {
+            match Journal::seize(path, READERS)? {
+                None => Ok(Settled::Held),
+                Some((journal, history)) => conclude(journal, &history, &boot.now(), refusal, intent),
+            }
+        }
+    };
+    if written == Intent::Cancel && matches!(settled, Ok(Settled::Ended(_) | Settled::Purged(_))) {
+        Intent::settled(path);
     }
+    settled
 }
 
 fn conclude(
@@ -86,12 +99,14 @@ fn conclude(
     history: &History,
     now: &Moment,
     refusal: Option<&Refusal>,
+    intent: Intent,
 ) -> Result<Settled, JournalError> {
-    let end = match judge(history, Lock::Free, now) {
+    let end = match judge(history, Lock::Free, intent, now) {
         Verdict::Running => return Ok(Settled::Held),
         Verdict::Spawn => return Ok(Settled::Spawn(journal)),
         Verdict::Ended(_) | Verdict::Purged | Verdict::Unreadable => return Ok(known(history)),
         Verdict::Lost => End::Lost { why: lost(history) },
+        Verdict::Cancelled => End::Cancelled,
         Verdict::Expired => {
             End::TimedOut { after: history.call.as_ref().map(|call| call.deadline).unwrap_or_default() }
         }
@@ -133,9 +148,10 @@ fn known(history: &History) -> Settled {
 }
 
 /// Ends a job that was never begun. Its journal is in hand.
-pub(super) fn end_unbegun(mut journal: Journal, boot: BootId, end: End) -> Result<Settled, JournalError> {
+pub(super) fn end_unbegun(path: &Path, mut journal: Journal, boot: BootId, end: End) -> Result<Settled, JournalError> {
     let (now, status) = (boot.now(), JobState::from(end.clone()).answer().0);
     journal.finish(now, end)?;
+    Intent::settled(path);
     Ok(Settled::Ended(Remembered { at: now, status, fetched: None, bytes: journal.length() }))
 }
 
@@ -153,6 +169,14 @@ pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
             fs::remove_file(entry.path())?;
             continue;
         }
+        if let Some(id) = intent::id_in_name(name) {
+            // With a journal it is its job's; alone it is left over from one that ended.
+            let journal = folder.join(id.as_str());
+            if !journal.exists() {
+                Intent::settled(&journal);
+            }
+            continue;
+        }
         let Ok(id) = name.parse::<MinionJobId>() else {
             tracing::warn!(file = %entry.path().display(), "not a job; left alone");
             continue;
@@ -168,15 +192,16 @@ pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
 
 /// Settles one job of which nothing is known yet; with the error that kept it from being read, if any.
 pub(super) fn find(path: &Path, id: MinionJobId, boot: BootId) -> (Found, Option<JournalError>) {
-    let recovered =
-        settle(path, boot, Duration::ZERO, None).and_then(|settled| Ok((journal::read(path)?.call, settled)));
+    let recovered = settle(path, boot, Duration::ZERO, None, Intent::Run)
+        .and_then(|settled| Ok((journal::read(path)?.call, settled)));
+    let intent = Intent::of(path);
     match recovered {
-        Ok((call, settled)) => (Found { id, call, settled: Some(settled) }, None),
+        Ok((call, settled)) => (Found { id, call, intent, settled: Some(settled) }, None),
         Err(error) => {
             // One that can be read is as good as held: it will be settled like one.
             let call = journal::read(path).ok().and_then(|history| history.call);
             let settled = call.is_some().then_some(Settled::Held);
-            (Found { id, call, settled }, Some(error))
+            (Found { id, call, intent, settled }, Some(error))
         }
     }
 }
@@ -186,6 +211,16 @@ pub(super) fn acknowledge(path: &Path, boot: BootId) -> Result<(), JournalError>
     match Journal::seize(path, READERS)? {
         Some((mut journal, history)) if history.ended.is_some() => journal.append(&Record::Acknowledged(boot.now())),
         _ => Ok(()),
+    }
+}
+
+/// Takes an id for a job that is cancelled before it was ever accepted. `false`: there is a file of this name.
+pub(super) fn reserve(path: &Path, tombstone: &Tombstone) -> Result<bool, JournalError> {
+    let bytes = Record::Tombstone(tombstone.clone()).encode()?;
+    match durable::write_new(path, &bytes, 0o600) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(JournalError::io(path, source)),
     }
 }
 
@@ -256,7 +291,7 @@ mod tests {
         let give_up = |refusal: Option<&Refusal>| {
             let attempts = vec![Record::HandOver(samples::moment(0)); 3];
             let path = folder.path().join(samples::left_behind(folder.path(), samples::call(), &attempts).as_str());
-            settle(&path, BootId::current(), Duration::ZERO, refusal).unwrap();
+            settle(&path, BootId::current(), Duration::ZERO, refusal, Intent::Run).unwrap();
             end(journal::read(&path).unwrap())
         };
         assert!(matches!(give_up(None), End::Lost { why } if why.contains("3 attempts")));
@@ -304,7 +339,9 @@ mod tests {
         acknowledge(&path, boot).unwrap();
         assert!(journal::read(&path).unwrap().fetched.is_some());
         bury(&path, &tombstone).unwrap();
-        let Settled::Purged(found) = settle(&path, boot, Duration::ZERO, None).unwrap() else { panic!("it is buried") };
+        let Settled::Purged(found) = settle(&path, boot, Duration::ZERO, None, Intent::Run).unwrap() else {
+            panic!("it is buried")
+        };
         assert_eq!(found, tombstone);
     }
 }

@@ -9,13 +9,17 @@
 //!                     abandoned ──deadline──▶ ended     lost ──recorded──▶ ended
 //! ```
 //!
+//! Its owner may cancel a job wherever it is. That wish is written beside the journal before anything is done about it;
+//! from then on a free lock without a result means cancelled, never lost, late or to be spawned. A result that was
+//! recorded stays the result.
+//!
 //! The lock says whether anybody is still at it: whoever holds the journal open for writing holds the
 //! lock, and the system frees it when the last of them is gone, however that came about. So a held
 //! lock means running, whatever the records say: even a result counts only when its writer has let
 //! go, because until then it may not be on the disk. This is a function of three values; the journal
 //! and the owner's task only carry out what it says.
 
-use super::{history::History, record::Ended};
+use super::{history::History, intent::Intent, record::Ended};
 use crate::sys::clock::Moment;
 
 /// Once at first, and twice again when that came to nothing.
@@ -45,12 +49,14 @@ pub(super) enum Verdict<'a> {
     Expired,
     /// Record it as lost: no worker could ever begin it.
     GivenUp,
+    /// Record it as cancelled: its owner wants no result, and nobody is at it.
+    Cancelled,
     /// Leave it alone and say so: the file is no journal, or a damaged one.
     Unreadable,
 }
 
 /// Judges a job.
-pub(super) fn judge<'a>(history: &'a History, lock: Lock, now: &Moment) -> Verdict<'a> {
+pub(super) fn judge<'a>(history: &'a History, lock: Lock, intent: Intent, now: &Moment) -> Verdict<'a> {
     if lock == Lock::Held {
         return Verdict::Running;
     }
@@ -60,6 +66,9 @@ pub(super) fn judge<'a>(history: &'a History, lock: Lock, now: &Moment) -> Verdi
     let Some(call) = &history.call else { return Verdict::Unreadable };
     if let Some(ended) = &history.ended {
         return Verdict::Ended(ended);
+    }
+    if intent == Intent::Cancel {
+        return Verdict::Cancelled;
     }
     if history.started.is_some() {
         return Verdict::Lost;
@@ -99,11 +108,12 @@ mod tests {
         ended: bool,
         buried: bool,
         late: bool,
+        cancel: bool,
     }
 
     impl Case {
         fn all() -> impl Iterator<Item = Self> {
-            let flags = (0..64_u8).map(|bits| move |bit: u8| bits & (1 << bit) != 0);
+            let flags = (0..128_u8).map(|bits| move |bit: u8| bits & (1 << bit) != 0);
             flags.flat_map(|flag| {
                 (0..6).map(move |hand_overs| Self {
                     lock: if flag(0) { Lock::Held } else { Lock::Free },
@@ -112,6 +122,7 @@ mod tests {
                     ended: flag(3),
                     buried: flag(4),
                     late: flag(5),
+                    cancel: flag(6),
                     hand_overs,
                 })
             })
@@ -141,6 +152,10 @@ mod tests {
             history
         }
 
+        fn intent(self) -> Intent {
+            if self.cancel { Intent::Cancel } else { Intent::Run }
+        }
+
         /// The rules, said a second time as a table that is read from the top.
         fn expected(self) -> &'static str {
             match self {
@@ -148,6 +163,7 @@ mod tests {
                 Self { buried: true, .. } => "purged",
                 Self { call: false, .. } => "unreadable",
                 Self { ended: true, .. } => "ended",
+                Self { cancel: true, .. } => "cancelled",
                 Self { started: true, .. } => "lost",
                 Self { late: true, .. } => "expired",
                 Self { hand_overs: 0..=2, .. } => "spawn",
@@ -165,6 +181,7 @@ mod tests {
             Verdict::Spawn => "spawn",
             Verdict::Expired => "expired",
             Verdict::GivenUp => "given up",
+            Verdict::Cancelled => "cancelled",
             Verdict::Unreadable => "unreadable",
         }
     }
@@ -172,7 +189,8 @@ mod tests {
     #[test]
     fn every_combination_has_its_verdict() {
         for case in Case::all() {
-            assert_eq!(word(judge(&case.history(), case.lock, &samples::moment(60))), case.expected(), "{case:?}");
+            let verdict = word(judge(&case.history(), case.lock, case.intent(), &samples::moment(60)));
+            assert_eq!(verdict, case.expected(), "{case:?}");
         }
     }
 
@@ -198,7 +216,7 @@ mod tests {
             let (mut begun, mut end) = (false, None);
             for record in records {
                 history.add(record);
-                let verdict = judge(&history, Lock::Free, &samples::moment(0));
+                let verdict = judge(&history, Lock::Free, Intent::Run, &samples::moment(0));
                 prop_assert!(!(begun && verdict == Verdict::Spawn));
                 begun |= history.started.is_some();
                 if let Verdict::Ended(ended) = verdict {
@@ -206,7 +224,11 @@ mod tests {
                 } else {
                     prop_assert!(end.is_none());
                 }
-                prop_assert_eq!(judge(&history, Lock::Held, &samples::moment(0)), Verdict::Running);
+                let now = samples::moment(0);
+                prop_assert_eq!(judge(&history, Lock::Held, Intent::Run, &now), Verdict::Running);
+                // Cancelling takes no end back, and leaves nothing else to do.
+                let cancelled = judge(&history, Lock::Free, Intent::Cancel, &now);
+                prop_assert!(end.as_ref().map_or(cancelled == Verdict::Cancelled, |end| cancelled == Verdict::Ended(end)));
             }
         }
     }
@@ -215,7 +237,8 @@ mod tests {
     fn a_job_that_was_begun_is_never_spawned_again() {
         let begun = Case::all().filter(|case| case.started || case.ended);
         for case in begun {
-            assert_ne!(word(judge(&case.history(), case.lock, &samples::moment(60))), "spawn", "{case:?}");
+            let verdict = word(judge(&case.history(), case.lock, case.intent(), &samples::moment(60)));
+            assert_ne!(verdict, "spawn", "{case:?}");
         }
     }
 }

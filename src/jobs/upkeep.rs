@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use super::{
     error::JournalError,
     index::{Entry, Job, Phase},
+    intent::Intent,
     message::Done,
     owner::{Owner, PATIENCE, Queued},
-    record::Tombstone,
+    record::{End, Tombstone},
     request::Refusal,
     retention::{Purge, plan},
     settle::{self, Found, Settled},
@@ -50,9 +51,10 @@ impl Owner {
             _ => return,
         };
         job.phase = Phase::Settling(refusal.clone());
+        let intent = job.intent;
         let (id, path, boot) = (id.clone(), self.path(id), self.boot);
         self.in_background(
-            move || settle::settle(&path, boot, patience, refusal.as_ref()),
+            move || settle::settle(&path, boot, patience, refusal.as_ref(), intent),
             |settled| Done::Settled { id, settled },
         );
     }
@@ -62,10 +64,25 @@ impl Owner {
         let Some(job) = self.index.job(&id) else { return };
         match settled {
             Ok(Settled::Held) => {
+                // Of one that could not be ended, the next tick tries again.
+                let was_ending = matches!(job.phase, Phase::Ending);
                 job.phase = Phase::Adopted;
+                if !was_ending {
+                    self.pursue(&id);
+                }
                 return;
             }
-            Ok(Settled::Ended(remembered)) => job.end(remembered),
+            Ok(Settled::Ended(remembered)) => {
+                job.end(remembered);
+                if job.intent == Intent::Cancel {
+                    self.forget_wish(&id);
+                }
+            }
+            Ok(Settled::Spawn(journal)) if job.intent == Intent::Cancel => {
+                self.places_taken -= 1;
+                self.end_unbegun(Queued::new(id, journal), End::Cancelled);
+                return;
+            }
             Ok(Settled::Spawn(journal)) => {
                 tracing::warn!(job = %id, "no worker has begun it; it is spawned again");
                 job.returns += 1;
@@ -87,6 +104,7 @@ impl Owner {
                 self.index.remove(&id);
             }
             Err(error) => {
+                // The next tick looks again.
                 tracing::error!(job = %id, error = &error as &dyn std::error::Error, "cannot settle a job; trying again");
                 job.phase = Phase::Adopted;
                 return;
@@ -137,7 +155,10 @@ impl Owner {
                 move || Ok(settle::find(&path, known, boot)),
                 |tried| match tried {
                     Ok((found, error)) => Done::Tried { found, error },
-                    Err(error) => Done::Tried { found: Found { id, call: None, settled: None }, error: Some(error) },
+                    Err(error) => {
+                        let found = Found { id, call: None, intent: Intent::Run, settled: None };
+                        Done::Tried { found, error: Some(error) }
+                    }
                 },
             );
         }
@@ -147,6 +168,8 @@ impl Owner {
             self.closings = None;
         }
         for id in adopted {
+            // Those that are to be cancelled are then no longer adopted.
+            self.pursue(&id);
             self.look(&id, Duration::ZERO);
         }
         self.end_late();

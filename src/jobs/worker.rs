@@ -8,12 +8,18 @@
 //! The deadline counts from acceptance. The guest is stopped by the epoch, which a timer's signal
 //! advances, and waits in the host by tokio's clock; a process that reacts to neither for half a minute
 //! is ended by the signal handler, and the job is found lost.
+//!
+//! A signal cancels the call: its guest is told, then ended. A value that it answers all the same is its result; after an
+//! error, or none, whatever it had started is ended, also what left its parents, and the job is cancelled.
 
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
     process,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,7 +35,7 @@ use crate::{
     sys::{
         alarm::{self, Alarm},
         clock::BootId,
-        process as own, title,
+        family, process as own, title,
     },
     wire::{RemoteError, Value},
 };
@@ -39,6 +45,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// After the deadline the epoch advances so often, at most so many times.
 const REMINDER: Duration = Duration::from_secs(1);
 const REMINDERS: u32 = 30;
+/// How long programs of a cancelled call may take to be gone.
+const GONE: Duration = Duration::from_secs(1);
 
 /// A job that is about to be begun.
 pub(super) struct Task {
@@ -110,6 +118,10 @@ fn make(
     if let Err(error) = alarm::start(engine.wasmtime(), Alarm { after: left, every: REMINDER, chances: REMINDERS }) {
         return (internal(&format!("cannot set the timer: {error}")), None);
     }
+    let cancelled = Arc::new(AtomicBool::new(false));
+    if let Err(error) = alarm::when_cancelled(&cancelled) {
+        return (internal(&format!("cannot listen for its cancelling: {error}")), None);
+    }
     let checked = call.method.checked();
     let context = CallContext {
         mode: if checked.is_some() { Mode::Check } else { Mode::Perform },
@@ -118,6 +130,7 @@ fn make(
         settings: Arc::new(call.settings.clone()),
         limits: call.limits.clone(),
         events: Arc::clone(events) as Arc<dyn Events>,
+        cancelled: Arc::clone(&cancelled),
         clock: Clock::OneShot,
         ..CallContext::bare(call.id.as_str(), &*call.owner, left)
     };
@@ -130,13 +143,29 @@ fn make(
     });
     // Whatever still runs in the background ends with the process.
     runtime.shutdown_background();
-    match answer {
+    let (end, budget) = match answer {
         Ok(called) => {
             let budget = called.budget.clone();
             (end(called.into_answer(), call, events), Some(budget))
         }
         Err(_) => (End::TimedOut { after: call.deadline }, None),
+    };
+    if cancelled.load(Ordering::Relaxed) { (after_cancelling(end, events), budget) } else { (end, budget) }
+}
+
+/// What becomes of a call that was cancelled. A result is one, whenever it came; anything else is the cancelling's work.
+fn after_cancelling(end: End, events: &JournalEvents) -> End {
+    match end {
+        End::Finished(_) => return end,
+        End::Failed(error) => events.log(Level::Warn, &format!("when it was cancelled: {error}"), &[]),
+        End::TimedOut { .. } | End::Lost { .. } | End::Cancelled => {}
     }
+    let own = process::id();
+    let gone = family::started(own).and_then(|start| family::kill_descendants(own, start, GONE));
+    if let Err(error) = gone {
+        events.log(Level::Error, &error.to_string(), &[]);
+    }
+    End::Cancelled
 }
 
 fn end(answer: Result<Value, CallError>, call: &Call, events: &JournalEvents) -> End {
@@ -161,6 +190,8 @@ fn internal(why: &str) -> End {
 fn fence(call: &Call) {
     let _ = title::set(&format!("funcd: job {}", call.id));
     let _ = own::no_core_files();
+    // So that whatever its programs leave behind can be found while it runs. When it ends, they are init's as ever.
+    let _ = family::adopt_orphans();
     if !may_run_programs(&call.grant) {
         // Programs that the operator granted may need set-user-id bits (`sudo`), and there is no way back.
         let _ = own::no_new_privileges();

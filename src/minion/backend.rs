@@ -130,6 +130,9 @@ pub(super) trait Backend: Send + Sync + 'static {
         time: Duration,
     ) -> impl Future<Output = Found<(JobStatus, Value)>> + Send;
 
+    /// Ends a job of `owner`'s, and how it stands then.
+    fn cancel(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Found<(JobStatus, Value)>> + Send;
+
     /// The ends of what counts as standard output and as standard error.
     fn tail(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Found<(String, String)>> + Send;
 

@@ -33,6 +33,13 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "What an ended job has used: time, memory, calls of host functions, denials; nil while it runs.",
     ),
     builtin(
+        "jobs.cancel",
+        &[ID],
+        "array",
+        "Ends a job with all that it has started, and answers like jobs.job_status: the result if there was one by then, else a \
+         remote error of type Cancelled. An id that was never submitted can not be submitted any more.",
+    ),
+    builtin(
         "jobs.get_progress",
         &[ID],
         "array",

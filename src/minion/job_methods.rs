@@ -49,6 +49,12 @@ pub(super) async fn answer<B: Backend>(
             };
             Ok(status(waited?))
         }
+        "jobs.cancel" => {
+            let [id] = builtin.args(params)?;
+            let id = builtin.text(0, id)?;
+            let Ok(id) = job_id(&id) else { return Ok(status(None)) };
+            Ok(status(backend.cancel(&id, owner).await?))
+        }
         "jobs.budget" => {
             let [id] = builtin.args(params)?;
             let id = job_id(&builtin.text(0, id)?)?;

@@ -78,6 +78,10 @@ impl Backend for Live {
         Ok(told(self.jobs.wait(id, owner, time).await)?.map(|report| report.state.answer()))
     }
 
+    async fn cancel(&self, id: &MinionJobId, owner: &str) -> Found<(JobStatus, Value)> {
+        Ok(told(self.jobs.cancel(id, owner).await)?.map(|state| state.answer()))
+    }
+
     async fn tail(&self, id: &MinionJobId, owner: &str) -> Found<(String, String)> {
         told(self.jobs.tail_output(id, owner).await)
     }
@@ -116,6 +120,7 @@ fn refusal(error: &SubmitError) -> Refusal {
         SubmitError::Mismatch { .. } => return Refusal::Fault(Fault::refused(error.to_string())),
         SubmitError::Busy { .. } | SubmitError::Unread { .. } | SubmitError::ShuttingDown => "Busy",
         SubmitError::Purged { .. } => "Purged",
+        SubmitError::Cancelled { .. } => "Cancelled",
         SubmitError::NoSpace { .. } => "NoSpace",
         _ => "Internal",
     };

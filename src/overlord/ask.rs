@@ -12,6 +12,9 @@ use crate::{
 /// How long a minion has to begin its answer to a question, on top of the time that it may wait for the job.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a minion may take to end a job.
+const ENDING: Duration = Duration::from_secs(20);
+
 /// How fast the answer, which may be a long result over a thin line, has to come then.
 const PACE: Pace = Pace { piece: Duration::from_secs(10), total: Duration::from_mins(30) };
 
@@ -25,6 +28,11 @@ pub(super) fn question(job: &MinionJobId, patience: Duration) -> Request {
         Call::new("jobs.wait", vec![id, Value::Int(seconds)])
     };
     Request::new(&call).timeout(patience + PATIENCE).pace(PACE)
+}
+
+/// The demand that a job ends. Its answer says what became of the job, as that to a question does.
+pub(super) fn demand(job: &MinionJobId) -> Request {
+    Request::new(&Call::new("jobs.cancel", vec![job.as_str().into()])).timeout(ENDING + PATIENCE).pace(PACE)
 }
 
 /// What the answer to a question means; an error is why nothing is known yet. `timeout` is what the job was given.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     Error, HostState, JobView, Overlord,
-    ask::{question, report},
+    ask::{demand, question, report},
     fan_out::{ACCEPTANCE, Desk},
     recorder::Recorder,
     state::{Event, Report},
@@ -48,7 +48,7 @@ struct Round {
 }
 
 impl Overlord {
-    /// Asks every minion that still works on a job how it is, once. A finished job is answered from the store.
+    /// Asks every minion that still works on a job how it is, once; of a cancelled one, to end it. A finished job is answered from the store.
     pub async fn poll(&self, id: &OverlordJobId) -> Result<JobView, Error> {
         let work = self.work(id).await?;
         if work.view.is_finished() {
@@ -100,7 +100,7 @@ impl Overlord {
     /// Once the fan-out is done, parts that may not have arrived are settled by whoever waits and gets the job's lock.
     async fn settle_doubtful(&self, id: &OverlordJobId, work: &Work) -> Result<(), Error> {
         let doubtful = work.parts.iter().any(Part::is_doubtful);
-        if !doubtful || work.view.progress.fanned_out.is_none() {
+        if !doubtful || work.view.progress.fanned_out.is_none() || work.view.cancelled.is_some() {
             return Ok(());
         }
         let _lock = match self.lock(id).await {
@@ -110,12 +110,12 @@ impl Overlord {
         };
         // What was doubtful before we had the lock may have been settled by whoever had it.
         let work = self.work(id).await?;
-        let desk = Desk::new(self, id.clone(), work.view.record, ACCEPTANCE)?;
+        let desk = Desk::new(self, id.clone(), work.view, ACCEPTANCE)?;
         desk.settle(work.parts.into_iter().filter(Part::is_doubtful).collect()).await;
         desk.recorder.finish().await
     }
 
-    /// Asks each minion that may know its part of a job, and records what it says.
+    /// Asks each minion that may know its part of a job, or demands its end if the job is cancelled, and records what it says.
     async fn ask(
         &self,
         id: &OverlordJobId,
@@ -128,9 +128,11 @@ impl Overlord {
         let recorder = Recorder::start(self.ledger().clone(), id.clone());
         let parts: Vec<Part> = work.parts.into_iter().filter(|part| part.state.may_be_known()).collect();
         let record = &work.view.record;
+        let cancelled = work.view.cancelled.is_some();
         let mut answers = stream::iter(parts)
             .map(|part| {
-                let answer = fleet.spawn(part.host.clone(), question(&part.job, poll));
+                let request = if cancelled { demand(&part.job) } else { question(&part.job, poll) };
+                let answer = fleet.spawn(part.host.clone(), request);
                 async move { (part, answer.await.1) }
             })
             .buffer_unordered(width);

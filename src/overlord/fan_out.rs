@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::{
     Error, JobRecord, JobView, Overlord,
     ask::{PATIENCE, question, report},
+    ledger::Ledger,
     lock::JobLock,
     recorder::Recorder,
-    state::{Event, HostState, Report},
+    state::{Event, HostState, Report, Rules},
     transactions::Part,
 };
 use crate::{
@@ -54,7 +55,7 @@ impl FanOut {
         let ledger = overlord.ledger();
         let work = overlord.work(&id).await?;
         if work.view.progress.open > 0 {
-            let desk = Desk::new(&overlord, id.clone(), work.view.record, acceptance)?;
+            let desk = Desk::new(&overlord, id.clone(), work.view, acceptance)?;
             let result = desk.hand_out(&overlord, work.parts).await;
             // What was learned is kept, also when something failed.
             desk.recorder.finish().await.and(result)?;
@@ -68,8 +69,10 @@ impl FanOut {
 /// Everything at hand while a job's parts are sent.
 pub(super) struct Desk {
     fleet: Fleet,
+    ledger: Ledger,
     id: OverlordJobId,
     record: JobRecord,
+    rules: Rules,
     request: Request,
     /// How long a minion has to answer.
     acceptance: Duration,
@@ -80,13 +83,24 @@ impl Desk {
     pub(super) fn new(
         overlord: &Overlord,
         id: OverlordJobId,
-        record: JobRecord,
+        view: JobView,
         acceptance: Duration,
     ) -> Result<Self, Error> {
+        let rules = view.record.rules(view.cancelled.is_some());
+        let record = view.record;
         let call = Call::new(format!("async.{}", record.method), record.args.clone());
         let request = Request::new(&call).timeout(acceptance).overlord_job(&id);
         let recorder = Recorder::start(overlord.ledger().clone(), id.clone());
-        Ok(Self { fleet: overlord.fleet()?.clone(), id, record, request, acceptance, recorder })
+        Ok(Self {
+            fleet: overlord.fleet()?.clone(),
+            ledger: overlord.ledger().clone(),
+            id,
+            record,
+            rules,
+            request,
+            acceptance,
+            recorder,
+        })
     }
 
     async fn hand_out(&self, overlord: &Overlord, parts: Vec<Part>) -> Result<(), Error> {
@@ -129,7 +143,7 @@ impl Desk {
             }
             let Some((part, answer)) = asked.next().await else { break };
             let Ok(report) = report(answer, self.record.timeout) else { continue };
-            if report == Report::Unknown && part.state.may_be_sent(&self.record.rules(), Timestamp::now()) {
+            if report == Report::Unknown && part.state.may_be_sent(&self.rules, Timestamp::now()) {
                 unknown.push(part);
             } else {
                 self.recorder.note(part.host.name, Event::Reported { report, was_acknowledged: false });
@@ -156,6 +170,9 @@ impl Desk {
                     && let Some(submitted) = in_flight.next().await
                 {
                     note(submitted);
+                }
+                if self.ledger.is_cancel_announced(&self.id) {
+                    break;
                 }
                 let request = self.request.clone().job(&part.job, self.record.timeout);
                 in_flight.push(self.fleet.spawn(part.host.clone(), request));

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 
 use super::{
     Error, JobList, JobRecord, JobView,
-    lock::JobLock,
+    lock::{JobLock, announce_cancel, is_cancel_announced},
     state::Event,
-    transactions::{Work, fanned_out, list, plan, record, view, work},
+    transactions::{Work, cancel, fanned_out, list, plan, record, view, work},
 };
 use crate::{
     fleet::Selection,
@@ -79,8 +79,8 @@ impl Ledger {
         self.act(move |tables| plan(tables, &locks, record, &selection)).await
     }
 
-    /// Moves hosts by what was learned about them.
-    pub(super) async fn record(&self, id: &OverlordJobId, events: Vec<(HostName, Event)>) -> Result<(), Error> {
+    /// Moves hosts by what was learned about them. Answers whether the job is cancelled.
+    pub(super) async fn record(&self, id: &OverlordJobId, events: Vec<(HostName, Event)>) -> Result<bool, Error> {
         let id = id.clone();
         self.act(move |tables| record(tables, &id, &events, Timestamp::now())).await
     }
@@ -89,6 +89,21 @@ impl Ledger {
     pub(super) async fn fanned_out(&self, id: &OverlordJobId) -> Result<JobView, Error> {
         let (id, locks) = (id.clone(), self.inner.locks.clone());
         self.act(move |tables| fanned_out(tables, &locks, &id, Timestamp::now())).await
+    }
+
+    /// Notes that a job is to end, and with it the end of all hosts that were sent nothing.
+    pub(super) async fn cancel(&self, id: &OverlordJobId) -> Result<(), Error> {
+        self.must_exist()?;
+        let wanted = id.clone();
+        self.act(move |tables| cancel(tables, &wanted, Timestamp::now())).await?;
+        // It is true without this, too.
+        let _ = announce_cancel(&self.inner.locks, id);
+        Ok(())
+    }
+
+    /// Whether somebody has cancelled a job since we began to hand it out.
+    pub(super) fn is_cancel_announced(&self, id: &OverlordJobId) -> bool {
+        is_cancel_announced(&self.inner.locks, id)
     }
 
     /// The job as it is shown.

@@ -2,6 +2,9 @@
 //!
 //! The system frees it when the process ends, however it ends. So a job that is still to be handed out and whose lock is
 //! free was interrupted, and whoever gets the lock may go on.
+//!
+//! A file beside the lock tells its holder that the job has been cancelled: it looks before each host that it sends anything
+//! to, which is far too often to ask the store. The store alone says what is true; the file only tells it sooner.
 
 use std::{
     fs::{self, File},
@@ -62,9 +65,32 @@ impl JobLock {
     }
 }
 
+/// Tells whoever hands a job out that it has been cancelled.
+pub(super) fn announce_cancel(folder: &Path, id: &OverlordJobId) -> io::Result<()> {
+    let path = announcement(&path_of(folder, id));
+    if !JobLock::is_free(folder, id) {
+        File::create(&path)?;
+        // Whoever let go meanwhile did not see it, and so has not removed it.
+        if JobLock::is_free(folder, id) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the holder of a job's lock has been told that the job is cancelled.
+pub(super) fn is_cancel_announced(folder: &Path, id: &OverlordJobId) -> bool {
+    announcement(&path_of(folder, id)).exists()
+}
+
+fn announcement(lock: &Path) -> PathBuf {
+    lock.with_extension("cancelled")
+}
+
 impl Drop for JobLock {
     /// The file goes while the lock is still held, so that nobody can lock a file without a name and believe it.
     fn drop(&mut self) {
+        drop(fs::remove_file(announcement(&self.path)));
         drop(fs::remove_file(&self.path));
     }
 }
@@ -103,8 +129,11 @@ mod tests {
         let error = JobLock::take(dir.path(), &id).unwrap_err().to_string();
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         JobLock::take(dir.path(), &"*-test-add-8".parse().unwrap()).unwrap();
+        announce_cancel(dir.path(), &id).unwrap();
+        assert!(is_cancel_announced(dir.path(), &id));
         drop(held);
         assert!(JobLock::is_free(dir.path(), &id));
+        announce_cancel(dir.path(), &id).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         JobLock::take(dir.path(), &id).unwrap();
     }

@@ -12,9 +12,14 @@
 //! [`state`](HostState)). A minion that cannot be asked is no news about its job. Once all results are here, the job is
 //! answered from the store alone; not even an identity is needed.
 //!
+//! A job can be cancelled at any time. The wish is durable, and with it the end of every host that has been sent nothing,
+//! before anybody is asked; from then on nothing is sent, and each host that may have its part is asked to end it, by whoever
+//! looks at the job or waits for it, until it has said what became of it.
+//!
 //! [`Overlord`] is the way in; what the command line shows is data ([`JobView`], [`JobLine`]). Nothing is printed here.
 
 mod ask;
+mod cancel;
 mod collect;
 mod error;
 mod fan_out;

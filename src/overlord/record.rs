@@ -5,6 +5,7 @@
 //! | `jobs` | job | the call itself | once, with the map |
 //! | `map` | job, host | the minion's job id and address | once, before anything is sent |
 //! | `states` | job, host | where the host's part is, at last its outcome | at each step; no row means planned |
+//! | `cancels` | job | when it was cancelled | once, with the ends of all that were planned |
 //! | `progress` | job | how many hosts are open, counts of outcomes | with the states |
 //!
 //! The map and the results are different tables, so no result can overwrite the ids by which the others are asked for.
@@ -46,8 +47,8 @@ pub struct JobRecord {
 
 impl JobRecord {
     /// What the rules of its hosts need to know.
-    pub(super) fn rules(&self) -> Rules {
-        Rules { resume_window: self.resume_window, give_up_after: self.give_up_after }
+    pub(super) fn rules(&self, cancelled: bool) -> Rules {
+        Rules { resume_window: self.resume_window, give_up_after: self.give_up_after, cancelled }
     }
 
     /// Whether the operator's patience with this job is over.
@@ -105,6 +106,7 @@ macro_rules! table {
 table!(Jobs, "jobs", OverlordJobId, JobRecord);
 table!(Map, "map", (OverlordJobId, HostName), Mapped);
 table!(States, "states", (OverlordJobId, HostName), HostState);
+table!(Cancels, "cancels", OverlordJobId, Timestamp);
 table!(ProgressRows, "progress", OverlordJobId, Progress);
 
 #[cfg(test)]

@@ -5,7 +5,13 @@
 //! waited for: it must be durable before the first byte leaves. The rest may be lost with the process, because the minion
 //! can be asked.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
@@ -20,6 +26,8 @@ const GATHER: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Recorder {
     notes: mpsc::UnboundedSender<Note>,
+    /// Set as soon as a commit finds that the job was cancelled.
+    cancelled: Arc<AtomicBool>,
     task: AbortOnDropHandle<Result<(), Error>>,
 }
 
@@ -33,7 +41,9 @@ enum Note {
 impl Recorder {
     pub(super) fn start(ledger: Ledger, id: OverlordJobId) -> Self {
         let (notes, receiver) = mpsc::unbounded_channel();
-        Self { notes, task: AbortOnDropHandle::new(tokio::spawn(run(ledger, id, receiver))) }
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let task = AbortOnDropHandle::new(tokio::spawn(run(ledger, id, receiver, Arc::clone(&cancelled))));
+        Self { notes, cancelled, task }
     }
 
     /// Records an event, soon.
@@ -41,12 +51,12 @@ impl Recorder {
         drop(self.notes.send(Note::Learned(host, event)));
     }
 
-    /// Records that hosts are about to be sent their part, durably. `false`: the task has failed, and nothing may be sent;
-    /// [`Recorder::finish`] says why.
+    /// Records that hosts are about to be sent their part, durably. `false`: nothing may be sent, because the job was
+    /// cancelled before that, or because the task has failed; then [`Recorder::finish`] says why.
     #[must_use]
     pub(super) async fn sending(&self, hosts: impl IntoIterator<Item = HostName>) -> bool {
         hosts.into_iter().for_each(|host| self.note(host, Event::Sending));
-        self.settled().await
+        self.settled().await && !self.cancelled.load(Ordering::Acquire)
     }
 
     /// Waits until everything noted so far is durable. `false`: the task has failed.
@@ -62,7 +72,12 @@ impl Recorder {
     }
 }
 
-async fn run(ledger: Ledger, id: OverlordJobId, mut notes: mpsc::UnboundedReceiver<Note>) -> Result<(), Error> {
+async fn run(
+    ledger: Ledger,
+    id: OverlordJobId,
+    mut notes: mpsc::UnboundedReceiver<Note>,
+    cancelled: Arc<AtomicBool>,
+) -> Result<(), Error> {
     while let Some(first) = notes.recv().await {
         let (mut events, mut barriers) = (Vec::new(), Vec::new());
         let gather = tokio::time::sleep(GATHER);
@@ -80,7 +95,8 @@ async fn run(ledger: Ledger, id: OverlordJobId, mut notes: mpsc::UnboundedReceiv
             };
         }
         if !events.is_empty() {
-            ledger.record(&id, events).await?;
+            let is_cancelled = ledger.record(&id, events).await?;
+            cancelled.store(is_cancelled, Ordering::Release);
         }
         for barrier in barriers {
             // Whoever waited may have gone.

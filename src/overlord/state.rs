@@ -12,6 +12,9 @@
 //! and only a job that it does not know is sent again, under the same id, which it would recognise if the two crossed.
 //! *Acknowledged* means that the minion has it on disk; one that later does not know it has lost it. That a minion cannot
 //! be asked changes nothing: it is not known yet. Done is the end: no event changes it.
+//!
+//! Of a job that is cancelled, what is planned ends on the spot and nothing is sent any more; what was sent is known to have
+//! ended when the minion says so, which takes an id that it does not know, or when it turns out that it never got there.
 
 use std::time::Duration;
 
@@ -63,6 +66,8 @@ pub(super) enum Event {
     },
     /// The time that the operator allows for the whole job is over.
     GaveUp,
+    /// The operator wants the job to end.
+    Cancelled,
 }
 
 /// A minion's word on a job.
@@ -84,6 +89,8 @@ pub(super) struct Rules {
     pub(super) resume_window: Duration,
     /// How long after submission the last host is given up.
     pub(super) give_up_after: Duration,
+    /// Whether it is to end.
+    pub(super) cancelled: bool,
 }
 
 impl HostState {
@@ -124,6 +131,7 @@ impl HostState {
     /// Whether a job that the minion does not know may be sent (again).
     pub(super) fn may_be_sent(&self, rules: &Rules, now: Timestamp) -> bool {
         match self {
+            _ if rules.cancelled => false,
             Self::Planned => true,
             Self::Sent { since, .. } => !is_over(*since, rules.resume_window, now),
             Self::Acknowledged { .. } | Self::Done { .. } => false,
@@ -145,6 +153,10 @@ pub(super) fn step(
     match (event, state) {
         (_, Done { .. }) | (Event::Sending | Event::Submitted(_), Acknowledged { .. }) => None,
 
+        (Event::Cancelled, Planned) => done(Outcome::Cancelled),
+        (Event::Cancelled, _) => None,
+        (Event::Sending, _) if rules.cancelled => None,
+
         (Event::Sending, Planned) => Some(Sent { since: now, again: false }),
         (Event::Sending, Sent { since, .. }) => Some(Sent { since: *since, again: true }),
 
@@ -156,6 +168,10 @@ pub(super) fn step(
             Outcome::Lost { .. } | Outcome::TimedOut { .. } => None,
             // An earlier try may have arrived, so this one's failure to get there says nothing.
             Outcome::Unreachable { .. } if matches!(state, Sent { again: true, .. }) => None,
+            // It does not run there, as was wanted.
+            Outcome::Failed(_) | Outcome::Refused { .. } | Outcome::Unreachable { .. } if rules.cancelled => {
+                done(Outcome::Cancelled)
+            }
             other => done(other.clone()),
         },
 

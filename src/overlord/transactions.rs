@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{
     Error, HostState, HostView, JobLine, JobList, JobRecord, JobView, Progress,
     lock::JobLock,
-    record::{Jobs, Map, Mapped, ProgressRows, States},
+    record::{Cancels, Jobs, Map, Mapped, ProgressRows, States},
     state::{Event, step},
 };
 use crate::{
@@ -72,14 +72,15 @@ pub(super) fn plan(
     Ok((id, lock))
 }
 
-/// Moves hosts by what was learned about them.
+/// Moves hosts by what was learned about them. Answers whether the job is cancelled.
 pub(super) fn record(
     tables: &mut Tables<'_>,
     id: &OverlordJobId,
     events: &[(HostName, Event)],
     now: Timestamp,
-) -> Result<(), Error> {
-    let rules = job(tables, id)?.rules();
+) -> Result<bool, Error> {
+    let cancelled = tables.contains::<Cancels>(id)?;
+    let rules = job(tables, id)?.rules(cancelled);
     let mut progress = progress(tables, id)?;
     let before = progress;
     for (host, event) in events {
@@ -99,7 +100,21 @@ pub(super) fn record(
     if progress != before {
         tables.put::<ProgressRows>(id, &progress)?;
     }
-    Ok(())
+    Ok(cancelled)
+}
+
+/// Notes that a job is to end, and with it the end of all hosts that were sent nothing: a fan-out that is under way finds
+/// them ended, and nobody takes it up again. A job that has ended stays as it is.
+pub(super) fn cancel(tables: &mut Tables<'_>, id: &OverlordJobId, now: Timestamp) -> Result<(), Error> {
+    let (_, mut progress, hosts) = whole(tables, id)?;
+    if progress.open == 0 || tables.contains::<Cancels>(id)? {
+        return Ok(());
+    }
+    tables.put::<Cancels>(id, &now)?;
+    progress.fanned_out.get_or_insert(now);
+    tables.put::<ProgressRows>(id, &progress)?;
+    let cancelled: Vec<_> = hosts.into_iter().map(|(host, ..)| (host, Event::Cancelled)).collect();
+    record(tables, id, &cancelled, now).map(drop)
 }
 
 /// Notes that the job was handed out, and answers how it stands.
@@ -124,7 +139,15 @@ pub(super) fn view(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) ->
         (host, HostView { minion_job: mapped.job, state, unasked: None })
     };
     let interrupted = is_interrupted(&progress, locks, id);
-    Ok(JobView { id: id.clone(), record, progress, interrupted, hosts: hosts.into_iter().map(shown).collect() })
+    let cancelled = tables.get::<Cancels>(id)?;
+    Ok(JobView {
+        id: id.clone(),
+        record,
+        progress,
+        cancelled,
+        interrupted,
+        hosts: hosts.into_iter().map(shown).collect(),
+    })
 }
 
 /// The job as it is worked on.

@@ -25,6 +25,8 @@ pub struct JobView {
     pub record: JobRecord,
     /// How far it is.
     pub progress: Progress,
+    /// When somebody cancelled it.
+    pub cancelled: Option<Timestamp>,
     /// Whether it is still to be handed out and nobody does so: `resume` goes on.
     pub interrupted: bool,
     /// Its hosts.
@@ -94,7 +96,7 @@ impl JobView {
         let hosts: serde_json::Map<_, _> =
             self.hosts.iter().map(|(host, view)| (host.to_string(), view.to_json())).collect();
         json!({
-            "id": self.id, "status": self.status().word(), "interrupted": self.interrupted,
+            "id": self.id, "status": self.status().word(), "interrupted": self.interrupted, "cancelled": self.cancelled,
             "target": self.record.target, "method": self.record.method,
             "args": self.record.args.iter().map(crate::wire::Value::to_json).collect::<Vec<_>>(),
             "submitted": self.record.submitted, "fanned_out": self.progress.fanned_out, "ended": self.progress.ended,

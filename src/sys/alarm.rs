@@ -8,8 +8,8 @@ use std::{
     mem::MaybeUninit,
     ptr,
     sync::{
-        OnceLock,
-        atomic::{AtomicU32, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -20,6 +20,16 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 static ENGINE: OnceLock<wasmtime::Engine> = OnceLock::new();
 /// How many times the timer may still fire before the process is ended.
 static CHANCES: AtomicU32 = AtomicU32::new(0);
+
+/// What [`when_cancelled`] sets.
+static CANCELLED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+/// Tells a worker that its job is cancelled. Not SIGTERM, which others send as well: what ends because the machine is
+/// shut down was not cancelled.
+pub const CANCEL: Signal = Signal::SIGUSR1;
+/// What guest code has from then on to ask whether it is cancelled, before it is ended wherever it is.
+const CANCEL_GRACE: Duration = Duration::from_millis(300);
+/// After that the epoch advances so often.
+const CANCEL_REMINDER: Duration = Duration::from_millis(100);
 
 /// How a process keeps its deadline.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +60,20 @@ pub fn start(engine: &wasmtime::Engine, alarm: Alarm) -> io::Result<()> {
     set_timer(alarm.after.max(Duration::from_micros(1)), alarm.every)
 }
 
+/// From here on the first [`CANCEL`] sets `cancelled`, and a little later ends guest code by the epoch of the engine that
+/// [`start`] was given.
+pub fn when_cancelled(cancelled: &Arc<AtomicBool>) -> io::Result<()> {
+    let mine = CANCELLED.get_or_init(|| Arc::clone(cancelled));
+    if !Arc::ptr_eq(mine, cancelled) {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the signal cancels another call already"));
+    }
+    let action =
+        SigAction::new(SigHandler::Handler(on_cancel), SaFlags::SA_RESTART | SaFlags::SA_ONSTACK, SigSet::empty());
+    // SAFETY: the handler does only what a signal handler may: see there.
+    unsafe { sigaction(CANCEL, &action) }?;
+    Ok(())
+}
+
 /// Stops the timer.
 pub fn stop() -> io::Result<()> {
     set_timer(Duration::ZERO, Duration::ZERO)
@@ -63,6 +87,16 @@ extern "C" fn on_alarm(_: libc::c_int) {
     }
     if CHANCES.fetch_sub(1, Ordering::Relaxed) <= 1 {
         super::fork::exit_now(1);
+    }
+}
+
+extern "C" fn on_cancel(_: libc::c_int) {
+    // `OnceLock::get` is one load, the rest one atomic operation and setitimer(2), a plain system call that does not
+    // fail, and so leaves errno alone.
+    if let Some(cancelled) = CANCELLED.get()
+        && !cancelled.swap(true, Ordering::Relaxed)
+    {
+        let _ = set_timer(CANCEL_GRACE, CANCEL_REMINDER);
     }
 }
 

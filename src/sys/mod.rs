@@ -13,6 +13,7 @@ pub mod descriptor;
 pub mod detach;
 pub mod double_fork;
 pub mod durable;
+pub mod family;
 pub mod fork;
 pub mod lock;
 pub mod pidfd;

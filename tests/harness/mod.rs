@@ -19,7 +19,7 @@ pub use fleet::{Answer, Fleet};
 pub use gate::Gate;
 pub use minion::Minion;
 pub use modules::{guest, shipped_modules};
-pub use processes::of_home as processes_of;
+pub use processes::{command_line as command_line_of, of_home as processes_of};
 pub use project::project;
 pub use simulation::Simulation;
 pub(crate) use skip::skip;

@@ -34,6 +34,8 @@ struct Job {
     call: Digest,
     /// The result, once there is one.
     result: watch::Receiver<Option<Value>>,
+    /// Where it comes from.
+    ends: watch::Sender<Option<Value>>,
 }
 
 impl MemoryJobs {
@@ -55,15 +57,21 @@ impl MemoryJobs {
             return Ok(id);
         }
         let (sender, result) = watch::channel(None);
-        kept.jobs.insert(id.clone(), Job { owner: order.owner, call, result });
+        kept.jobs.insert(id.clone(), Job { owner: order.owner, call, result, ends: sender.clone() });
         kept.order.push_back(id.clone());
         kept.forget();
         tokio::spawn(async move {
-            let answer = tokio::time::timeout(order.deadline, work).await.unwrap_or_else(|_| {
+            let mut over = sender.subscribe();
+            let work = tokio::time::timeout(order.deadline, work);
+            let answer = tokio::select! {
+                answer = work => answer,
+                _ = over.wait_for(Option::is_some) => return,
+            };
+            let answer = answer.unwrap_or_else(|_| {
                 let message = format!("the job took longer than {:?}", order.deadline);
                 Err(RemoteError::timed_out(message, order.deadline))
             });
-            sender.send_replace(Some(answer.unwrap_or_else(Value::from)));
+            end(&sender, answer.unwrap_or_else(Value::from));
         });
         Ok(id)
     }
@@ -87,12 +95,28 @@ impl MemoryJobs {
         Some(state.map_or((JobStatus::Running, Value::Int(-1)), |value| (JobStatus::Finished, value)))
     }
 
+    /// Ends a job that runs.
+    pub(super) fn cancel(&self, id: &MinionJobId, owner: &str) {
+        if let Some(job) = self.kept().jobs.get(id).filter(|job| job.owner == owner) {
+            end(&job.ends, RemoteError::new("Cancelled", "the job was cancelled").into());
+        }
+    }
+
     pub(super) fn open_ids(&self, owner: &str) -> Vec<(MinionJobId, JobStatus)> {
         let kept = self.kept();
         let own = kept.jobs.iter().filter(|(_, job)| job.owner == owner);
         let status = |job: &Job| if job.result.borrow().is_some() { JobStatus::Finished } else { JobStatus::Running };
         own.map(|(id, job)| (id.clone(), status(job))).collect()
     }
+}
+
+/// The first end counts.
+fn end(ends: &watch::Sender<Option<Value>>, value: Value) {
+    ends.send_if_modified(|end| {
+        let first = end.is_none();
+        end.get_or_insert(value);
+        first
+    });
 }
 
 /// What makes two calls the same.
@@ -152,6 +176,17 @@ mod tests {
         assert!(matches!(wait(60).await, Some((JobStatus::Finished, Value::Double(_)))));
         assert_eq!(jobs.wait(&id, "eve", Duration::ZERO).await, None);
         assert_eq!(jobs.open_ids("boss"), [(id.clone(), JobStatus::Finished)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn its_owner_cancels_a_job() {
+        let (jobs, id) = (MemoryJobs::default(), MinionJobId::fresh());
+        jobs.submit(order(&id, "boss"), &[], Ready::Sleep(Duration::from_mins(10)).run()).unwrap();
+        jobs.cancel(&id, "eve");
+        assert!(matches!(jobs.wait(&id, "boss", Duration::ZERO).await, Some((JobStatus::Running, _))));
+        jobs.cancel(&id, "boss");
+        let Some((_, value)) = jobs.wait(&id, "boss", Duration::ZERO).await else { panic!("not known") };
+        assert_eq!(RemoteError::from_value(&value).unwrap().kind, "Cancelled");
     }
 
     #[tokio::test(start_paused = true)]

@@ -115,6 +115,11 @@ impl Backend for Site {
         Ok(self.jobs.wait(id, owner, time).await)
     }
 
+    async fn cancel(&self, id: &MinionJobId, owner: &str) -> Found<(JobStatus, Value)> {
+        self.jobs.cancel(id, owner);
+        self.wait(id, owner, Duration::ZERO).await
+    }
+
     async fn tail(&self, id: &MinionJobId, owner: &str) -> Found<(String, String)> {
         Ok(self.job(id, owner).await?.map(|_| (String::new(), String::new())))
     }

@@ -1,7 +1,7 @@
 //! A minion as the overlord sees it: jobs under ids that the caller chose, each started once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -30,6 +30,8 @@ pub(super) enum Mode {
 struct Book {
     mode: Option<Mode>,
     jobs: BTreeMap<String, Option<Value>>,
+    /// Ids that were cancelled before they were submitted.
+    taken: BTreeSet<String>,
     /// How often a job was submitted, known or not.
     submissions: usize,
     overlord_jobs: Vec<String>,
@@ -126,6 +128,9 @@ fn behaviour(book: &Arc<Mutex<Book>>, gate: &Arc<Semaphore>) -> Behaviour {
         let mut book = shared.lock().unwrap();
         if call.method.starts_with("jobs.") {
             book.questions += 1;
+            if call.method == "jobs.cancel" {
+                cancel(&mut book, &call);
+            }
             return Reaction::Answer(Answer::Value(report(&book, &call)));
         }
         assert_eq!((call.method.as_str(), call.params.len()), ("async.test.add", 2));
@@ -138,7 +143,11 @@ fn behaviour(book: &Arc<Mutex<Book>>, gate: &Arc<Semaphore>) -> Behaviour {
         match mode {
             Mode::Accept => Reaction::Later(Box::pin(async move {
                 gate.acquire().await.unwrap().forget();
-                shared.lock().unwrap().jobs.entry(id.clone()).or_insert(None);
+                let mut book = shared.lock().unwrap();
+                if book.taken.contains(&id) {
+                    return Answer::Value(cancelled());
+                }
+                book.jobs.entry(id.clone()).or_insert(None);
                 Answer::Value(id.into())
             })),
             Mode::AcceptInSilence => {
@@ -152,8 +161,23 @@ fn behaviour(book: &Arc<Mutex<Book>>, gate: &Arc<Semaphore>) -> Behaviour {
     })
 }
 
+fn cancelled() -> Value {
+    RemoteError::new("Cancelled", "the job was cancelled").into()
+}
+
+fn cancel(book: &mut Book, call: &Call) {
+    let id = call.params[0].as_str().unwrap();
+    match book.jobs.get_mut(id) {
+        Some(job) => drop(job.get_or_insert_with(cancelled)),
+        None => drop(book.taken.insert(id.to_owned())),
+    }
+}
+
 fn report(book: &Book, call: &Call) -> Value {
     let id = call.params[0].as_str().unwrap();
+    if book.taken.contains(id) {
+        return Value::Array(vec![JobStatus::Finished.code().into(), cancelled()]);
+    }
     let (status, result) = match book.jobs.get(id) {
         None => (JobStatus::Lost, Value::Int(0)),
         Some(None) => (JobStatus::Running, Value::Int(-1)),

@@ -1,5 +1,6 @@
 //! The overlord against minions that keep jobs as real ones do, and that misbehave on request.
 
+mod cancelling;
 mod hand_out;
 mod killed;
 mod local;

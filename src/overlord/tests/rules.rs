@@ -19,7 +19,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn rules() -> Rules {
-    Rules { resume_window: Duration::from_hours(1), give_up_after: Duration::from_hours(48) }
+    Rules { resume_window: Duration::from_hours(1), give_up_after: Duration::from_hours(48), cancelled: false }
 }
 
 fn job() -> MinionJobId {
@@ -50,7 +50,7 @@ fn states() -> Vec<HostState> {
 }
 
 fn events() -> Vec<Event> {
-    let mut events = vec![Event::Sending, Event::GaveUp];
+    let mut events = vec![Event::Sending, Event::GaveUp, Event::Cancelled];
     events.extend(outcomes().into_iter().map(Event::Submitted));
     for was_acknowledged in [false, true] {
         let reports = outcomes().into_iter().map(Report::Done).chain([Report::Running, Report::Unknown]);
