@@ -29,13 +29,12 @@ const ATTEMPTS: u32 = 3;
 /// A path that a host gave and that leads somewhere else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it names a file `{}`, which is no path below a folder", .0.escape_debug())]
-pub struct HostileName(String);
+pub(super) struct HostileName(String);
 
 /// What a host says of one file or folder.
 struct Entry {
     path: String,
     folder: bool,
-    size: u64,
     mode: u32,
 }
 
@@ -133,7 +132,6 @@ impl Entry {
         Some(Self {
             path: members.get("path")?.as_str()?.to_owned(),
             folder: matches!(members.get("folder")?, Value::Bool(true)),
-            size: number(members, "size")?,
             mode: u32::try_from(number(members, "mode")?).ok()?,
         })
     }

@@ -1,7 +1,8 @@
 //! `cargo bench`: what Func costs, each figure beside its floor, measured in the same run.
 //!
 //! These are tables to read, never tests: no figure fails a build. Arguments choose tables by name:
-//! `cargo bench -- fan-out jobs`. `FUNC_BENCH_HOSTS` sets the size of the simulated fleet (1,000).
+//! `cargo bench -- fan-out jobs`. `FUNC_BENCH_HOSTS` sets the size of the simulated fleet (1,000),
+//! `FUNC_BENCH_BYTES` that of the file that is transferred (1 GB).
 
 #![allow(
     unreachable_pub,
@@ -24,6 +25,7 @@ mod memory;
 mod simulation;
 mod store;
 mod table;
+mod transfer;
 mod workers;
 
 fn main() {
@@ -42,6 +44,9 @@ fn main() {
     }
     if wanted("store") {
         store::run();
+    }
+    if wanted("transfer") {
+        transfer::run();
     }
     if wanted("memory") {
         memory::run();
