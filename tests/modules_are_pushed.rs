@@ -135,11 +135,34 @@ fn pushes_at_the_same_time_end_with_one_of_the_versions() {
     std::thread::scope(|scope| {
         // Each version twice, as two operators would.
         let pushes = files.iter().chain(&files).map(|file| scope.spawn(|| push(&fleet, file, "web1", 0)));
-        pushes.collect::<Vec<_>>().into_iter().for_each(|push| drop(push.join().unwrap()));
+        for push in pushes.collect::<Vec<_>>() {
+            push.join().unwrap();
+        }
     });
     let there = fs::read(modules.join("greeting.wasm")).unwrap();
     assert!(files.iter().any(|file| fs::read(file).unwrap() == there));
     assert!(hello(&fleet, "web1"));
     let kept = fs::read_dir(fleet.folder().join("web1/replaced/greeting.wasm")).unwrap();
     assert!(kept.filter(|entry| entry.as_ref().unwrap().path().extension().unwrap() == "wasm").count() <= 5);
+}
+
+#[test]
+fn a_push_that_was_cut_off_is_taken_back_at_the_next_start() {
+    let mut fleet = Fleet::empty();
+    let (first, key) = signed(&fleet, "greeting", "1");
+    let (second, _) = signed(&fleet, "greeting", "2");
+    let home = fleet.add_with("web1", &format!("[modules]\npush = true\ntrusted = [\"{key}\"]\n"), &[]).home.clone();
+    push(&fleet, &first, "web1", 0);
+    push(&fleet, &second, "web1", 0);
+    fleet.minion("web1").kill();
+    // As if it had ended between the two renames: the signature is new, the file is not.
+    let (modules, replaced) = (home.join("modules"), home.join("replaced/greeting.wasm"));
+    fs::write(modules.join("greeting.wasm.minisig"), fs::read(first.with_extension("wasm.minisig")).unwrap()).unwrap();
+    let kept = fs::read_dir(&replaced).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let before = kept.into_iter().find(|name| !name.ends_with("minisig")).unwrap();
+    fs::write(replaced.join("under-way"), before).unwrap();
+    fleet.minion("web1").launch();
+    crate::harness::until("the version before", || hello(&fleet, "web1").then_some(()));
+    assert_eq!(fs::read(modules.join("greeting.wasm")).unwrap(), fs::read(&first).unwrap());
+    assert!(!replaced.join("under-way").exists());
 }

@@ -27,13 +27,13 @@ const MODE: u32 = 0o777;
 /// Copy a file or a directory to every chosen minion
 ///
 /// What was cut off goes on where it stopped, and a file takes its place whole, by a rename. Where a
-/// minion lets files be written is up to its operator: [grants.copyfile] write = ["/srv/**"].
+/// minion lets files be written is up to its operator: `[grants.copyfile] write = ["/srv/**"]`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  func copy app.conf 'web*:/etc/app/'\n  func copy site 'web1:/srv/www'")]
 pub(super) struct Copy {
     /// The file or directory
     local: PathBuf,
-    /// Where to: TARGET:/PATH; with a `/` at the end, into that directory
+    /// Where to: `TARGET:/PATH`; with a `/` at the end, into that directory
     #[arg(value_name = "TARGET:PATH")]
     place: Place,
     #[command(flatten)]

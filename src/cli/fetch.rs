@@ -20,11 +20,11 @@ use crate::wire::Call;
 /// Fetch a file or a directory from every chosen minion
 ///
 /// Each host's goes into a directory of its own, LOCAL/HOST. What was cut off goes on where it stopped.
-/// What a minion lets be read is up to its operator: [grants.getfile] read = ["/var/log/**"].
+/// What a minion lets be read is up to its operator: `[grants.getfile] read = ["/var/log/**"]`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  func fetch 'web*:/var/log/app' logs/")]
 pub(super) struct Fetch {
-    /// What: TARGET:/PATH
+    /// What: `TARGET:/PATH`
     #[arg(value_name = "TARGET:PATH")]
     place: Place,
     /// The directory that gets one directory for each host

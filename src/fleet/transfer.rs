@@ -382,7 +382,7 @@ fn refused(status: StatusCode, sentence: Option<String>) -> Broken {
 
 async fn sentence(answer: Response<Incoming>) -> String {
     let body = timeout(Duration::from_secs(5), Limited::new(answer.into_body(), SENTENCE).collect()).await;
-    let bytes = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
+    let bytes = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

@@ -4,7 +4,7 @@
 //! decided by calls. Each transfer leaves a line in the audit log when its bytes begin to come and one when
 //! it ends; a denial leaves one, too.
 
-use std::time::Duration;
+use std::{io::ErrorKind as Io, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::{
@@ -62,7 +62,6 @@ impl From<Refused> for Said {
             Refused::Busy | Refused::Superseded => StatusCode::SERVICE_UNAVAILABLE,
             Refused::Write(error) => {
                 tracing::error!(%error, "cannot write what arrives");
-                use std::io::ErrorKind as Io;
                 let full = matches!(error.kind(), Io::StorageFull | Io::QuotaExceeded);
                 if full { StatusCode::INSUFFICIENT_STORAGE } else { StatusCode::INTERNAL_SERVER_ERROR }
             }
@@ -119,9 +118,12 @@ impl<B: Backend> Service<B> {
             Some(Ok(first)) if first <= size => first,
             Some(_) => return plain(Said::new(StatusCode::RANGE_NOT_SATISFIABLE, "there is no such part"), false),
         };
+        let Ok(place) = Arc::clone(&transfers.sending).try_acquire_owned() else {
+            return plain(Refused::Busy.into(), false);
+        };
         let range = ContentRange::rest(first, size);
         self.note("transfer.get", blob.digest, range, AuditOutcome::Begun, None);
-        let mut response = Response::new(Either::Right(FileBody::new(file, first, size)));
+        let mut response = Response::new(Either::Right(FileBody::new(file, first, size).holding(place)));
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         insert(response.headers_mut(), header::CONTENT_RANGE, &range.to_string());
         insert(response.headers_mut(), header::CONTENT_TYPE, "application/octet-stream");
@@ -238,7 +240,7 @@ async fn read_anyway(body: &mut Incoming, time: Duration) {
     let _ = tokio::time::timeout(time, read).await;
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: impl header::AsHeaderName) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -41,22 +41,28 @@ pub(super) async fn answer(
     let name = builtin.name.split('.').next().unwrap_or_default();
     let name: ModuleName = name.parse().map_err(|_| RemoteError::new("Internal", "a method without a module"))?;
     let files = HostFiles::new(name.clone(), rules.now().grants.for_module(&name, &name));
+    // Never closed.
+    let place = Arc::clone(&transfers.working).acquire_owned().await.ok();
     let (transfers, caller) = (Arc::clone(transfers), caller.to_owned());
     let work = move || match builtin.name {
         "copyfile.put" => put(&transfers, &files, &caller, builtin, params),
         "copyfile.make_dir" => {
             let [path] = builtin.args(params)?;
-            files.make_folder(&builtin.text(0, path)?).map_err(told)?;
+            files.make_folder(&builtin.text(0, path)?).map_err(|error| told(&error))?;
             Ok(Value::Nil)
         }
         "getfile.offer" => offer(&transfers, &files, &caller, builtin, params),
         _ => {
             let [path] = builtin.args(params)?;
-            let tree = files.tree(&builtin.text(0, path)?, MOST_ENTRIES).map_err(told)?;
+            let tree = files.tree(&builtin.text(0, path)?, MOST_ENTRIES).map_err(|error| told(&error))?;
             Ok(tree.iter().map(facts).collect::<Vec<_>>().into())
         }
     };
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
+    let held = move || {
+        let _place = place;
+        work()
+    };
+    tokio::task::spawn_blocking(held).await.map_err(|error| {
         tracing::error!(%error, "work on a file panicked");
         RemoteError::new("Internal", "the minion failed; see its log")
     })?
@@ -74,7 +80,7 @@ fn put(
     let blob = Blob::new(digest_argument(builtin, 1, digest)?, caller);
     size_argument(builtin, 2, &size)?;
     let manner = read_manner(builtin, 3, manner)?;
-    files.may_place(&path, &manner).map_err(told)?;
+    files.may_place(&path, &manner).map_err(|error| told(&error))?;
     let Some(taken) = transfers.staging.take(&blob).map_err(|error| internal(&error))? else {
         let (Staged::Part(offset) | Staged::Whole(offset)) =
             transfers.staging.staged(&blob).map_err(|error| internal(&error))?;
@@ -82,7 +88,7 @@ fn put(
     };
     match files.place(&path, &taken.file, &taken.path, &manner) {
         Ok(replaced) => Ok(Value::structure([("state", Value::from(if replaced { "replaced" } else { "created" }))])),
-        Err(error) => Err(told(error)),
+        Err(error) => Err(told(&error)),
     }
 }
 
@@ -94,7 +100,7 @@ fn offer(
     params: Vec<Value>,
 ) -> Result<Value, RemoteError> {
     let [path] = builtin.args(params)?;
-    let (file, found) = files.open(&builtin.text(0, path)?).map_err(told)?;
+    let (file, found) = files.open(&builtin.text(0, path)?).map_err(|error| told(&error))?;
     // What it is now; a file that changes while it is sent is noticed by its receiver.
     let (digest, size) = digest_of(&mut &file).map_err(|error| RemoteError::new("Failed", error.to_string()))?;
     transfers.offers.add(Blob::new(digest, caller), file, size);
@@ -131,7 +137,7 @@ fn read_manner(builtin: &Builtin, index: usize, value: Value) -> Result<Manner, 
     Ok(manner)
 }
 
-fn told(error: FileError) -> RemoteError {
+fn told(error: &FileError) -> RemoteError {
     let kind = match error.kind {
         "denied" => "Denied",
         "not-found" => "NotFound",

@@ -11,7 +11,8 @@
 //!
 //! Pushing code is more than calling it, so it is off until the operator of the minion allows it, and what is
 //! pushed is held against the same trusted signers as what is dropped into the folder by hand. One push or
-//! rollback is under way at a time.
+//! rollback is under way at a time. A file and its signature are two renames: a note of what is under way
+//! stands beside the replaced versions, and a minion that ended between the two puts the version before back.
 
 use std::{
     fs, io,
@@ -33,6 +34,8 @@ use crate::{
 
 /// So many versions of a module are kept aside.
 const GENERATIONS: usize = 5;
+/// The note of a push under way.
+const UNDER_WAY: &str = "under-way";
 /// The largest module that is taken; the registry reads no larger one.
 const LARGEST: u64 = 256 << 20;
 /// The longest signature file.
@@ -106,7 +109,7 @@ impl Installer {
             .await
             .map_err(|error| RemoteError::new("Refused", error.chain()))?;
         let kept = self.keep_aside(&name).map_err(|error| internal(&error))?;
-        self.put(&name, &bytes, signature.as_deref()).map_err(|error| internal(&error))?;
+        self.put(&name, kept.as_deref(), &bytes, signature.as_deref()).map_err(|error| internal(&error))?;
         self.registry.rescan().await;
         let state = self.state(&name, digest, "loaded");
         if let Err(error) = &state
@@ -229,19 +232,56 @@ impl Installer {
         Ok(Some(aside))
     }
 
-    /// The signature comes first: the registry never sees a new file without its own.
-    fn put(&self, name: &FileName, bytes: &[u8], signature: Option<&str>) -> io::Result<()> {
+    /// The signature comes first: the registry never sees a new file without its own. `before` is what to put
+    /// back should we end in the middle.
+    fn put(&self, name: &FileName, before: Option<&Path>, bytes: &[u8], signature: Option<&str>) -> io::Result<()> {
         let place = self.place(name);
+        let note = self.note(name);
+        durable::create_folder(durable::folder_of(&note), 0o700)?;
+        let before = before.and_then(Path::file_name).unwrap_or_default();
+        durable::write_atomic(&note, before.as_encoded_bytes(), 0o600)?;
         match signature {
             Some(signature) => durable::write_atomic(&signature_of(&place), signature.as_bytes(), 0o644)?,
             None => remove_if_there(&signature_of(&place))?,
         }
-        durable::write_atomic(&place, bytes, 0o644)
+        durable::write_atomic(&place, bytes, 0o644)?;
+        remove_if_there(&note)
+    }
+
+    /// Says that a file and its signature are being replaced, and by its content which version was before.
+    fn note(&self, name: &FileName) -> PathBuf {
+        self.replaced.join(&name.0).join(UNDER_WAY)
+    }
+
+    /// Ends what a minion before us has begun.
+    pub(super) async fn recover(&self) {
+        let _turn = self.turn.lock().await;
+        let folders = fs::read_dir(&self.replaced).into_iter().flatten().flatten();
+        let mut changed = false;
+        for folder in folders {
+            let Ok(before) = fs::read_to_string(folder.path().join(UNDER_WAY)) else { continue };
+            let Ok(name) = FileName::parse(&folder.file_name().to_string_lossy()) else { continue };
+            // Only a name of ours, of a file beside the note.
+            let aside = (!before.is_empty() && !before.contains('/')).then(|| folder.path().join(&before));
+            let back = match aside {
+                Some(aside) => self.put_back(&name, &aside),
+                None => self.remove(&name).and_then(|()| remove_if_there(&self.note(&name))),
+            };
+            match back {
+                Ok(()) => tracing::warn!(file = name.0, "a push was cut off: the version before it is back"),
+                Err(error) => tracing::error!(file = name.0, %error, "a push was cut off, and cannot be taken back"),
+            }
+            changed = true;
+        }
+        if changed {
+            self.registry.rescan().await;
+        }
     }
 
     fn put_back(&self, name: &FileName, aside: &Path) -> io::Result<()> {
         let bytes = fs::read(aside)?;
-        self.put(name, &bytes, fs::read_to_string(signature_of(aside)).ok().as_deref())?;
+        let signature = fs::read_to_string(signature_of(aside)).ok();
+        self.put(name, Some(aside), &bytes, signature.as_deref())?;
         forget(aside)
     }
 

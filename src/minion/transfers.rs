@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, MinionConfig, builtin::Builtin, file_methods, install::Installer, rules::RulesInForce};
@@ -23,6 +24,10 @@ const SWEEP: Duration = Duration::from_mins(10);
 pub(super) struct Transfers {
     pub(super) staging: Staging,
     pub(super) offers: Offers,
+    /// For bytes that go out: each has a thread that reads.
+    pub(super) sending: Arc<Semaphore>,
+    /// For work on files, which the disk may hold up.
+    pub(super) working: Arc<Semaphore>,
     rules: RulesInForce,
     installer: Installer,
 }
@@ -53,7 +58,9 @@ impl Transfers {
             replaced: config.folders.replaced.clone(),
             turn: Arc::default(),
         };
-        Ok(Self { staging, offers: Offers::default(), rules: rules.clone(), installer })
+        let places = || Arc::new(Semaphore::new(bounds.at_once.clamp(1, Semaphore::MAX_PERMITS)));
+        let (sending, working) = (places(), places());
+        Ok(Self { staging, offers: Offers::default(), sending, working, rules: rules.clone(), installer })
     }
 
     /// Whether this answers a built-in method.
@@ -82,6 +89,7 @@ impl Transfers {
 
     /// Removes what nobody finished, now and then.
     pub(super) async fn upkeep(self: Arc<Self>, stopping: CancellationToken) {
+        self.installer.recover().await;
         loop {
             let staging = self.staging.clone();
             match tokio::task::spawn_blocking(move || staging.sweep()).await {

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// One read.
 const PIECE: usize = 256 << 10;
@@ -27,6 +27,8 @@ pub struct FileBody {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     left: u64,
     taken: Arc<AtomicU64>,
+    /// One of the bodies that there may be at a time.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl FileBody {
@@ -35,7 +37,13 @@ impl FileBody {
     pub fn new(file: Arc<File>, first: u64, end: u64) -> Self {
         let (sender, pieces) = mpsc::channel(AHEAD);
         tokio::task::spawn_blocking(move || read(&file, first, end, &sender));
-        Self { pieces, left: end.saturating_sub(first), taken: Arc::default() }
+        Self { pieces, left: end.saturating_sub(first), taken: Arc::default(), _place: None }
+    }
+
+    /// Holds a place until it is gone.
+    #[must_use]
+    pub fn holding(self, place: OwnedSemaphorePermit) -> Self {
+        Self { _place: Some(place), ..self }
     }
 
     /// How many bytes the network has taken so far, also after the body is gone.

@@ -1,5 +1,6 @@
 //! The client against small servers that behave well or badly on purpose.
 
 mod census;
+mod fetching;
 mod outcomes;
 pub(crate) mod server;

@@ -123,7 +123,12 @@ async fn react(request: hyper::Request<Incoming>, behaviour: Behaviour) -> Resul
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         Ok(response)
     };
-    match behaviour(parse_call(&body).unwrap(), &parts.headers) {
+    // What is no call is shown as one of its HTTP method.
+    let call = match parts.method {
+        hyper::Method::POST => parse_call(&body).unwrap(),
+        method => Call::new(method.as_str(), Vec::new()),
+    };
+    match behaviour(call, &parts.headers) {
         Reaction::Answer(answer) => reply(200, encode_answer(&answer).into_bytes()),
         Reaction::Raw(status, body) => reply(status, body),
         Reaction::HangUp => Err("hanging up"),

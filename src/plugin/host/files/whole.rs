@@ -142,14 +142,13 @@ impl HostFiles {
         let gid = gid.or_else(|| kept.map(|stat| Gid::from_raw(stat.st_gid)));
         let wrong = |source: io::Error| FileError::from(failed(path, &source));
         let name = format!(".{}.new", Uuid::now_v7());
-        let copied = match renameat(AT_FDCWD, staged, &place.folder, name.as_str()) {
-            Ok(()) => None,
+        let copied = if renameat(AT_FDCWD, staged, &place.folder, name.as_str()).is_ok() {
+            None
+        } else {
             // Another file system: the bytes have to be written once more.
-            Err(_) => {
-                let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                let made = openat(&place.folder, name.as_str(), flags, Mode::from_bits_truncate(0o600));
-                Some(File::from(made.map_err(|error| wrong(error.into()))?))
-            }
+            let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            let created = openat(&place.folder, name.as_str(), flags, Mode::from_bits_truncate(0o600));
+            Some(File::from(created.map_err(|error| wrong(error.into()))?))
         };
         let draft = Draft { place: &place, name: Some(name.into()) };
         let written = || -> io::Result<()> {
