@@ -41,6 +41,7 @@ mod jobs_stay_bounded;
 mod jobs_survive_a_restart;
 mod modules_are_pushed;
 mod modules_are_replaced_while_they_run;
+mod modules_in_other_languages;
 mod modules_pass_their_cases;
 mod modules_test_their_own_logic;
 mod nothing_is_granted_by_default;

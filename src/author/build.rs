@@ -1,4 +1,4 @@
-//! From a crate, or a workspace of crates, to components.
+//! From a project, or a workspace of crates, to components.
 
 use std::{
     fs,
@@ -8,10 +8,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cargo::{self, Package},
+    cargo, componentizer,
     error::Error,
+    language::Language,
+    module_toml,
     pack::pack,
     progress::{Progress, Step},
+    project::Project,
     toolchain::Toolchain,
     wit_package::WitPackage,
 };
@@ -20,20 +23,20 @@ use crate::{ids::Digest, sys::durable};
 /// What to build and where to put it.
 #[derive(Debug, Clone)]
 pub struct BuildRequest {
-    /// The folder of the crate, or of a workspace: then all its crates that make modules are built.
+    /// The project's folder, or that of a workspace of crates: then all of them that make modules are built.
     pub crate_dir: PathBuf,
-    /// The folder for the components, each named after its crate. It is made if it is missing.
+    /// The folder for the components, each named after its project. It is made if it is missing.
     pub out_dir: PathBuf,
-    /// The folder of the Rust toolchain to use (its `bin/rustc`); found or made when not given.
+    /// The folder of the Rust toolchain to use for crates (its `bin/rustc`); found or made when not given.
     pub toolchain: Option<PathBuf>,
 }
 
 /// A finished component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Built {
-    /// The crate's name.
+    /// The project's name.
     pub name: String,
-    /// The crate's version.
+    /// The project's version.
     pub version: String,
     /// The component's file.
     pub path: PathBuf,
@@ -47,14 +50,35 @@ pub struct Built {
 pub fn build(request: &BuildRequest, progress: &dyn Progress) -> Result<Vec<Built>, Error> {
     let folder = &request.crate_dir;
     let folder = fs::canonicalize(folder).map_err(Error::file("find", folder))?;
+    let out_dir = &request.out_dir;
+    if folder.join("Cargo.toml").exists() {
+        return crates(&folder, request, progress);
+    }
+    if !folder.join(module_toml::FILE).exists() {
+        return Err(Error::NoProject { path: folder });
+    }
+    let (project, language) = module_toml::read(&folder)?;
+    let componentizer = match language {
+        Language::Python => &componentizer::PYTHON,
+        Language::JavaScript => &componentizer::JAVASCRIPT,
+        Language::Rust => return Err(Error::NoCargoToml { path: folder }),
+    };
+    durable::create_folder(out_dir, 0o755).map_err(Error::file("make", out_dir))?;
+    let work = Work(out_dir.join(format!(".work-{}", std::process::id())));
+    let component = componentizer.run(&project, &work.0, progress)?;
+    Ok(vec![finish(&project, &component, out_dir, progress)?])
+}
+
+/// Builds crates with cargo.
+fn crates(folder: &Path, request: &BuildRequest, progress: &dyn Progress) -> Result<Vec<Built>, Error> {
     let toolchain = match &request.toolchain {
         Some(path) => Toolchain::at(path)?,
         None => Toolchain::find(progress)?,
     };
     progress.step(&Step::Toolchain { version: toolchain.version().to_owned(), path: toolchain.sysroot().to_owned() });
-    let packages = cargo::packages(&toolchain, &folder)?;
+    let packages = cargo::packages(&toolchain, folder)?;
     progress.step(&Step::Compile { modules: packages.iter().map(|package| package.name.clone()).collect() });
-    let compiled = cargo::compile(&toolchain, &folder, &packages, progress)?;
+    let compiled = cargo::compile(&toolchain, folder, &packages, progress)?;
     durable::create_folder(&request.out_dir, 0o755).map_err(Error::file("make", &request.out_dir))?;
     let mut built = Vec::new();
     for package in &packages {
@@ -64,20 +88,30 @@ pub fn build(request: &BuildRequest, progress: &dyn Progress) -> Result<Vec<Buil
                 output: "cargo made no .wasm file".to_owned(),
             });
         };
-        built.push(finish(package, component, &request.out_dir, progress)?);
+        let component = fs::read(component).map_err(Error::file("read", component))?;
+        built.push(finish(&package.project()?, &component, &request.out_dir, progress)?);
     }
     Ok(built)
 }
 
 /// Checks a component against its WIT, packs it and puts it in place.
-fn finish(package: &Package, component: &Path, out_dir: &Path, progress: &dyn Progress) -> Result<Built, Error> {
-    let bytes = fs::read(component).map_err(Error::file("read", component))?;
-    let wit = WitPackage::read(&package.folder().join("wit"))?;
-    wit.check(&package.name, &bytes)?;
-    let packed = pack(&bytes, package, &package.manifest()?, &wit.encode()?)?;
-    let path = out_dir.join(format!("{}.wasm", package.name));
+fn finish(project: &Project, component: &[u8], out_dir: &Path, progress: &dyn Progress) -> Result<Built, Error> {
+    let Project { name, version, folder, .. } = project;
+    let wit = WitPackage::read(&folder.join("wit"))?;
+    wit.check(name, component)?;
+    let packed = pack(component, project, &wit.encode()?)?;
+    let path = out_dir.join(format!("{name}.wasm"));
     durable::write_atomic(&path, &packed, 0o644).map_err(Error::file("write", &path))?;
     let size = packed.len() as u64;
     progress.step(&Step::Finished { path: path.clone(), size });
-    Ok(Built { name: package.name.clone(), version: package.version.clone(), path, digest: Digest::of(&packed), size })
+    Ok(Built { name: name.clone(), version: version.clone(), path, digest: Digest::of(&packed), size })
+}
+
+/// A folder for what is made on the way, gone when the build ends.
+struct Work(PathBuf);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }

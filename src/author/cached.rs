@@ -30,6 +30,9 @@ use crate::{
 /// Where cargo writes down the versions of dependencies.
 const LOCK_FILE: &str = "Cargo.lock";
 
+/// Folders that are made and not written.
+const MADE: [&str; 3] = ["target", "__pycache__", "node_modules"];
+
 /// Longer than it takes to make a toolchain and compile everything on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(30);
 
@@ -110,9 +113,9 @@ fn collect(path: PathBuf, made: &Path, files: &mut Vec<PathBuf>) -> Result<(), E
     for entry in fs::read_dir(&path).map_err(Error::file("read", &path))? {
         let entry = entry.map_err(Error::file("read", &path))?;
         let name = entry.file_name();
-        // What cargo makes, and what editors leave behind.
+        // What cargo, Python and npm make, and what editors leave behind.
         let hidden = name.as_encoded_bytes().starts_with(b".") && name != ".cargo";
-        if hidden || name == "target" || name == LOCK_FILE || entry.path() == made {
+        if hidden || MADE.iter().any(|made| name == *made) || name == LOCK_FILE || entry.path() == made {
             continue;
         }
         collect(entry.path(), made, files)?;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::{
     error::Error,
     progress::Progress,
+    project::Project,
     toolchain::{TARGET, Toolchain, clean_command},
 };
 use crate::plugin::Manifest;
@@ -50,11 +51,24 @@ impl Target {
 
 impl Package {
     /// What it asks for, as its Cargo.toml says in `[package.metadata.func]`.
-    pub(super) fn manifest(&self) -> Result<Manifest, Error> {
+    fn manifest(&self) -> Result<Manifest, Error> {
         let table = self.metadata.as_ref().and_then(|tables| tables.func.clone());
         let read = table.map(serde_json::from_value).transpose();
         read.map(Option::unwrap_or_default)
             .map_err(|source| Error::Manifest { path: self.manifest_path.clone(), source })
+    }
+
+    /// What its Cargo.toml says of the module.
+    pub(super) fn project(&self) -> Result<Project, Error> {
+        let Self { name, version, description, license, .. } = self.clone();
+        Ok(Project {
+            name,
+            version,
+            description,
+            license,
+            manifest: self.manifest()?,
+            folder: self.folder().to_owned(),
+        })
     }
 
     /// The crate's folder.

@@ -58,6 +58,48 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// The folder has neither of the files that make a project of it.
+    #[error("`{}` has neither Cargo.toml nor module.toml", path.display())]
+    NoProject {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The project's module.toml says that it is in Rust.
+    #[error("`{}` is a module in Rust without a Cargo.toml", path.display())]
+    NoCargoToml {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The project's module.toml cannot be used.
+    #[error("`{}` cannot be used", path.display())]
+    ModuleToml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it, and where.
+        source: Box<toml::de::Error>,
+    },
+    /// The project lacks the file that its code begins with.
+    #[error("there is no `{}`, with which a module in {language} begins", path.display())]
+    NoEntry {
+        /// The file.
+        path: PathBuf,
+        /// The language.
+        language: &'static str,
+    },
+    /// The program that makes components of a language is not installed.
+    #[error("`{program}`, which makes components of {language}, is neither in `{}` nor on the PATH", project.join(own).display())]
+    NoComponentizer {
+        /// The program.
+        program: &'static str,
+        /// The language.
+        language: &'static str,
+        /// The project's folder.
+        project: PathBuf,
+        /// Where in it the program would be.
+        own: &'static str,
+        /// What installs it there.
+        install: &'static str,
+    },
     /// The crate's Cargo.toml asks for something that nobody can grant.
     #[error("`[package.metadata.func]` in `{}` cannot be used", path.display())]
     Manifest {
@@ -156,6 +198,13 @@ impl Error {
                 Some("install Rust from rustup.rs, then `rustup target add wasm32-unknown-unknown`")
             }
             Self::Run { .. } => Some("install Rust from rustup.rs"),
+            Self::NoProject { .. } => Some("name a module's folder; `func module new NAME` begins one"),
+            Self::ModuleToml { .. } => {
+                Some("compare it with that of a new module: `func module new NAME --lang python`")
+            }
+            Self::NoCargoToml { .. } => Some("Cargo.toml takes the place of module.toml there"),
+            Self::NoEntry { .. } => Some("put what the WIT's world exports there"),
+            Self::NoComponentizer { install, .. } => Some(install),
             Self::NoModules { .. } => Some("run it in a module's folder, or in a workspace of modules"),
             Self::Disagree { .. } => Some("export the interface in the WIT's world, and build again"),
             Self::NoSources { .. } => Some("check out Func's sources again, or name their folder"),

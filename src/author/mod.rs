@@ -1,7 +1,9 @@
-//! The tools of module authors: from a crate to a component that a minion takes.
+//! The tools of module authors: from a project to a component that a minion takes.
 //!
 //! ```text
-//! toolchain ──▶ cargo build ──▶ component ──▶ its WIT read and compared ──▶ docs and metadata packed in ──▶ renamed into place
+//! Cargo.toml  ──▶ toolchain ──▶ cargo build ──┐
+//! module.toml ──▶ componentize-py, -qjs ──────┴─▶ component ──▶ its WIT read and compared ──▶ docs and metadata packed in
+//!                                                                                         ──▶ renamed into place
 //! ```
 //!
 //! # What is packed into a component
@@ -9,10 +11,10 @@
 //! section, named [`DOCS_SECTION`](crate::plugin::DOCS_SECTION), holds the package as `wit-component` encodes it, documentation
 //! included. `wit_parser::decoding::decode` reads it. WIT has no documentation for parameters; by our convention lines
 //! of the form ``- `name`: text`` in a function's documentation describe them. Name (section `component-name`),
-//! `version`, `description` and `licenses` come from Cargo.toml, in the form that `wasm-tools metadata` shows. What the
-//! module asks for, from Cargo.toml as well, is in [`MANIFEST_SECTION`](crate::plugin::MANIFEST_SECTION).
+//! `version`, `description` and `licenses` come from Cargo.toml or module.toml, in the form that `wasm-tools metadata` shows. What the
+//! module asks for, from there as well, is in [`MANIFEST_SECTION`](crate::plugin::MANIFEST_SECTION).
 //!
-//! This module runs programs (cargo, rustup, apt-get) and prints nothing: whoever calls it passes a [`Progress`].
+//! This module runs programs (cargo, rustup, apt-get, componentize-py, componentize-qjs) and prints nothing: whoever calls it passes a [`Progress`].
 
 mod artifact;
 mod build;
@@ -20,15 +22,18 @@ mod cargo;
 mod cached;
 mod cases;
 mod check;
+mod componentizer;
 mod error;
 mod inspect;
 mod language;
 mod markdown;
+mod module_toml;
 mod name;
 mod new;
 mod pack;
 mod private_toolchain;
 mod progress;
+mod project;
 mod sdk;
 mod shipped;
 mod sign;

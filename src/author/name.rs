@@ -41,10 +41,26 @@ impl ProjectName {
         &self.0
     }
 
+    /// The name as a value in JavaScript: `webServer`.
+    pub fn in_js(&self) -> String {
+        let mut words = self.0.split('-');
+        words.next().map(str::to_owned).into_iter().chain(words.map(capitalised)).collect()
+    }
+
+    /// The name as a class: `WebServer`.
+    pub fn as_a_class(&self) -> String {
+        self.0.split('-').map(capitalised).collect()
+    }
+
     /// The name as a part of a path in Rust.
     pub fn in_rust(&self) -> String {
         self.0.replace('-', "_")
     }
+}
+
+fn capitalised(word: &str) -> String {
+    let (first, rest) = word.split_at(word.len().min(1));
+    first.to_ascii_uppercase() + rest
 }
 
 impl FromStr for ProjectName {
@@ -88,7 +104,11 @@ mod tests {
         for name in ["hello", "web-server", "x2", "guest", "module", "error", "exports"] {
             assert_eq!(name.parse::<ProjectName>().unwrap().as_str(), name);
         }
-        assert_eq!("web-server".parse::<ProjectName>().unwrap().in_rust(), "web_server");
+        let name = "web-server".parse::<ProjectName>().unwrap();
+        assert_eq!(
+            (name.in_rust(), name.in_js(), name.as_a_class()),
+            ("web_server".into(), "webServer".into(), "WebServer".into())
+        );
     }
 
     #[test]

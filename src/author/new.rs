@@ -37,6 +37,7 @@ impl NewProject {
                 sdk::write(&self.folder.join("Cargo.lock"), sdk::VERSIONS)?;
                 sdk::write_sdk(&self.folder)?;
             }
+            Language::Python | Language::JavaScript => sdk::write_interface(&self.folder)?,
         }
         Ok(written)
     }
@@ -45,6 +46,8 @@ impl NewProject {
         let words = [
             ("{{name}}", self.name.as_str()),
             ("{{name_in_rust}}", &self.name.in_rust()),
+            ("{{name_in_js}}", &self.name.in_js()),
+            ("{{class}}", &self.name.as_a_class()),
             ("{{namespace}}", self.namespace.as_str()),
             ("{{namespace_in_rust}}", &self.namespace.in_rust()),
         ];
@@ -64,34 +67,42 @@ fn is_free(folder: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::author::wit_package::WitPackage;
+    use crate::author::{module_toml, wit_package::WitPackage};
 
-    fn project(folder: PathBuf) -> NewProject {
+    fn project(language: Language, folder: PathBuf) -> NewProject {
         let (name, namespace) = ("web-server".parse().unwrap(), "my-own".parse().unwrap());
-        NewProject { name, namespace, language: Language::Rust, folder }
+        NewProject { name, namespace, language, folder }
     }
 
     #[test]
     fn nothing_is_left_to_fill_in_and_the_wit_is_sound() {
-        let folder = tempfile::tempdir().unwrap();
-        let written = project(folder.path().join("new/web-server")).write().unwrap();
-        let folder = folder.path().join("new/web-server");
-        assert!(written.contains(&PathBuf::from("wit/web-server.wit")), "{written:?}");
-        for path in &written {
-            let text = fs::read_to_string(folder.join(path)).unwrap();
-            assert!(!text.contains("{{"), "{}: {text}", path.display());
+        for (_, language) in Language::NAMES {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path().join("new/web-server");
+            let written = project(language, folder.clone()).write().unwrap();
+            assert!(written.contains(&PathBuf::from("wit/web-server.wit")), "{written:?}");
+            for path in &written {
+                let text = fs::read_to_string(folder.join(path)).unwrap();
+                assert!(!text.contains("{{"), "{}: {text}", path.display());
+            }
+            WitPackage::read(&folder.join("wit")).unwrap();
+            assert!(folder.join("vendor/func-sdk/wit/job.wit").is_file());
+            if language == Language::Rust {
+                toml::from_str::<toml::Table>(&fs::read_to_string(folder.join("Cargo.toml")).unwrap()).unwrap();
+            } else {
+                let (project, told) = module_toml::read(&folder).unwrap();
+                assert_eq!((project.name.as_str(), told), ("web-server", language));
+            }
         }
-        WitPackage::read(&folder.join("wit")).unwrap();
-        toml::from_str::<toml::Table>(&fs::read_to_string(folder.join("Cargo.toml")).unwrap()).unwrap();
     }
 
     #[test]
     fn a_folder_with_something_in_it_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("mine"), "").unwrap();
-        let refused = project(folder.path().to_owned()).write().unwrap_err();
+        let refused = project(Language::Rust, folder.path().to_owned()).write().unwrap_err();
         assert!(matches!(refused, Error::Exists { .. }), "{refused}");
-        assert!(matches!(project(folder.path().join("mine")).write(), Err(Error::Exists { .. })));
+        assert!(matches!(project(Language::Rust, folder.path().join("mine")).write(), Err(Error::Exists { .. })));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -5,29 +5,29 @@ use std::borrow::Cow;
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wasm_metadata::{AddMetadata, AddMetadataField};
 
-use super::{cargo::Package, error::Error};
-use crate::plugin::{DOCS_SECTION, MANIFEST_SECTION, Manifest};
+use super::{error::Error, project::Project};
+use crate::plugin::{DOCS_SECTION, MANIFEST_SECTION};
 
 /// Adds name, version, description and licence, what it asks for, and the documented WIT package.
-pub(super) fn pack(component: &[u8], package: &Package, manifest: &Manifest, docs: &[u8]) -> Result<Vec<u8>, Error> {
+pub(super) fn pack(component: &[u8], project: &Project, docs: &[u8]) -> Result<Vec<u8>, Error> {
     let mut metadata = AddMetadata::default();
-    metadata.name = AddMetadataField::Set(package.name.clone());
+    metadata.name = AddMetadataField::Set(project.name.clone());
     metadata.processed_by = vec![("func".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     let mut packed = metadata
         .to_wasm(component)
-        .map_err(|error| Error::NotAComponent { module: package.name.clone(), source: error.into() })?;
+        .map_err(|error| Error::NotAComponent { module: project.name.clone(), source: error.into() })?;
     let about = [
-        ("version", Some(&package.version)),
-        ("description", package.description.as_ref()),
-        ("licenses", package.license.as_ref()),
+        ("version", Some(&project.version)),
+        ("description", project.description.as_ref()),
+        ("licenses", project.license.as_ref()),
     ];
     for (name, text) in about {
         if let Some(text) = text {
             section(name, text.as_bytes()).append_to_component(&mut packed);
         }
     }
-    let manifest = serde_json::to_vec(manifest)
-        .map_err(|source| Error::Manifest { path: package.manifest_path.clone(), source })?;
+    let manifest = serde_json::to_vec(&project.manifest)
+        .map_err(|source| Error::Manifest { path: project.folder.clone(), source })?;
     section(MANIFEST_SECTION, &manifest).append_to_component(&mut packed);
     section(DOCS_SECTION, docs).append_to_component(&mut packed);
     Ok(packed)
@@ -44,19 +44,19 @@ mod tests {
     use wasmparser::{Parser, Payload};
 
     use super::*;
+    use crate::plugin::Manifest;
 
     #[test]
     fn the_sections_lie_at_the_top_and_the_docs_come_last() {
-        let package = Package {
+        let project = Project {
             name: "disk".to_owned(),
             version: "1.2.3".to_owned(),
             description: Some("Disks".to_owned()),
             license: None,
-            manifest_path: PathBuf::new(),
-            targets: Vec::new(),
-            metadata: None,
+            manifest: Manifest::default(),
+            folder: PathBuf::new(),
         };
-        let packed = pack(&wasm_encoder::Component::new().finish(), &package, &Manifest::default(), b"docs").unwrap();
+        let packed = pack(&wasm_encoder::Component::new().finish(), &project, b"docs").unwrap();
         let mut sections = Vec::new();
         for payload in Parser::new(0).parse_all(&packed) {
             if let Payload::CustomSection(section) = payload.unwrap() {

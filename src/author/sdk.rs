@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{error::Error, wit_package::HOST};
+use super::{error::Error, module_toml, wit_package::HOST};
 use crate::sys::durable;
 
 /// Where a project keeps it.
@@ -56,13 +56,27 @@ pub(super) fn write_sdk(project: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Writes what a project in another language than Rust has of the SDK: the host's WIT.
+pub(super) fn write_interface(project: &Path) -> Result<(), Error> {
+    let folder = project.join(PLACE).join("wit");
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::file("remove", folder)(error)),
+        _ => {}
+    }
+    HOST.iter().try_for_each(|(name, text)| write(&folder.join(name), text))
+}
+
 /// Replaces the SDK of a project that has one. Answers where it is.
 pub fn update_sdk(project: &Path) -> Result<PathBuf, Error> {
     let folder = project.join(PLACE);
     if !folder.is_dir() {
         return Err(Error::NoSdk { path: folder });
     }
-    write_sdk(project)?;
+    if project.join(module_toml::FILE).is_file() {
+        write_interface(project)?
+    } else {
+        write_sdk(project)?
+    }
     Ok(folder)
 }
 

@@ -12,7 +12,7 @@ use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{check, engine::Engine, error::Error, load::Plugin, metadata::Metadata};
@@ -81,7 +81,7 @@ impl Cache {
                     tracing::warn!(file = %path.display(), %source, "compiled module does not load; compiling it again");
                 }
                 check::component(bytes)?;
-                let code = engine.precompile(bytes)?;
+                let code = compiled(engine, bytes, &digest)?;
                 durable::write_atomic(&path, &code, 0o600)
                     .map_err(|source| Error::Cache { path: path.clone(), source })?;
                 Plugin::load(engine, &path, digest, &metadata)
@@ -114,6 +114,24 @@ impl Cache {
         }
     }
 }
+
+/// Compiles, and says so where it takes as long as somebody may wait for.
+fn compiled(engine: &Engine, bytes: &[u8], digest: &Digest) -> Result<Vec<u8>, Error> {
+    let large = bytes.len() > LARGE;
+    if large {
+        tracing::info!(digest = digest.short(), bytes = bytes.len(), "compiling a large module");
+    }
+    let started = Instant::now();
+    let code = engine.precompile(bytes)?;
+    if large {
+        let seconds = started.elapsed().as_secs_f64();
+        tracing::info!(digest = digest.short(), seconds, bytes = code.len(), "compiled a large module");
+    }
+    Ok(code)
+}
+
+/// A component with an interpreter in it is larger than this, and hardly any other.
+const LARGE: usize = 4 << 20;
 
 /// Whether this is a file that was neither written nor loaded by a daemon for this long.
 fn untouched_for(entry: &fs::DirEntry, time: Duration) -> bool {

@@ -40,8 +40,8 @@ pub(super) fn of(error: &Value) -> CallError {
 
 /// A call that broke off.
 ///
-/// The best message is the author's own: the SDK's panic hook logs the panic at error level just
-/// before the trap. Otherwise it is the trap's.
+/// The best message is the author's own. A runtime that speaks on standard error says it there; the SDK's
+/// panic hook logs the panic at error level just before the trap. Otherwise it is the trap's.
 pub(super) fn of_trap(
     error: &wasmtime::Error,
     trap: Option<Trap>,
@@ -49,8 +49,10 @@ pub(super) fn of_trap(
     state: &State,
 ) -> CallError {
     let unreachable = trap == Some(Trap::UnreachableCodeReached);
+    let printed = if unreachable { state.last_words.error() } else { None };
+    let logged = printed.as_ref().or_else(|| state.last_error.as_ref().filter(|_| unreachable));
     // A module that survived a refusal may panic later for a reason of its own, and says so.
-    let silent = unreachable && state.last_error.is_none();
+    let silent = unreachable && logged.is_none_or(|logged| tells_of_memory(&logged.message));
     if state.usage.refused() && (silent || trap.is_none() || trap == Some(Trap::AllocationTooLarge)) {
         return CallError::OutOfMemory { limit: state.context.limits.memory_bytes };
     }
@@ -59,7 +61,6 @@ pub(super) fn of_trap(
     if fuel_spent && !in_host_call {
         return CallError::TooLarge { limit: state.context.limits.output_bytes };
     }
-    let logged = state.last_error.as_ref().filter(|_| unreachable);
     let message = match (logged, error.downcast_ref::<I32Exit>()) {
         (Some(logged), _) => logged.message.clone(),
         (None, Some(exit)) => format!("the module ended itself with exit code {}", exit.0),
@@ -68,6 +69,11 @@ pub(super) fn of_trap(
     };
     let frame = logged.and_then(|logged| logged.place.clone()).or_else(|| author_frame(backtrace?));
     CallError::Trapped { message, frame, trace: format!("{error:?}") }
+}
+
+/// Whether an exception is that of Python or of JavaScript for memory that was refused.
+fn tells_of_memory(message: &str) -> bool {
+    message.contains("MemoryError") || message == "out of memory"
 }
 
 /// The words of wasmtime's error when a module passes more to the host than the host has room for.

@@ -32,6 +32,7 @@ mod error;
 mod examine;
 mod failure;
 mod host;
+mod last_words;
 mod link;
 mod load;
 mod manifest;

@@ -20,7 +20,10 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-use super::context::{Events, Level};
+use super::{
+    context::{Events, Level},
+    last_words::LastWords,
+};
 
 /// A printed line longer than this is cut into several.
 const LINE: usize = 8 << 10;
@@ -62,13 +65,21 @@ pub(super) struct Printed {
     level: Level,
     events: Arc<dyn Events>,
     logs: Arc<LogBudget>,
+    /// Who remembers what was printed last.
+    last_words: Option<Arc<LastWords>>,
     /// A line without its end: logged when its end comes, or when nobody can add to it any more.
     partial: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Printed {
     pub(super) fn new(level: Level, events: Arc<dyn Events>, logs: Arc<LogBudget>) -> Self {
-        Self { level, events, logs, partial: Arc::default() }
+        Self { level, events, logs, last_words: None, partial: Arc::default() }
+    }
+
+    /// The same, for a stream whose last lines may tell why a call broke off.
+    pub(super) fn remembered_by(mut self, last_words: &Arc<LastWords>) -> Self {
+        self.last_words = Some(Arc::clone(last_words));
+        self
     }
 
     fn print(&self, bytes: &[u8]) {
@@ -92,7 +103,11 @@ impl Printed {
 
     fn emit(&self, line: &mut Vec<u8>) {
         let text = String::from_utf8_lossy(line);
-        self.logs.log(&*self.events, self.level, text.trim_end_matches('\r'), &[]);
+        let text = text.trim_end_matches('\r');
+        if let Some(last_words) = &self.last_words {
+            last_words.add(text);
+        }
+        self.logs.log(&*self.events, self.level, text, &[]);
         line.clear();
     }
 }

@@ -14,6 +14,7 @@ use wasmtime_wasi::{Deterministic, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiVie
 use super::{
     budget::Counter,
     context::{CallContext, Level},
+    last_words::LastWords,
     mediator::Mediation,
     output::{LogBudget, Printed},
     tape::{TapedMonotonicClock, TapedWallClock},
@@ -33,6 +34,7 @@ pub(super) struct State {
     pub(super) module: ModuleName,
     pub(super) usage: Usage,
     pub(super) last_error: Option<LoggedError>,
+    pub(super) last_words: Arc<LastWords>,
     pub(super) logs: Arc<LogBudget>,
     /// What the mediator counts.
     pub(super) counter: Counter,
@@ -59,6 +61,7 @@ impl State {
             logs: Arc::new(LogBudget::new(context.limits.log_bytes)),
             ends: Instant::now() + context.deadline,
             last_error: None,
+            last_words: Arc::default(),
             counter: Counter::default(),
             mediation: Mediation::new(&context.mode),
             wasi: None,
@@ -95,6 +98,7 @@ impl WasiView for State {
     /// Made when a module first touches WASI, which most never do.
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let (context, logs, mediation) = (&self.context, &self.logs, &self.mediation);
+        let last_words = &self.last_words;
         let wasi = self.wasi.get_or_insert_with(|| {
             let printed = |level| Printed::new(level, Arc::clone(&context.events), Arc::clone(logs));
             let mut wasi = WasiCtxBuilder::new();
@@ -106,7 +110,7 @@ impl WasiView for State {
                     .insecure_random_seed(0);
             }
             wasi.stdout(printed(Level::Info))
-                .stderr(printed(Level::Warn))
+                .stderr(printed(Level::Warn).remembered_by(last_words))
                 .allow_tcp(false)
                 .allow_udp(false)
                 .allow_ip_name_lookup(false)

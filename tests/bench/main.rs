@@ -22,6 +22,7 @@ mod calls;
 mod fan_out;
 mod floor;
 mod memory;
+mod modules;
 mod simulation;
 mod store;
 mod table;
@@ -41,6 +42,9 @@ fn main() {
     }
     if let Some(bare) = bare_forks {
         workers::run(&bare);
+    }
+    if wanted("modules") {
+        modules::run();
     }
     if wanted("store") {
         store::run();

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Where an author says it.
-const TABLE: &str = "`[package.metadata.func.asks]` in Cargo.toml";
+const TABLE: &str = "`[package.metadata.func.asks]` in Cargo.toml, or `[asks]` in module.toml";
 
 pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
     let Some(manifest) = manifest else {
@@ -32,7 +32,7 @@ pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
                 let message = format!("it {} ({}) and asks for none", proof.what, by.join(", "));
                 let advice = format!(
                     "name them under `{right}` in {TABLE}; if only the operator can know them, \
-                                      say `operator-chooses = [\"{right}\"]` in `[package.metadata.func]`"
+                                      say `operator-chooses = [\"{right}\"]` in `[package.metadata.func]`, or at the top of module.toml"
                 );
                 findings.push(Finding::warning(format!("asks: {right}"), message, advice));
             }

@@ -6,12 +6,14 @@
 mod asks;
 mod documentation;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{artifact::Artifact, uses::proven};
 use crate::{
     minion::RESERVED_MODULES,
-    plugin::{Engine, Error, Examined, Module, examine},
+    plugin::{Engine, Error, Examined, Import, Module, examine},
 };
 
 /// How bad it is.
@@ -82,6 +84,7 @@ pub fn check(engine: &Engine, artifact: &Artifact) -> Vec<Finding> {
             findings.extend(examined.misfit.as_ref().map(misfit).unwrap_or_default());
             findings.extend(names(&examined));
             findings.extend(documentation::check(&examined, &artifact.bytes));
+            findings.extend(runtime(&examined.imports));
             findings.extend(asks::check(examined.metadata.manifest.as_ref(), &proven(&examined.imports)));
         }
         Err(error) => findings.push(Finding::error("component", error.chain(), "build it with `func module build`")),
@@ -101,6 +104,22 @@ fn size(bytes: usize) -> Vec<Finding> {
         message,
         "leave out what it does not use, and build it optimised for size",
     )]
+}
+
+/// What the runtime of another language brings along without being asked.
+fn runtime(imports: &[Import]) -> Option<Finding> {
+    let packages: BTreeSet<&str> = imports
+        .iter()
+        .filter(|import| import.interface.starts_with("wasi:"))
+        .filter_map(|import| import.interface.split('/').next())
+        .collect();
+    let packages: Vec<&str> = packages.into_iter().collect();
+    (!packages.is_empty()).then(|| {
+        let message =
+            format!("its runtime imports {}, and gets of it clocks, randomness and the log", packages.join(", "));
+        let advice = "use the interfaces of `minion:host` for the machine: WASI's own are there and denied";
+        Finding::new(Severity::Note, "imports", message, advice)
+    })
 }
 
 /// Every import that this host does not have, each by itself.
@@ -202,6 +221,16 @@ mod tests {
         let findings = check(&Engine::serving().unwrap(), &artifact);
         assert!(matches!(&findings[..], [only] if only.severity == Severity::Error), "{findings:?}");
         assert_eq!(found("(component)")[0], (Severity::Error, "component".to_owned()));
+    }
+
+    #[test]
+    fn what_a_runtime_imports_is_a_note() {
+        let import = |name: &str| Import { interface: name.to_owned(), functions: Vec::new() };
+        assert_eq!(runtime(&[import("minion:host/job@0.1.0")]), None);
+        let imports = ["wasi:io/poll@0.2.6", "wasi:cli/exit@0.2.6", "wasi:io/error@0.2.6"].map(import);
+        let note = runtime(&imports).unwrap();
+        assert_eq!(note.severity, Severity::Note);
+        assert!(note.message.contains("imports wasi:cli, wasi:io, and"), "{}", note.message);
     }
 
     #[test]

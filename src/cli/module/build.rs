@@ -11,10 +11,11 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::report::{Lines, Report};
 
-/// Build a crate to a component that minions take, with its documentation packed in, and sign it
+/// Build a module to a component that minions take, with its documentation packed in, and sign it
 ///
-/// Uses a Rust toolchain that has the WebAssembly target, adds the target with rustup, or makes a
-/// private toolchain from the distribution's packages. FILE.minisig beside each component is the
+/// For a folder with a Cargo.toml, uses a Rust toolchain that has the WebAssembly target, adds the target with rustup, or makes a
+/// private toolchain from the distribution's packages. A folder with a module.toml is built by
+/// componentize-py or componentize-qjs, the project's own or that on the PATH. FILE.minisig beside each component is the
 /// signature, made as `func module sign` does.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Build {

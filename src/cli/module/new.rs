@@ -12,14 +12,15 @@ use crate::cli::report::{Lines, Report};
 
 /// Begin a module: a folder that builds, with one documented method and a test
 ///
-/// The folder holds a copy of the SDK, so it builds on any machine that has Rust and `func`.
+/// The folder holds a copy of the SDK, so it builds on any machine that has `func` and the language's
+/// tools.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  func module new hello\n  cd hello && func module build\n  \
                         func module run . hello.greet you")]
 pub(in crate::cli) struct New {
     /// The module's name: words of small letters and digits, joined by `-`
     name: ProjectName,
-    /// The language to write it in: rust
+    /// The language to write it in: rust, python or js
     #[arg(long, value_name = "LANGUAGE", default_value = "rust")]
     lang: Language,
     /// Whose module it is: the namespace of its WIT package
