@@ -4,6 +4,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use func::fleet::Outcome;
+use func::ids::Digest;
+use func::wire::Value;
+
 use crate::harness::{Cutting, Fleet};
 
 /// A minion that lets everything below a folder of its own be written and read, and that folder.
@@ -114,4 +118,25 @@ fn a_cut_fetch_goes_on_where_it_stopped() {
     assert!(way.connections() >= 4, "{}", way.connections());
     assert!(way.passed() < 8 << 20, "{} bytes for {}", way.passed(), bytes.len());
     assert_eq!(fs::read_dir(local.join("web1")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_client_that_only_makes_calls_can_copy_too() {
+    let (fleet, open) = open_fleet();
+    let digest = Value::from(format!("sha256:{}", Digest::of(b"hello you")));
+    let put = |offset: i64, bytes: &[u8]| {
+        let params = vec![digest.clone(), Value::Int(9), Value::Int(offset), Value::Bytes(bytes.to_vec())];
+        fleet.ask("web1", "transfer.put", params)
+    };
+    let at =
+        |offset, whole| Outcome::Ok(Value::structure([("offset", Value::Int(offset)), ("whole", Value::Bool(whole))]));
+    assert_eq!(put(0, b"hello"), at(5, false));
+    assert!(matches!(put(0, b"hello"), Outcome::Failed(error) if error.message.contains("go on at the offset 5")));
+    assert!(matches!(put(5, b" you and more"), Outcome::Failed(_)));
+    assert_eq!(put(5, b" you"), at(9, true));
+    let place = open.join("greeting");
+    let manner = Value::structure([("mode", Value::Int(0o600))]);
+    let params = vec![place.display().to_string().into(), digest.clone(), Value::Int(9), manner];
+    assert!(matches!(fleet.ask("web1", "copyfile.put", params), Outcome::Ok(_)));
+    assert_eq!(fs::read(place).unwrap(), b"hello you");
 }

@@ -107,6 +107,12 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "Calls one after the other: structs of methodName and params. Answers a list of one result, or a fault's struct, for each.",
     ),
     builtin("system.ping", &[], "int", "Answers 1: the minion is there, and its caller may call."),
+    builtin(
+        "transfer.put",
+        &[("digest", "string"), ("size", "int"), ("offset", "int"), ("bytes", "base64")],
+        "struct",
+        "Stages a piece of a file, for clients that only make calls: {offset, whole} says where to go on.",
+    ),
 ];
 
 const PATH: (&str, &str) = ("path", "string");

@@ -5,10 +5,16 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, MinionConfig, builtin::Builtin, file_methods, install::Installer, rules::RulesInForce};
+use super::{
+    Error, MinionConfig,
+    builtin::Builtin,
+    file_methods,
+    install::{Installer, digest_argument, internal, size_argument},
+    rules::RulesInForce,
+};
 use crate::{
     plugin::Registry,
-    transfer::{Bounds, Offers, Staging},
+    transfer::{Begun, Blob, Bounds, ContentRange, Offers, Refused, Staged, Staging},
     wire::{RemoteError, Value},
 };
 
@@ -65,7 +71,7 @@ impl Transfers {
 
     /// Whether this answers a built-in method.
     pub(super) fn answers(builtin: &Builtin) -> bool {
-        ["copyfile.", "getfile.", "modules."].iter().any(|module| builtin.name.starts_with(module))
+        ["copyfile.", "getfile.", "modules.", "transfer."].iter().any(|module| builtin.name.starts_with(module))
     }
 
     /// Answers it, within `time`.
@@ -79,12 +85,40 @@ impl Transfers {
         let answer = async {
             match builtin.name {
                 "modules.install" => self.installer.install(&self.staging, caller, builtin, params).await,
+                "transfer.put" => self.put(caller, builtin, params).await,
                 "modules.rollback" => self.installer.rollback(builtin, params).await,
                 _ => file_methods::answer(self, &self.rules, caller, builtin, params).await,
             }
         };
         let late = |_| Err(RemoteError::timed_out(format!("the call took longer than {time:?}"), time));
         tokio::time::timeout(time, answer).await.unwrap_or_else(late)
+    }
+
+    /// `transfer.put`: a piece in a call. Slower than `PUT`, by the same rules.
+    async fn put(&self, caller: &str, builtin: &Builtin, params: Vec<Value>) -> Result<Value, RemoteError> {
+        let [digest, size, offset, bytes] = builtin.args(params)?;
+        let blob = Blob::new(digest_argument(builtin, 0, digest)?, caller);
+        let (total, first) = (size_argument(builtin, 1, &size)?, size_argument(builtin, 2, &offset)?);
+        let Value::Bytes(bytes) = bytes else { return Err(builtin.wrong(3, &bytes)) };
+        let Some(end) = first.checked_add(bytes.len() as u64).filter(|end| *end <= total) else {
+            return Err(RemoteError::new("InvalidArguments", "the piece ends behind the end of the file"));
+        };
+        let refused = |refused: Refused| match refused {
+            Refused::Write(error) => internal(&error),
+            Refused::Busy | Refused::Superseded => RemoteError::new("Busy", refused.to_string()),
+            refused => RemoteError::new("Refused", refused.to_string()),
+        };
+        let staged = match self.staging.begin(blob, ContentRange { first, end, total }).await.map_err(refused)? {
+            Begun::Whole(length) => Staged::Whole(length),
+            Begun::Writing(mut upload) => {
+                upload.write(bytes.into()).await;
+                upload.finish(true).await.map_err(refused)?
+            }
+        };
+        let (Staged::Part(offset) | Staged::Whole(offset)) = staged;
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        let whole = matches!(staged, Staged::Whole(_));
+        Ok(Value::structure([("offset", Value::Int(offset)), ("whole", Value::Bool(whole))]))
     }
 
     /// Removes what nobody finished, now and then.

@@ -18,7 +18,8 @@
 //! ```
 //!
 //! `POST` on these paths is XML-RPC, as on every path. Answers to the others are plain text for people;
-//! the status and the headers say everything.
+//! the status and the headers say everything. A client that only makes calls stages pieces with
+//! `transfer.put(digest, size, offset, bytes)`, by the same rules and more slowly.
 //!
 //! What arrives is staged in a folder of the minion's, under its digest and its caller: one caller neither
 //! sees nor disturbs what another sends. A part is what was written before the cut; the digest is verified
