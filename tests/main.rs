@@ -18,6 +18,7 @@ mod a_job_is_cancelled_everywhere;
 mod a_job_id_belongs_to_one_caller_and_one_call;
 mod a_job_moves_through_its_states;
 mod a_path_that_blocks_holds_up_nobody_else;
+mod a_job_is_listened_to;
 mod a_large_fleet_is_called_and_counted;
 mod a_module_is_begun_and_tried_out;
 mod a_revoked_certificate_is_refused;

@@ -13,6 +13,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use super::fleet_options::{FleetOptions, overlord};
+use super::follow::{ending, followed};
 use super::handing_out::{attended, hand_out_and_wait};
 use super::outcomes::Outcomes;
 use super::progress::Progress;
@@ -54,6 +55,9 @@ pub(super) struct Call {
     /// Print the job's id and return; the fan-out and the wait go on in the background
     #[arg(long, requires = "background")]
     no_wait: bool,
+    /// Run it as a job and show what the hosts log and how far they are, as it comes; see `func job follow`
+    #[arg(long, conflicts_with_all = ["no_wait", "budget"])]
+    follow: bool,
     /// How long each host may work on the job [default: what its minion allows]
     #[arg(long, value_name = "PERIOD", requires = "background")]
     job_timeout: Option<Period>,
@@ -71,6 +75,17 @@ impl Call {
         let overlord = overlord(context)?;
         let selection = self.fleet.select(&overlord, &self.target)?;
         warn_of_unmatched(&selection);
+        if self.follow {
+            let report = Context::block_on(async {
+                let fan_out = self.submit(&overlord, selection).await?;
+                let id = fan_out.id().clone();
+                Context::say(format!("job {id}"));
+                let hidden = Progress::hidden();
+                let work = followed(context, &overlord, &id, hand_out_and_wait(&overlord, fan_out, &hidden));
+                attended(&overlord, &id, &hidden, work).await
+            })?;
+            return Ok(ending(context, report));
+        }
         if self.background {
             return Context::block_on(async {
                 let progress = Progress::new(context, selection.len());

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fleet_options::overlord;
+use super::follow::{ending, followed};
 use super::handing_out::{attended, hand_out_and_wait};
 use super::outcomes::{census, counts, exit_of, write_folded};
 use super::progress::Progress;
@@ -26,6 +27,7 @@ pub(super) enum Job {
     Wait(Wait),
     Resume(Resume),
     Cancel(Cancel),
+    Follow(Follow),
 }
 
 impl Job {
@@ -37,6 +39,7 @@ impl Job {
             Self::Wait(command) => command.run(context),
             Self::Resume(command) => command.run(context),
             Self::Cancel(command) => command.run(context),
+            Self::Follow(command) => command.run(context),
         }
     }
 }
@@ -131,6 +134,27 @@ impl Resume {
             let fan_out = overlord.resume(&self.id).await?;
             attended(&overlord, &self.id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
         })
+    }
+}
+
+/// Show what a job's hosts log and how far they are, as it comes, then the job
+///
+/// Begins with what they have said so far. With --json one object a line: `host` and `line` or `progress`, at last `job`.
+#[derive(Debug, Args)]
+pub(super) struct Follow {
+    /// The job, as `func job list` names it
+    id: OverlordJobId,
+}
+
+impl Follow {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let report = Context::block_on(async {
+            let wait = async { Ok(overlord.wait(&self.id, None, |_, _| {}).await?) };
+            let work = followed(context, &overlord, &self.id, wait);
+            attended(&overlord, &self.id, &Progress::hidden(), work).await
+        })?;
+        Ok(ending(context, report))
     }
 }
 

@@ -17,6 +17,7 @@ mod exit;
 mod failure;
 mod fetch;
 mod fleet_options;
+mod follow;
 mod group;
 mod handing_out;
 mod hints;

@@ -304,7 +304,11 @@ impl Jobs {
         }))
     }
 
-    async fn look(&self, id: &MinionJobId, owner: &str) -> Result<Option<(Known, History)>, Error> {
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) async fn look(&self, id: &MinionJobId, owner: &str) -> Result<Option<(Known, History)>, Error> {
         let Some(known) = self.find(id, owner).await? else { return Ok(None) };
         Ok(self.read(id).await?.map(|history| (known, history)))
     }

@@ -60,6 +60,7 @@ mod cancel;
 mod code;
 mod error;
 mod events;
+mod follow;
 mod fork_server;
 mod frame;
 mod handle;
@@ -87,6 +88,7 @@ mod worker;
 
 pub use code::CompiledCode;
 pub use error::{Error, SubmitError};
+pub use follow::Told;
 pub use fork_server::{FORK_SERVER_WORD, fork_server_main};
 pub use handle::{Jobs, JobsConfig, Submission};
 pub use log::LogPiece;

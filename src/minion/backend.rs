@@ -142,6 +142,15 @@ pub(super) trait Backend: Send + Sync + 'static {
     /// The log from `offset` on.
     fn log(&self, id: &MinionJobId, owner: &str, offset: u64) -> impl Future<Output = Found<LogPart>> + Send;
 
+    /// The log from `offset` on and the progress, as soon as the log goes on there, the job ends, or the time is over.
+    fn follow(
+        &self,
+        id: &MinionJobId,
+        owner: &str,
+        offset: u64,
+        time: Duration,
+    ) -> impl Future<Output = Found<(LogPart, (u64, u64, String))>> + Send;
+
     /// What the job has used, as JSON; `None` inside for one that has not ended, or whose end nobody measured.
     fn budget(&self, id: &MinionJobId, owner: &str) -> impl Future<Output = Found<Option<Value>>> + Send;
 

@@ -40,6 +40,13 @@ pub(super) const BUILTINS: &[Builtin] = &[
          remote error of type Cancelled. An id that was never submitted can not be submitted any more.",
     ),
     builtin(
+        "jobs.follow",
+        &[ID, ("offset", "int"), ("seconds", "double")],
+        "array",
+        "[bytes, next offset, ended, [current, total, note]]: like jobs.log, with the progress, but answers when the log goes \
+         on behind the offset, the job ends or the time is over (300 s at most).",
+    ),
+    builtin(
         "jobs.get_progress",
         &[ID],
         "array",

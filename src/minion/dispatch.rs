@@ -10,7 +10,7 @@
 //! so that a job id is for the check or for the call, never for both.
 //!
 //! A call goes on when its caller hangs up: it runs in a task of its own, to its end or its deadline,
-//! so that the audit log tells what really happened. Only `jobs.wait` ends with its connection.
+//! so that the audit log tells what really happened. Only `jobs.wait` and `jobs.follow` end with their connection.
 
 use std::{
     sync::Arc,
@@ -142,7 +142,7 @@ impl<B: Backend> Dispatcher<B> {
                 return Answer::Fault(fault).into();
             }
         };
-        if call.method == job_methods::WAIT {
+        if job_methods::waits(&call.method) {
             return self.run(&caller, &extras, call).await.into_answer().into();
         }
         let wanted = extras.budget;

@@ -8,8 +8,14 @@ use crate::{
     wire::{JobStatus, RemoteError, Room, Value},
 };
 
-/// The one method that waits for something.
-pub(super) const WAIT: &str = "jobs.wait";
+/// The methods that wait for something.
+const WAIT: &str = "jobs.wait";
+const FOLLOW: &str = "jobs.follow";
+
+/// Whether a method waits for something.
+pub(super) fn waits(method: &str) -> bool {
+    matches!(method, WAIT | FOLLOW)
+}
 
 /// The longest that it waits.
 const LONGEST: Duration = Duration::from_mins(5);
@@ -39,8 +45,7 @@ pub(super) async fn answer<B: Backend>(
         WAIT => {
             let [id, seconds] = builtin.args(params)?;
             let id = builtin.text(0, id)?;
-            let longest = longest.unwrap_or(LONGEST).min(LONGEST);
-            let time = Duration::try_from_secs_f64(builtin.number(1, &seconds)?).unwrap_or(longest).min(longest);
+            let time = time(builtin, 1, &seconds, longest)?;
             let Ok(id) = job_id(&id) else { return Ok(status(None)) };
             // A minion that stops does not wait for its jobs: they outlive it.
             let waited = tokio::select! {
@@ -61,15 +66,22 @@ pub(super) async fn answer<B: Backend>(
             let budget = backend.budget(&id, owner).await?.ok_or_else(|| unknown(&id))?;
             Ok(budget.unwrap_or(Value::Nil))
         }
+        FOLLOW => {
+            let [id, offset, seconds] = builtin.args(params)?;
+            let id = job_id(&builtin.text(0, id)?)?;
+            let (offset, time) = (whole(builtin, &offset)?, time(builtin, 2, &seconds, longest)?);
+            let told = tokio::select! {
+                told = backend.follow(&id, owner, offset, time) => told?,
+                () = dispatcher.stopping.cancelled() => backend.follow(&id, owner, offset, Duration::ZERO).await?,
+            };
+            let (part, (current, total, note)) = told.ok_or_else(|| unknown(&id))?;
+            let progress = Value::Array(vec![int(current), int(total), note.into()]);
+            Ok(Value::Array(vec![Value::Bytes(part.bytes), int(part.next), part.ended.into(), progress]))
+        }
         "jobs.log" => {
             let [id, offset] = builtin.args(params)?;
             let id = job_id(&builtin.text(0, id)?)?;
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "checked to be a positive number; saturates"
-            )]
-            let offset = builtin.number(1, &offset)? as u64;
+            let offset = whole(builtin, &offset)?;
             let part = backend.log(&id, owner, offset).await?.ok_or_else(|| unknown(&id))?;
             Ok(Value::Array(vec![Value::Bytes(part.bytes), int(part.next), part.ended.into()]))
         }
@@ -84,6 +96,23 @@ pub(super) async fn answer<B: Backend>(
             pair.map(Value::Array).ok_or_else(|| unknown(&id))
         }
     }
+}
+
+/// The offset of a log, its second argument.
+fn whole(builtin: &Builtin, offset: &Value) -> Result<u64, RemoteError> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a positive number; saturates"
+    )]
+    let offset = builtin.number(1, offset)? as u64;
+    Ok(offset)
+}
+
+/// How long to wait, within what the caller and we allow.
+fn time(builtin: &Builtin, index: usize, seconds: &Value, longest: Option<Duration>) -> Result<Duration, RemoteError> {
+    let longest = longest.unwrap_or(LONGEST).min(LONGEST);
+    Ok(Duration::try_from_secs_f64(builtin.number(index, seconds)?).unwrap_or(longest).min(longest))
 }
 
 /// `[status, result]`; of an unknown job `[2, 0]`, as the original has it.

@@ -95,6 +95,21 @@ impl Backend for Live {
         Ok(piece.map(|piece| LogPart { bytes: piece.bytes, next: piece.next, ended: piece.ended }))
     }
 
+    async fn follow(
+        &self,
+        id: &MinionJobId,
+        owner: &str,
+        offset: u64,
+        time: Duration,
+    ) -> Found<(LogPart, (u64, u64, String))> {
+        let told = told(self.jobs.follow(id, owner, offset, time).await)?;
+        Ok(told.map(|jobs::Told { piece, progress }| {
+            let part = LogPart { bytes: piece.bytes, next: piece.next, ended: piece.ended };
+            let (done, total, note) = progress.unwrap_or_default();
+            (part, (done, total.unwrap_or(0), note))
+        }))
+    }
+
     async fn budget(&self, id: &MinionJobId, owner: &str) -> Found<Option<Value>> {
         let budget = told(self.jobs.budget(id, owner).await)?;
         Ok(budget.map(|budget| budget.map(|budget| Value::from_json(&serde_json::json!(budget)))))

@@ -23,6 +23,7 @@ mod cancel;
 mod collect;
 mod error;
 mod fan_out;
+mod follow;
 mod ledger;
 mod lock;
 mod handle;
@@ -36,6 +37,7 @@ mod view;
 
 pub use error::Error;
 pub use fan_out::FanOut;
+pub use follow::Heard;
 pub use handle::{CallOptions, JobOptions, Overlord, OverlordConfig};
 pub use record::{JobRecord, Progress};
 pub use state::HostState;

@@ -133,6 +133,17 @@ impl Backend for Site {
         Ok(self.job(id, owner).await?.map(part))
     }
 
+    async fn follow(
+        &self,
+        id: &MinionJobId,
+        owner: &str,
+        offset: u64,
+        time: Duration,
+    ) -> Found<(LogPart, (u64, u64, String))> {
+        self.wait(id, owner, time).await?;
+        Ok(self.log(id, owner, offset).await?.map(|part| (part, (0, 0, String::new()))))
+    }
+
     async fn budget(&self, id: &MinionJobId, owner: &str) -> Found<Option<Value>> {
         Ok(self.job(id, owner).await?.map(|_| None))
     }
