@@ -6,6 +6,8 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
+    sync::mpsc::{SyncSender, sync_channel},
+    thread::{self, Scope},
 };
 
 use bytes::Bytes;
@@ -19,6 +21,9 @@ use crate::ids::Digest;
 
 /// As many pieces wait for the disk; hyper's are of up to some hundred kilobytes.
 const WAITING: usize = 8;
+
+/// After so many bytes the disk is set to work, so that little is left to wait for at the end.
+const FLUSHED: usize = 32 << 20;
 
 /// A file that bytes are appended to.
 #[derive(Debug)]
@@ -75,17 +80,36 @@ pub(super) fn append(
     file.seek(SeekFrom::Start(0))?;
     hasher.read(&mut (&mut file).take(offset), offset)?;
     let mut length = offset;
-    while let Some(piece) = queue.blocking_recv() {
-        if !goes_on() {
-            break;
+    thread::scope(|scope| {
+        let (mut flush, mut dirty) = (None, 0);
+        while let Some(piece) = queue.blocking_recv() {
+            if !goes_on() {
+                break;
+            }
+            if let Err(error) = (&file).write_all(&piece) {
+                // What a full disk took of a piece is no piece.
+                let _ = file.set_len(length);
+                return Err(error);
+            }
+            hasher.update(&piece);
+            length += piece.len() as u64;
+            dirty += piece.len();
+            if dirty >= FLUSHED {
+                let flush = flush.get_or_insert_with(|| flusher(scope, &file));
+                // One that is still at it takes this with it, or the next one does.
+                let _ = flush.try_send(());
+                dirty = 0;
+            }
         }
-        if let Err(error) = file.write_all(&piece) {
-            // What a full disk took of a piece is no piece.
-            let _ = file.set_len(length);
-            return Err(error);
-        }
-        hasher.update(&piece);
-        length += piece.len() as u64;
-    }
+        Ok(())
+    })?;
     Ok(Written { file, length, digest: hasher.finish() })
+}
+
+/// A thread that has written bytes taken to the disk while more come. A failure is told to whoever syncs the
+/// file at the end.
+fn flusher<'scope>(scope: &'scope Scope<'scope, '_>, file: &'scope File) -> SyncSender<()> {
+    let (flush, asked) = sync_channel(1);
+    scope.spawn(move || asked.iter().for_each(|()| drop(file.sync_data())));
+    flush
 }
