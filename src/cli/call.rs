@@ -33,6 +33,7 @@ use crate::wire::{self, Value};
 #[command(after_help = "Examples:\n  func call '*' test.add 1 2\n  func call 'web*;db1' disk.usage\n  \
                         func call '*' test.progress 10 --async --no-wait\n  \
                         func call '*' process.kill 4711 --check")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Call {
     /// Whom: like `web*;db1`, `web{1..20}` or `@web and not (web1 or @old)`
     target: Target,

@@ -151,10 +151,11 @@ pub(super) fn step(
     let done = |outcome: Outcome| Some(Done { at: now, outcome });
     let lost = |why: &str| done(Outcome::Lost { why: why.into() });
     match (event, state) {
-        (_, Done { .. }) | (Event::Sending | Event::Submitted(_), Acknowledged { .. }) => None,
+        (_, Done { .. })
+        | (Event::Sending | Event::Submitted(_) | Event::Cancelled, Acknowledged { .. })
+        | (Event::Cancelled, Sent { .. }) => None,
 
         (Event::Cancelled, Planned) => done(Outcome::Cancelled),
-        (Event::Cancelled, _) => None,
         (Event::Sending, _) if rules.cancelled => None,
 
         (Event::Sending, Planned) => Some(Sent { since: now, again: false }),

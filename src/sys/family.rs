@@ -78,8 +78,7 @@ fn read(stat: &str) -> Option<Process> {
     let mut fields = after_name.split_ascii_whitespace();
     let lives = !matches!(fields.next()?, "Z" | "X" | "x");
     let parent = fields.next()?.parse().ok()?;
-    let start = fields.nth(17)?.parse().ok()?;
-    Some(Process { lives, parent, start })
+    Some(Process { lives, parent, start: fields.nth(17)?.parse().ok()? })
 }
 
 fn ticks(count: u64) -> Duration {

@@ -1,6 +1,6 @@
 //! Cancelling a job: what was not sent never is, and what was is asked for until it is known to have ended.
 
-use super::{World, host, is_sent, until, words};
+use super::{Minion, World, host, is_sent, until, words};
 use crate::wire::JobStatus::{Finished, Partial};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +39,7 @@ async fn a_job_cancelled_in_mid_fan_out_is_sent_to_nobody_else_and_runs_nowhere(
     let view = handing_out.await.unwrap().unwrap();
     assert_eq!(words(&view), (Finished, vec!["CANCELLED"; 3]));
     assert_eq!(view.summary().total(), 3);
-    assert_eq!(minions.each_ref().map(|minion| minion.ran()), [1, 0, 0], "one had begun");
+    assert_eq!(minions.each_ref().map(Minion::ran), [1, 0, 0], "one had begun");
     assert_eq!(minions[2].submissions(), 0, "its turn had not come");
 }
 
