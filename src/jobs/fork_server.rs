@@ -62,7 +62,8 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
     while let Some(daemon) = &socket {
         let Some(packet) = daemon.receive()? else { break };
         // A request that cannot be read loses its descriptors, which tells the daemon.
-        let Ok(Arrived { request: Request { id, compiled }, journal, completion }) = Request::read(packet) else {
+        let Ok(Arrived { request: Request { id, compiled, state }, journal, completion }) = Request::read(packet)
+        else {
             continue;
         };
         // Nor is there anything to say about a journal that cannot be read or is not to be begun.
@@ -83,7 +84,8 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
                 let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
                 let _ = Reply { id: id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
             }
-            let recorded = task.take().map_or(Ok(()), |task| worker::work(engine, plugin, task, boot));
+            let work = |task| worker::work(engine, plugin, task, state.as_deref(), boot);
+            let recorded = task.take().map_or(Ok(()), work);
             drop(completion.take());
             i32::from(recorded.is_err())
         });

@@ -50,6 +50,8 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
 pub struct JobsConfig {
     /// The folder of the jobs' files, for this minion alone.
     pub folder: PathBuf,
+    /// The folder in which modules keep what they keep; without one they keep nothing.
+    pub state: Option<PathBuf>,
     /// Workers at a time.
     pub workers_max: usize,
     /// Jobs that wait for a worker; beyond, the answer is "busy".
@@ -65,6 +67,7 @@ impl JobsConfig {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
+            state: None,
             workers_max: 64,
             queue_max: 1024,
             retention: Retention::default(),
@@ -118,7 +121,7 @@ impl Jobs {
     /// Takes the folder, starts the fork server and recovers every job on the disk: those that wait are
     /// spawned, those whose workers live are watched, those whose workers died are recorded as lost.
     pub async fn open(config: JobsConfig, code: Arc<dyn CompiledCode>) -> Result<Self, Error> {
-        let JobsConfig { folder, workers_max, queue_max, retention, fork_server } = config;
+        let JobsConfig { folder, state, workers_max, queue_max, retention, fork_server } = config;
         let boot = BootId::current();
         let at = |source| Error::Folder { path: folder.clone(), source };
         durable::create_folder(&folder, 0o700).map_err(at)?;
@@ -140,6 +143,7 @@ impl Jobs {
         let folder_lock = Arc::new(folder_lock);
         let owner = Owner {
             folder: folder.clone(),
+            state,
             boot,
             workers_max: workers_max.max(1),
             queue_max: queue_max.max(1),

@@ -44,6 +44,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// The task's state.
 pub(super) struct Owner {
     pub(super) folder: PathBuf,
+    /// Where modules keep what they keep.
+    pub(super) state: Option<PathBuf>,
     pub(super) boot: BootId,
     pub(super) workers_max: usize,
     pub(super) queue_max: usize,
@@ -246,6 +248,7 @@ mod tests {
             let boot = BootId::current();
             let owner = Owner {
                 folder: folder.to_owned(),
+                state: None,
                 boot,
                 workers_max: 1,
                 queue_max: 1,

@@ -24,6 +24,8 @@ pub(super) struct Request {
     pub(super) id: MinionJobId,
     /// The compiled component.
     pub(super) compiled: PathBuf,
+    /// The folder in which modules keep what they keep.
+    pub(super) state: Option<PathBuf>,
 }
 
 /// The answer. With a worker comes its pidfd. With a refusal come the two descriptors back, so that the
@@ -104,7 +106,8 @@ mod tests {
     fn a_request_arrives_with_its_two_descriptors() {
         let (here, there) = SeqPacket::pair().unwrap();
         let (one, other) = descriptor::pipe().unwrap();
-        let request = Request { id: MinionJobId::fresh(), compiled: "/cache/x.cwasm".into() };
+        let request =
+            Request { id: MinionJobId::fresh(), compiled: "/cache/x.cwasm".into(), state: Some("/state".into()) };
         request.send(&here, one.as_fd(), other.as_fd()).unwrap();
         assert_eq!(Request::read(there.receive().unwrap().unwrap()).unwrap().request, request);
         here.send(&encode(&request).unwrap(), &[one.as_fd()]).unwrap();

@@ -15,6 +15,7 @@
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     process,
     sync::{
         Arc,
@@ -82,7 +83,13 @@ impl AsFd for Task {
 }
 
 /// Runs the job. When this returns, the process has nothing left to do.
-pub(super) fn work(engine: &Engine, plugin: &Plugin, task: Task, boot: BootId) -> Result<(), JournalError> {
+pub(super) fn work(
+    engine: &Engine,
+    plugin: &Plugin,
+    task: Task,
+    state: Option<&Path>,
+    boot: BootId,
+) -> Result<(), JournalError> {
     let Task { mut journal, call, .. } = task;
     let now = boot.now();
     let left = call.deadline.saturating_sub(call.accepted.until(&now));
@@ -94,7 +101,7 @@ pub(super) fn work(engine: &Engine, plugin: &Plugin, task: Task, boot: BootId) -
     fence(&call);
 
     let events = Arc::new(JournalEvents::new(journal, &started, call.limits.log_bytes));
-    let made = catch_unwind(AssertUnwindSafe(|| make(engine, plugin, &call, left, &events)));
+    let made = catch_unwind(AssertUnwindSafe(|| make(engine, plugin, &call, state, left, &events)));
     let (end, budget) = made.unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
@@ -108,6 +115,7 @@ fn make(
     engine: &Engine,
     plugin: &Plugin,
     call: &Call,
+    state: Option<&Path>,
     left: Duration,
     events: &Arc<JournalEvents>,
 ) -> (End, Option<Budget>) {
@@ -129,6 +137,7 @@ fn make(
         grant: Arc::new(call.grant.clone()),
         settings: Arc::new(call.settings.clone()),
         limits: call.limits.clone(),
+        state: state.map(Arc::from),
         events: Arc::clone(events) as Arc<dyn Events>,
         cancelled: Arc::clone(&cancelled),
         clock: Clock::OneShot,

@@ -163,6 +163,8 @@ pub struct Folders {
     pub replaced: PathBuf,
     /// Where what is sent beside calls arrives.
     pub incoming: PathBuf,
+    /// What modules keep for themselves.
+    pub state: PathBuf,
     /// The audit log.
     pub audit: PathBuf,
 }
@@ -175,6 +177,7 @@ impl Default for Folders {
             jobs: "jobs".into(),
             replaced: "replaced".into(),
             incoming: "incoming".into(),
+            state: "state".into(),
             audit: "audit.jsonl".into(),
         }
     }
@@ -341,6 +344,8 @@ pub struct Limits {
     pub file: ByteSize,
     /// Names in a folder that it lists.
     pub directory_entries: usize,
+    /// What it keeps for itself, all of it together and over all its calls.
+    pub state: ByteSize,
 }
 
 impl Default for Limits {
@@ -354,6 +359,7 @@ impl Default for Limits {
             command: size(limits.command_bytes),
             file: size(limits.file_bytes),
             directory_entries: limits.directory_entries,
+            state: size(limits.state_bytes),
         }
     }
 }
@@ -368,6 +374,7 @@ impl Limits {
             command_bytes: self.command.in_memory(),
             file_bytes: self.file.in_memory(),
             directory_entries: self.directory_entries,
+            state_bytes: self.state.in_memory(),
         }
     }
 }
@@ -425,8 +432,8 @@ impl MinionConfig {
 
     fn below(mut self, state: &Path) -> Self {
         let IdentityFiles { certificate, key, authority, revoked } = &mut self.identity;
-        let Folders { modules, cache, jobs, replaced, incoming, audit } = &mut self.folders;
-        for path in [certificate, key, authority, revoked, modules, cache, jobs, replaced, incoming, audit] {
+        let Folders { modules, cache, jobs, replaced, incoming, state: kept, audit } = &mut self.folders;
+        for path in [certificate, key, authority, revoked, modules, cache, jobs, replaced, incoming, kept, audit] {
             *path = state.join(&*path);
         }
         self
@@ -457,6 +464,7 @@ mod tests {
             "replaced",
             "incoming",
             "push",
+            "state",
             "audit",
             "per_caller",
             "in_all",

@@ -27,6 +27,8 @@ pub(super) struct Modules {
     pub(super) registry: Registry,
     pub(super) rules: RulesInForce,
     pub(super) limits: Limits,
+    /// What modules keep for themselves.
+    pub(super) state: Option<Arc<Path>>,
 }
 
 /// A method of one version of a plugin, which stays loaded for as long as this does.
@@ -128,6 +130,7 @@ impl Modules {
             grant: Arc::new(self.grant(&method)),
             settings: Arc::new(self.settings(&method)),
             limits: self.limits.clone(),
+            state: self.state.clone(),
             events: Arc::new(CallLog(method.name.clone())),
             mode: order.mode,
             cancelled: Arc::default(),

@@ -63,7 +63,15 @@ pub async fn run_with(
     let transfers = Arc::new(Transfers::open(&config, &registry, &rules)?);
     tokio::spawn(Arc::clone(&transfers).upkeep(stopping.clone()));
     let dispatcher = Arc::new(Dispatcher {
-        backend: Live { modules: Modules { rules, registry, limits: config.limits.for_plugins() }, jobs: jobs.clone() },
+        backend: Live {
+            modules: Modules {
+                rules,
+                registry,
+                limits: config.limits.for_plugins(),
+                state: Some(config.folders.state.as_path().into()),
+            },
+            jobs: jobs.clone(),
+        },
         name: None,
         audit: Arc::new(audit),
         revoked: Revocations::following(&identity, &config.identity.revoked),
@@ -103,6 +111,7 @@ async fn jobs(config: &MinionConfig, fork_server: ForkServerCommand, registry: &
     };
     let jobs = JobsConfig {
         folder: config.folders.jobs.clone(),
+        state: Some(config.folders.state.clone()),
         workers_max: bounds.workers,
         queue_max: bounds.queue,
         retention,

@@ -19,12 +19,12 @@ use super::{
     failure, host,
     load::Plugin,
     mediator::Trail,
-    module::Method,
+    module::{Method, Module},
     state::State,
     values::{self, Budget, Mismatch},
 };
 use crate::{
-    ids::{MethodName, ModuleName},
+    ids::MethodName,
     wire::{RemoteError, Value},
 };
 
@@ -58,7 +58,7 @@ impl Plugin {
         }
     }
 
-    fn find(&self, method: &MethodName) -> Result<(&ModuleName, &Method), CallError> {
+    fn find(&self, method: &MethodName) -> Result<(&Module, &Method), CallError> {
         let module = self.module(method).ok_or_else(|| CallError::NoMethod { method: method.to_string() })?;
         let Some(found) = module.methods.get(method.method()) else {
             return Err(match module.uncallable.get(method.method()) {
@@ -66,10 +66,10 @@ impl Plugin {
                 None => CallError::NoMethod { method: method.to_string() },
             });
         };
-        Ok((&module.name, found))
+        Ok((module, found))
     }
 
-    async fn run(&self, method: &Method, args: Arguments<'_>, module: &ModuleName, mut context: CallContext) -> Called {
+    async fn run(&self, method: &Method, args: Arguments<'_>, module: &Module, mut context: CallContext) -> Called {
         context.deadline = context.deadline.min(LONGEST);
         let (deadline, clock, limits) = (context.deadline, context.clock, context.limits.clone());
         let started = tokio::time::Instant::now();
@@ -79,7 +79,8 @@ impl Plugin {
         };
         context.deadline = deadline.saturating_sub(started.elapsed());
 
-        let mut store = Store::new(self.engine().wasmtime(), State::new(context, module.clone()));
+        let state = State::new(context, module.name.clone(), module.full_name.clone());
+        let mut store = Store::new(self.engine().wasmtime(), state);
         store.limiter(|state| &mut state.usage);
         store.set_hostcall_fuel(limits.output_bytes.saturating_mul(FUEL_PER_BYTE).max(LEAST_FUEL));
         watch_the_time(&mut store, clock);

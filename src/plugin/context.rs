@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -26,6 +27,8 @@ pub struct CallContext {
     pub settings: Arc<BTreeMap<String, String>>,
     /// How much the call may use.
     pub limits: Limits,
+    /// The folder in which modules keep what they keep, each in its own; without one they keep nothing.
+    pub state: Option<Arc<Path>>,
     /// Where log lines and progress go.
     pub events: Arc<dyn Events>,
     /// What is done with its calls of host functions.
@@ -46,6 +49,7 @@ impl CallContext {
             grant: Arc::default(),
             settings: Arc::default(),
             limits: Limits::default(),
+            state: None,
             events: Arc::new(NoEvents),
             mode: Mode::Perform,
             cancelled: Arc::default(),
@@ -146,6 +150,8 @@ pub struct Limits {
     pub file_bytes: usize,
     /// Names in a directory that is listed.
     pub directory_entries: usize,
+    /// What the module keeps for itself, over all its calls.
+    pub state_bytes: usize,
 }
 
 impl Default for Limits {
@@ -157,6 +163,7 @@ impl Default for Limits {
             command_bytes: 4 << 20,
             file_bytes: 16 << 20,
             directory_entries: 50_000,
+            state_bytes: 1 << 20,
         }
     }
 }

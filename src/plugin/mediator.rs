@@ -111,8 +111,10 @@ impl State {
 
     fn access(&self) -> Access {
         let context = &self.context;
+        let kept = context.state.as_ref().map(|folder| folder.join(self.full_name.as_str()));
         Access::new(
             self.module.clone(),
+            kept,
             context.grant.clone(),
             context.limits.clone(),
             context.cancelled.clone(),

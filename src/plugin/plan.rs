@@ -14,7 +14,7 @@ use toml::Value as Data;
 
 use super::{
     data,
-    host::{Error, ErrorKind, call::HostCall, files::Overlay},
+    host::{Error, ErrorKind, call::HostCall, files::Overlay, state::Planned},
 };
 use crate::{ids::Digest, wire::Value};
 
@@ -145,6 +145,8 @@ pub(super) struct Rehearsal {
     plan: Plan,
     /// What files would be.
     pub(super) overlay: Overlay,
+    /// What the module would keep for itself.
+    pub(super) kept: Planned,
 }
 
 impl Rehearsal {

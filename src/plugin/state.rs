@@ -32,6 +32,8 @@ const MAX_TABLE_ELEMENTS: usize = 500_000;
 pub(super) struct State {
     pub(super) context: CallContext,
     pub(super) module: ModuleName,
+    /// With its package.
+    pub(super) full_name: ModuleName,
     pub(super) usage: Usage,
     pub(super) last_error: Option<LoggedError>,
     pub(super) last_words: Arc<LastWords>,
@@ -53,7 +55,8 @@ pub(super) struct LoggedError {
 }
 
 impl State {
-    pub(super) fn new(context: CallContext, module: ModuleName) -> Self {
+    /// For a call of the module of that short and that full name.
+    pub(super) fn new(context: CallContext, module: ModuleName, full_name: ModuleName) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         Self {
@@ -67,6 +70,7 @@ impl State {
             wasi: None,
             context,
             module,
+            full_name,
             table,
         }
     }

@@ -26,6 +26,9 @@ use crate::minion::MinionConfig;
 use crate::plugin::{CallContext, Events, Level, Limits, Metadata, Mode, Module, Trail};
 use crate::wire::Value;
 
+/// The folder of what modules keep that are tried out: what those of a minion keep is left alone.
+const TRIALS: &str = "trials";
+
 /// Call a method of a module here, in the sandbox that a minion has
 ///
 /// Nothing is granted unless it is said here. What the module logs, and how far it is, is shown on
@@ -74,7 +77,7 @@ impl Run {
             .map_err(|error| Failure::new(Exit::Usage, error).hint(method.signature(&self.method.to_string())))?;
         let given = self.given(context, &loaded, module)?;
         say_grants(&module.name, &given.grant);
-        let outcome = self.call(&loaded, &args, given)?;
+        let outcome = self.call(&loaded, &args, given, context.home.state().join(TRIALS))?;
         if let (false, Some(why)) = (context.json, outcome.why()) {
             Context::say(format!("error: {}", render::visible(&why)));
         }
@@ -105,11 +108,12 @@ impl Run {
         Ok(given)
     }
 
-    fn call(&self, loaded: &Loaded, args: &[Value], given: Given) -> Result<Outcome, Failure> {
+    fn call(&self, loaded: &Loaded, args: &[Value], given: Given, state: PathBuf) -> Result<Outcome, Failure> {
         let mut call = CallContext::bare(MinionJobId::fresh().to_string(), "author", self.timeout.duration());
         call.grant = Arc::new(given.grant);
         call.settings = Arc::new(given.settings);
         call.limits = given.limits;
+        call.state = Some(state.into());
         call.mode = match (self.dry_run, &self.record) {
             (true, _) => Mode::Check,
             (false, Some(_)) => Mode::Record,

@@ -131,6 +131,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
             registry: modules::open_registry(&folder, &cache, Signers::anybody(), Grants::default()).await?,
             rules: RulesInForce::fixed(Rules::default()),
             limits: Limits::default(),
+            state: None,
         })),
     };
     let mut hosts = HashMap::with_capacity(names.len());

@@ -16,6 +16,7 @@ mod config;
 mod denial;
 pub(in crate::plugin) mod files;
 mod job;
+pub(in crate::plugin) mod state;
 
 use tokio::sync::Semaphore;
 use wasmtime::component::{HasSelf, Linker};
@@ -31,6 +32,7 @@ mod bindings {
             "minion:host/job.sleep": async,
             "minion:host/command": async,
             "minion:host/files": async,
+            "minion:host/state": async,
         },
         additional_derives: [serde::Serialize, serde::Deserialize],
     });
@@ -52,6 +54,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     host::command::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     host::files::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     host::config::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    host::state::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 

@@ -18,9 +18,10 @@ use crate::{
 fn state(mode: Mode, read: &str) -> State {
     let mut context = context();
     let run = vec!["sh".to_owned().try_into().unwrap()];
-    context.grant = Arc::new(Grant { run, read: vec![read.to_owned().try_into().unwrap()], ..Grant::default() });
+    let env = vec!["A".to_owned().try_into().unwrap()];
+    context.grant = Arc::new(Grant { run, env, read: vec![read.to_owned().try_into().unwrap()], ..Grant::default() });
     context.mode = mode;
-    State::new(context, "m".parse().unwrap())
+    State::new(context, "m".parse().unwrap(), "t:m/m".parse().unwrap())
 }
 
 async fn read(state: &mut State, path: &str) -> Result<Vec<u8>, ErrorKind> {

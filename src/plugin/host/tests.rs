@@ -26,7 +26,7 @@ impl Events for Come {
 fn state(change: impl FnOnce(&mut crate::plugin::CallContext)) -> State {
     let mut context = context();
     change(&mut context);
-    State::new(context, "m".parse().unwrap())
+    State::new(context, "m".parse().unwrap(), "t:m/m".parse().unwrap())
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn state() -> State {
     let env = vec!["A".to_owned().try_into().unwrap()];
     context.grant = Arc::new(Grant { run, env, ..Grant::default() });
     context.limits.command_bytes = 1000;
-    State::new(context, "m".parse().unwrap())
+    State::new(context, "m".parse().unwrap(), "t:m/m".parse().unwrap())
 }
 
 fn spec(script: &str) -> Spec {
@@ -191,7 +191,7 @@ async fn a_check_runs_only_what_the_operator_says_only_reads() {
     let run = r#"run = ["sh", { program = "echo", read-only = true }]"#;
     context.grant = Arc::new(toml::from_str(run).unwrap());
     context.mode = crate::plugin::Mode::Check;
-    let mut state = State::new(context, "m".parse().unwrap());
+    let mut state = State::new(context, "m".parse().unwrap(), "t:m/m".parse().unwrap());
     let planned = state.run(spec(&format!("echo > {}", mark.display()))).await.unwrap();
     assert!(matches!(planned.status, Status::Exited(0)) && planned.stdout.is_empty());
     assert!(!mark.exists());
@@ -209,7 +209,7 @@ async fn a_check_runs_only_what_the_operator_says_only_reads() {
 async fn a_program_gets_the_arguments_that_were_granted_and_a_denial_names_the_line() {
     let mut context = context();
     context.grant = Arc::new(toml::from_str(r#"run = [{ program = "echo", args = ["-n", "*"] }]"#).unwrap());
-    let mut state = State::new(context, "m".parse().unwrap());
+    let mut state = State::new(context, "m".parse().unwrap(), "t:m/m".parse().unwrap());
     let echo = |args: &[&str]| Spec {
         program: "echo".to_owned(),
         args: args.iter().map(|text| (*text).to_owned()).collect(),

@@ -25,7 +25,7 @@ fn checking(read: &[String], write: &[String]) -> State {
     context.grant = Arc::new(Grant { read: grants(read), write: grants(write), ..Grant::default() });
     context.limits.file_bytes = 1000;
     context.mode = Mode::Check;
-    State::new(context, "m".parse().unwrap())
+    State::new(context, "m".parse().unwrap(), "t:m/m".parse().unwrap())
 }
 
 fn granted() -> (tempfile::TempDir, std::path::PathBuf, State) {

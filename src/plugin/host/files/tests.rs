@@ -19,7 +19,7 @@ fn state(read: &[String], write: &[String]) -> State {
     let mut context = context();
     context.grant = Arc::new(Grant { read: grants(read), write: grants(write), ..Grant::default() });
     context.limits.file_bytes = 1000;
-    State::new(context, "m".parse().unwrap())
+    State::new(context, "m".parse().unwrap(), "t:m/m".parse().unwrap())
 }
 
 fn under(folder: &Path, name: &str) -> String {

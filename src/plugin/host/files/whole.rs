@@ -101,7 +101,7 @@ impl HostFiles {
     /// With this grant, which stands in the configuration under this name.
     pub fn new(name: ModuleName, grant: Grant) -> Self {
         let far = Instant::now() + Duration::from_hours(24);
-        Self { access: Access::new(name, Arc::new(grant), Limits::default(), Arc::default(), far) }
+        Self { access: Access::new(name, None, Arc::new(grant), Limits::default(), Arc::default(), far) }
     }
 
     /// Whether a file may be placed there.
