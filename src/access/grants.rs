@@ -41,8 +41,8 @@ use super::signers::{Provenance, SignerName};
 use crate::ids::{Digest, ModuleName};
 
 pub use arguments::Arguments;
-pub use names::{ServiceGrant, VariableGrant};
-pub use network::NetworkGrant;
+pub use names::{ServiceGrant, SignalGrant, VariableGrant};
+pub use network::{NetworkGrant, reserved};
 
 /// The grants of every module, as the minion's configuration lists them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -118,7 +118,10 @@ struct Bound {
     write: Vec<PathGrant>,
     env: Vec<VariableGrant>,
     services: Vec<ServiceGrant>,
+    #[serde(rename = "services-read")]
+    services_read: Vec<ServiceGrant>,
     network: Vec<NetworkGrant>,
+    signal: Vec<SignalGrant>,
 }
 
 impl Bound {
@@ -137,16 +140,16 @@ impl Bound {
     }
 
     fn grant(&self) -> Grant {
-        let Self { run, read, write, env, services, network, .. } = self.clone();
-        Grant { run, read, write, env, services, network }
+        let Self { run, read, write, env, services, services_read, network, signal, .. } = self.clone();
+        Grant { run, read, write, env, services, services_read, network, signal }
     }
 
     fn extend(&mut self, more: Grant) {
         let mut grant = self.grant();
         grant.extend(more);
-        let Grant { run, read, write, env, services, network } = grant;
+        let Grant { run, read, write, env, services, services_read, network, signal } = grant;
         let (signer, digest) = (self.signer.take(), self.digest.take());
-        *self = Self { signer, digest, run, read, write, env, services, network };
+        *self = Self { signer, digest, run, read, write, env, services, services_read, network, signal };
     }
 }
 
@@ -186,9 +189,15 @@ pub struct Grant {
     /// Services that it may look at and change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<ServiceGrant>,
+    /// Services that it may look at.
+    #[serde(rename = "services-read", skip_serializing_if = "Vec::is_empty")]
+    pub services_read: Vec<ServiceGrant>,
     /// Where on the network it may connect to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub network: Vec<NetworkGrant>,
+    /// Processes that it may send signals to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signal: Vec<SignalGrant>,
 }
 
 impl Grant {
@@ -244,7 +253,9 @@ impl Grant {
         self.write.extend(more.write);
         self.env.extend(more.env);
         self.services.extend(more.services);
+        self.services_read.extend(more.services_read);
         self.network.extend(more.network);
+        self.signal.extend(more.signal);
     }
 }
 

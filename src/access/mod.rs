@@ -12,7 +12,8 @@ mod signers;
 
 pub use audit::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, summary};
 pub use grants::{
-    Arguments, Bearer, CommandGrant, Grant, Grants, InvalidGrant, NetworkGrant, PathGrant, ServiceGrant, VariableGrant,
+    Arguments, Bearer, CommandGrant, Grant, Grants, InvalidGrant, NetworkGrant, PathGrant, ServiceGrant, SignalGrant,
+    VariableGrant, reserved,
 };
 pub use minisign::{InvalidKey, InvalidSignature, KeyId, PublicKey, SIGNATURE_SUFFIX, Signature};
 pub use policy::{Denied, Policy};

@@ -18,7 +18,7 @@ pub struct Use {
 /// Interfaces and functions of them (none: all of them), what they let a module do, and what must be granted for it.
 struct Rule(&'static str, &'static [&'static str], &'static str, Option<Right>);
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 12] = [
     Rule(
         "minion:host/files",
         &["read", "read-text", "read-part", "list-dir", "stat", "stat-link", "exists", "read-link"],
@@ -27,6 +27,10 @@ const RULES: [Rule; 8] = [
     ),
     Rule("minion:host/files", &["write", "create", "append", "remove", "make-dir"], "writes files", Some(Right::Write)),
     Rule("minion:host/command", &["run"], "runs programs", Some(Right::Run)),
+    Rule("minion:host/services", &["list", "status"], "looks at services", Some(Right::ServicesRead)),
+    Rule("minion:host/services", &["change"], "changes services", Some(Right::Services)),
+    Rule("minion:host/processes", &[], "signals processes", Some(Right::Signal)),
+    Rule("minion:host/network", &[], "reaches other hosts", Some(Right::Network)),
     Rule("minion:host/config", &[], "reads the settings that the operator gives it", None),
     Rule("minion:host/values", &[], "takes or answers data of any shape", None),
     Rule("wasi:filesystem/", &[], "asks WASI for files, which the host denies", None),
@@ -99,7 +103,7 @@ mod tests {
             let whole = interface.docs.contents.clone().unwrap_or_default();
             for (function, declared) in &interface.functions {
                 let docs = declared.docs.contents.clone().unwrap_or_default();
-                for right in [Right::Run, Right::Read, Right::Write] {
+                for right in Right::ALL {
                     let word = format!("Grant: `{right}`");
                     let needs = docs.contains(&word) || (whole.contains(&word) && !docs.contains("Needs no grant"));
                     let known = proven(&[import(&format!("minion:host/{name}@0.1.0"), &[function])]);

@@ -208,5 +208,6 @@ fn fence(call: &Call) {
 }
 
 fn may_run_programs(grant: &Grant) -> bool {
-    !grant.run.is_empty()
+    // What a script starts a service with, the service keeps.
+    !grant.run.is_empty() || !grant.services.is_empty()
 }

@@ -34,6 +34,20 @@ pub enum Right {
     Read,
     /// To write files.
     Write,
+    /// To look at services and to change them.
+    Services,
+    /// To look at services.
+    ServicesRead,
+    /// To send signals to processes.
+    Signal,
+    /// To reach other hosts.
+    Network,
+}
+
+impl Right {
+    /// All that a host function may need.
+    pub const ALL: [Self; 7] =
+        [Self::Run, Self::Read, Self::Write, Self::Services, Self::ServicesRead, Self::Signal, Self::Network];
 }
 
 impl fmt::Display for Right {
@@ -42,6 +56,10 @@ impl fmt::Display for Right {
             Self::Run => "run",
             Self::Read => "read",
             Self::Write => "write",
+            Self::Services => "services",
+            Self::ServicesRead => "services-read",
+            Self::Signal => "signal",
+            Self::Network => "network",
         })
     }
 }

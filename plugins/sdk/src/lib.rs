@@ -21,7 +21,8 @@
 //! ```
 //!
 //! `func module build` makes a component of it. The host's interfaces are the modules [`job`], [`files`], [`command`],
-//! [`config`], [`state`], [`clock`] and [`values`]; [`program`], [`log`], [`table`] and [`size`] build on them.
+//! [`config`], [`state`], [`processes`],
+//! [`services`], [`network`], [`clock`] and [`values`]; [`program`], [`log`], [`table`] and [`size`] build on them.
 //! On the machine that builds the crate the host's functions do not exist, so keep what can be tested apart from
 //! what calls them: `cargo test` then works as for any crate.
 #![warn(missing_docs)]
@@ -53,7 +54,9 @@ mod bindings {
     });
 }
 
-pub use bindings::minion::host::{clock, command, config, files, job, state, types, values};
+pub use bindings::minion::host::{
+    clock, command, config, files, job, network, processes, services, state, types, values,
+};
 pub use func_sdk_macros::module;
 pub use types::{Datetime, Error, ErrorKind};
 #[doc(hidden)]

@@ -29,6 +29,13 @@ impl Grant {
                 })
                 .cloned()
                 .collect(),
+            services_read: self
+                .services_read
+                .iter()
+                .filter(|ask| !granted.services_read.contains(ask))
+                .cloned()
+                .collect(),
+            signal: self.signal.iter().filter(|ask| !granted.signal.contains(ask)).cloned().collect(),
             network: self.network.iter().filter(|ask| !granted.network.contains(ask)).cloned().collect(),
         }
     }
@@ -46,6 +53,8 @@ impl Grant {
         lines.extend(self.write.iter().map(|grant| ("write", quoted(grant.as_str()))));
         lines.extend(self.env.iter().map(|grant| ("env", quoted(grant.as_str()))));
         lines.extend(self.services.iter().map(|grant| ("services", quoted(grant.as_str()))));
+        lines.extend(self.services_read.iter().map(|grant| ("services-read", quoted(grant.as_str()))));
+        lines.extend(self.signal.iter().map(|grant| ("signal", quoted(grant.as_str()))));
         lines.extend(self.network.iter().map(|grant| ("network", quoted(grant.as_str()))));
         lines
     }

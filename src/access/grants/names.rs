@@ -1,4 +1,4 @@
-//! Names in grants that are neither files nor programs: services and variables.
+//! Names in grants that are neither files nor programs: services, processes and variables.
 
 use std::path::Path;
 
@@ -65,6 +65,47 @@ impl TryFrom<String> for ServiceGrant {
     }
 }
 
+/// Processes that may be signalled: those of a program by the name of its file (`nginx`, `java*`), or those of a
+/// user (`user:www-data`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SignalGrant {
+    text: String,
+    of_user: bool,
+    glob: Option<GlobMatcher>,
+}
+
+as_text!(SignalGrant);
+
+/// What comes before the name of a user.
+const USER: &str = "user:";
+
+impl SignalGrant {
+    /// Whether this is for the processes of a program, where that is known, or of a user.
+    pub fn covers(&self, program: Option<&str>, user: &str) -> bool {
+        let (asked, name) = match (self.of_user, program) {
+            (true, _) => (user, self.text.strip_prefix(USER).unwrap_or_default()),
+            (false, Some(program)) => (program, self.text.as_str()),
+            (false, None) => return false,
+        };
+        asked == name || self.glob.as_ref().is_some_and(|glob| glob.is_match(Path::new(asked)))
+    }
+}
+
+impl TryFrom<String> for SignalGrant {
+    type Error = InvalidGrant;
+
+    fn try_from(text: String) -> Result<Self, InvalidGrant> {
+        let user = text.strip_prefix(USER);
+        let name = user.unwrap_or(&text);
+        if name.is_empty() || name.contains(|c: char| c == '/' || c.is_control()) {
+            return Err(InvalidGrant::new(&text, "it is the name of a program's file, or `user:` and a user's name"));
+        }
+        let (glob, of_user) = (compile(name)?, user.is_some());
+        Ok(Self { text, of_user, glob })
+    }
+}
+
 /// The name of a variable that a module may set for the programs it runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -90,6 +131,18 @@ impl TryFrom<String> for VariableGrant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_granted_by_its_program_or_its_user() {
+        let signal = |text: &str| SignalGrant::try_from(text.to_owned()).unwrap();
+        assert!(signal("nginx").covers(Some("nginx"), "root") && !signal("nginx").covers(Some("sshd"), "nginx"));
+        assert!(signal("java*").covers(Some("java8"), "x") && signal("*").covers(Some("sshd"), "root"));
+        assert!(signal("user:www").covers(None, "www") && !signal("user:www").covers(Some("www"), "root"));
+        assert!(!signal("*").covers(None, "root") && signal("user:*").covers(None, "root"));
+        for text in ["", "user:", "/usr/bin/nginx", "a\nb", "["] {
+            assert!(SignalGrant::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn services_and_variables_are_plain_names() {

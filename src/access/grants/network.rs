@@ -8,14 +8,30 @@ use super::{InvalidGrant, names::as_text};
 
 /// A place on the network: `db1.example:5432`, `*.example:443`, `10.0.0.0/8:*`, `[fd00::/8]:443`.
 ///
-/// A name grants the name, whatever address it has; a network grants addresses, whatever their names.
+/// A name grants the name, whatever address it has; a network grants addresses, whatever their names. `HOST:ping` is for
+/// no port: only for looking the name up and for asking the host whether it is there.
+///
+/// Addresses that lead back to the machine itself or to no single host (see [`reserved`]) are granted only by a network
+/// within their own range: neither by `0.0.0.0/0`, nor by a name that somebody has given such an address.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NetworkGrant {
     text: String,
     host: Host,
-    /// Nothing for every port.
-    port: Option<u16>,
+    port: Port,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Every,
+    One(u16),
+    None,
+}
+
+impl Port {
+    fn covers(self, port: u16) -> bool {
+        self == Self::Every || self == Self::One(port)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -43,14 +59,52 @@ impl NetworkGrant {
             Some(rest) => *below && rest.len() > 1 && rest.ends_with('.'),
             None => false,
         };
-        named && self.port.is_none_or(|granted| granted == port)
+        named && self.port.covers(port)
+    }
+
+    /// Whether the name may be looked up, whatever the port.
+    pub fn names(&self, name: &str) -> bool {
+        Self { port: Port::Every, ..self.clone() }.covers_name(name, 0)
+    }
+
+    /// Whether the address is granted, whatever the port.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        Self { port: Port::Every, ..self.clone() }.covers_address(address, 0)
+    }
+
+    /// Whether this is a network, with which names may be looked up for the addresses that they have in it.
+    pub fn is_network(&self) -> bool {
+        matches!(self.host, Host::Network { .. })
     }
 
     /// Whether a connection to this address may be made.
     pub fn covers_address(&self, address: IpAddr, port: u16) -> bool {
         let Host::Network { address: network, bits } = &self.host else { return false };
         // `::ffff:10.0.0.1` is 10.0.0.1.
-        same_network(*network, address.to_canonical(), *bits) && self.port.is_none_or(|granted| granted == port)
+        let address = address.to_canonical();
+        let within = reserved(address).is_none_or(|least| *bits >= least);
+        within && same_network(*network, address, *bits) && self.port.covers(port)
+    }
+}
+
+/// For an address of the machine itself (loopback, unspecified), of its own link (where clouds keep their secrets), or of
+/// many hosts: how many bits the range has that it lies in.
+pub fn reserved(address: IpAddr) -> Option<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => match address.octets() {
+            [0 | 127, ..] => Some(8),
+            [169, 254, ..] => Some(16),
+            [224..=255, ..] => Some(4),
+            _ => None,
+        },
+        IpAddr::V6(address) => match address.segments() {
+            [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Some(128),
+            // Addresses of version 4 in the deprecated form.
+            [0, 0, 0, 0, 0, 0, ..] => Some(96),
+            [0xfe80..=0xfebf, ..] => Some(10),
+            [0xff00..=0xffff, ..] => Some(8),
+            _ => None,
+        },
     }
 }
 
@@ -70,9 +124,10 @@ impl TryFrom<String> for NetworkGrant {
         let form = "a place is `HOST:PORT` or `NETWORK/BITS:PORT`; IPv6 in brackets, `*` for every port";
         let (host, port) = text.rsplit_once(':').ok_or_else(|| refuse(form))?;
         let port = match port {
-            "*" => None,
+            "*" => Port::Every,
+            "ping" => Port::None,
             port => match port.parse() {
-                Ok(port) if port > 0 => Some(port),
+                Ok(port) if port > 0 => Port::One(port),
                 _ => return Err(refuse("its port is no number from 1 to 65535")),
             },
         };
@@ -139,6 +194,32 @@ mod tests {
         assert!(network("0.0.0.0/0:22").covers_address(address("8.8.8.8"), 22));
         assert!(!network("0.0.0.0/0:22").covers_address(address("::1"), 22));
         assert!(!network("10.0.0.1:80").covers_name("10.0.0.1", 80));
+    }
+
+    #[test]
+    fn addresses_of_the_machine_itself_are_granted_only_by_themselves() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let (all, all6) = (network("0.0.0.0/0:*"), network("[::/0]:*"));
+        let reserved = ["127.0.0.1", "127.9.9.9", "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255"];
+        for text in reserved {
+            assert!(!all.covers_address(address(text), 80), "{text}");
+            assert!(!all6.covers_address(address(&format!("::ffff:{text}")), 80), "{text}");
+            assert!(network(&format!("{text}:80")).covers_address(address(text), 80), "{text}");
+        }
+        for text in ["::1", "::", "::127.0.0.1", "fe80::1", "ff02::1"] {
+            assert!(!all6.covers_address(address(text), 80), "{text}");
+            assert!(network(&format!("[{text}]:80")).covers_address(address(text), 80), "{text}");
+        }
+        assert!(network("127.0.0.0/8:80").covers_address(address("::ffff:127.0.0.1"), 80));
+        assert!(all.covers_address(address("9.9.9.9"), 80) && all6.covers_address(address("2001:db8::1"), 80));
+    }
+
+    #[test]
+    fn a_host_may_be_asked_whether_it_is_there_without_a_port() {
+        let ping = network("db1.example:ping");
+        assert!(ping.names("db1.example") && !ping.covers_name("db1.example", 7));
+        let port = network("10.0.0.0/8:443");
+        assert!(port.holds("10.1.1.1".parse().unwrap()) && port.is_network() && !ping.is_network());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::{
-    access::Grant,
+    access::{CommandGrant, Grant, NetworkGrant, PathGrant, ServiceGrant, SignalGrant},
     author::uses::Use,
     plugin::{MANIFEST_SECTION, Manifest, Right},
 };
@@ -16,10 +16,12 @@ pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
         return vec![Finding::warning("component", message, "build it with `func module build`")];
     };
     let mut findings = Vec::new();
-    for right in [Right::Run, Right::Read, Right::Write] {
+    for right in Right::ALL {
         let asked = texts(&manifest.asks, right);
         let proof = uses.iter().find(|found| found.right == Some(right));
         let chosen = manifest.operator_chooses.contains(&right);
+        // Who may change a service may look at it.
+        let covered = right == Right::ServicesRead && !manifest.asks.services.is_empty();
         for text in &asked {
             if let Some(why) = broad(right, text) {
                 let advice = format!("ask for just what it needs, in {TABLE}");
@@ -27,7 +29,7 @@ pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
             }
         }
         match proof {
-            Some(proof) if asked.is_empty() && !chosen => {
+            Some(proof) if asked.is_empty() && !chosen && !covered => {
                 let by: Vec<&str> = proof.by.iter().filter_map(|name| name.rsplit('#').next()).collect();
                 let message = format!("it {} ({}) and asks for none", proof.what, by.join(", "));
                 let advice = format!(
@@ -48,9 +50,13 @@ pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
 
 fn texts(asks: &Grant, right: Right) -> Vec<&str> {
     match right {
-        Right::Run => asks.run.iter().map(crate::access::CommandGrant::as_str).collect(),
-        Right::Read => asks.read.iter().map(crate::access::PathGrant::as_str).collect(),
-        Right::Write => asks.write.iter().map(crate::access::PathGrant::as_str).collect(),
+        Right::Run => asks.run.iter().map(CommandGrant::as_str).collect(),
+        Right::Read => asks.read.iter().map(PathGrant::as_str).collect(),
+        Right::Write => asks.write.iter().map(PathGrant::as_str).collect(),
+        Right::Services => asks.services.iter().map(ServiceGrant::as_str).collect(),
+        Right::ServicesRead => asks.services_read.iter().map(ServiceGrant::as_str).collect(),
+        Right::Signal => asks.signal.iter().map(SignalGrant::as_str).collect(),
+        Right::Network => asks.network.iter().map(NetworkGrant::as_str).collect(),
     }
 }
 
@@ -89,6 +95,8 @@ fn broad(right: Right, text: &str) -> Option<&'static str> {
             let whole = WHOLE.iter().any(|folder| folder[1..] == *first);
             (whole && everything).then_some("it asks for all that is in a folder of the system")
         }
+        // What a machine runs, and whom it may reach, only its operator knows.
+        _ => None,
     }
 }
 

@@ -46,7 +46,13 @@ pub(in crate::cli) struct Grant {
     /// A service it may look at and change
     #[arg(long, value_name = "NAME")]
     service: Vec<String>,
-    /// Where it may connect to: HOST:PORT or NETWORK/BITS:PORT
+    /// A service it may only look at
+    #[arg(long, value_name = "NAME")]
+    service_read: Vec<String>,
+    /// Processes it may signal: a program by the name of its file, or user:NAME
+    #[arg(long, value_name = "PROGRAM")]
+    signal: Vec<String>,
+    /// Where it may connect to: HOST:PORT, NETWORK/BITS:PORT or HOST:ping
     #[arg(long, value_name = "PLACE")]
     network: Vec<String>,
     /// Change this configuration instead of the usual one
@@ -104,6 +110,8 @@ impl Grant {
             ("write", &self.write),
             ("env", &self.env),
             ("services", &self.service),
+            ("services-read", &self.service_read),
+            ("signal", &self.signal),
             ("network", &self.network),
         ];
         let others = others.into_iter().flat_map(|(key, texts)| texts.iter().map(move |text| (key, quoted(text))));

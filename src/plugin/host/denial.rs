@@ -55,6 +55,16 @@ pub(super) fn denied_variable(module: &ModuleName, name: &str) -> Error {
     )
 }
 
+/// The denial of something that is neither a file nor a program: what, and the entry of which list would
+/// allow it.
+pub(super) fn denied_entry(module: &ModuleName, what: &str, list: &str, entry: &str) -> Error {
+    error(
+        ErrorKind::Denied,
+        format!("the module `{module}` may not {what}"),
+        Some(format!("{TO_ALLOW}[grants.{}] {list} = [{}]", table(module), toml::Value::from(entry))),
+    )
+}
+
 fn table(module: &ModuleName) -> String {
     if module.as_str().contains([':', '/', '.']) { format!("\"{module}\"") } else { module.to_string() }
 }

@@ -16,6 +16,9 @@ mod config;
 mod denial;
 pub(in crate::plugin) mod files;
 mod job;
+mod network;
+mod processes;
+mod services;
 pub(in crate::plugin) mod state;
 
 use tokio::sync::Semaphore;
@@ -33,6 +36,9 @@ mod bindings {
             "minion:host/command": async,
             "minion:host/files": async,
             "minion:host/state": async,
+            "minion:host/processes": async,
+            "minion:host/services": async,
+            "minion:host/network": async,
         },
         additional_derives: [serde::Serialize, serde::Deserialize],
     });
@@ -55,6 +61,9 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     host::files::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     host::config::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     host::state::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    host::processes::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    host::services::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    host::network::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 

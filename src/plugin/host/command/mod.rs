@@ -12,15 +12,46 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, Error,
-    bindings::minion::host::command::{Host, Output, Spec, Status},
+    Access, Error, ErrorKind,
+    bindings::minion::host::command::{Host, Output, Spec},
     blocking,
     call::{Effect, HostCall},
+    error,
 };
 use crate::plugin::{
     plan::{self, Rehearsal},
     state::State,
 };
+
+pub(super) use super::bindings::minion::host::command::Status;
+
+/// Where the program of a bare name is, for other interfaces.
+pub(super) fn find(name: &str) -> Option<String> {
+    program::find(name).ok().flatten()
+}
+
+/// Runs a program that another interface needs for what it was granted itself.
+pub(super) async fn run_for_host(name: &str, args: &[&str], access: &Access) -> Result<Output, Error> {
+    let spec = Spec {
+        program: name.to_owned(),
+        args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+        env: Vec::new(),
+        cwd: None,
+        stdin: None,
+        timeout_ms: None,
+    };
+    let bounds = run::Bounds {
+        time: access.remaining(),
+        bytes: access.limits.command_bytes,
+        cancelled: access.cancelled.clone(),
+    };
+    let running = blocking(move || {
+        let missing = || error(ErrorKind::Unsupported, format!("there is no program `{}`", spec.program), None);
+        let program = find(&spec.program).ok_or_else(missing)?;
+        run::Running::start(program.as_ref(), spec)
+    });
+    running.await?.until_its_end(bounds).await
+}
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]

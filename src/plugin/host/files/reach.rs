@@ -177,7 +177,7 @@ impl Access {
         match right {
             Right::Read => self.grant.may_read(real, resolve),
             Right::Write => self.grant.may_write(real, resolve),
-            Right::Run => false,
+            _ => false,
         }
     }
 }
