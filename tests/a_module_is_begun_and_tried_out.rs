@@ -146,7 +146,7 @@ fn the_documentation_comes_from_the_component_alone() {
     }
     let process = shipped_modules().modules.iter().find(|built| built.name == "process").unwrap();
     let page = func(&["module", "docs", process.path.to_str().unwrap()], Path::new("/")).expect(0).out;
-    assert!(page.contains("[grants.process]") && page.contains("run = [\"kill\"]"), "{page}");
+    assert!(page.contains("[grants.process]") && page.contains("signal = [\"*\"]"), "{page}");
 }
 
 #[test]
@@ -158,12 +158,12 @@ fn what_a_component_imports_cannot_be_hidden() {
     let process = inspect("process");
     assert_eq!(process["name"], "process");
     assert_eq!(process["licence"], "Apache-2.0");
-    assert_eq!(process["asks"]["run"], serde_json::json!(["kill"]));
+    assert_eq!(process["asks"]["signal"], serde_json::json!(["*"]));
     let uses = |sheet: &serde_json::Value| {
         let uses = sheet["uses"].as_array().unwrap().iter().map(|found| found["what"].as_str().unwrap().to_owned());
         uses.collect::<Vec<_>>()
     };
-    assert_eq!(uses(&process), ["reads files", "runs programs"]);
+    assert_eq!(uses(&process), ["reads files", "signals processes"]);
     assert_eq!(inspect("command")["operator_chooses"], serde_json::json!(["run"]));
     assert!(uses(&inspect("greeting")).is_empty());
 }

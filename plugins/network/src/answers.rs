@@ -1,6 +1,21 @@
-//! What `ping`, `traceroute` and `dig` write.
+//! What the host counts of echoes, and what `ping`, `traceroute` and `dig` write.
+
+use func_sdk::network::Echoes;
 
 use crate::exports::base::network::network::{Hop, Lookup, PingResult, Resource};
+
+/// The least, the mean and the most, in milliseconds.
+pub fn echoes(echoes: &Echoes) -> PingResult {
+    let times: Vec<f64> = echoes.times_us.iter().map(|time| *time as f64 / 1e3).collect();
+    let sum: f64 = times.iter().sum();
+    PingResult {
+        sent: echoes.sent,
+        received: u32::try_from(times.len()).unwrap_or(u32::MAX),
+        min: times.iter().copied().reduce(f64::min),
+        avg: (!times.is_empty()).then(|| sum / times.len() as f64),
+        max: times.iter().copied().reduce(f64::max),
+    }
+}
 
 /// The summary at the end: `3 packets transmitted, 2 received, …`, then `rtt min/avg/max/mdev = 0.1/0.2/0.3/0.0 ms`.
 /// (busybox writes `3 packets received` and `round-trip min/avg/max`.)
@@ -54,6 +69,14 @@ pub fn dig(text: &str) -> Option<Lookup> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn echoes_are_summed_up() {
+        let told = |times: &[u64]| echoes(&Echoes { address: "::1".into(), sent: 3, times_us: times.to_vec() });
+        let some = told(&[1000, 3000]);
+        assert_eq!((some.sent, some.received, some.min, some.avg, some.max), (3, 2, Some(1.0), Some(2.0), Some(3.0)));
+        assert_eq!((told(&[]).received, told(&[]).avg), (0, None));
+    }
 
     #[test]
     fn what_ping_says_is_counted() {

@@ -30,20 +30,6 @@ pub fn hosts(text: &str) -> Vec<KnownHost> {
     text.lines().filter_map(host).collect()
 }
 
-/// Whether a program's complaint says that a name has no address.
-pub fn is_unknown(said: &str) -> bool {
-    const WORDS: [&str; 6] = [
-        "name or service not known",
-        "not resolve",
-        "resolution",
-        "bad address",
-        "nodename nor servname",
-        "no address",
-    ];
-    let said = said.to_ascii_lowercase();
-    WORDS.iter().any(|words| said.contains(words))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,11 +48,5 @@ mod tests {
         let told = hosts("127.0.0.1 localhost lo # x\n#1.1.1.1 a\n\n::1\n");
         assert_eq!(told.len(), 1);
         assert_eq!(told[0].names, ["localhost", "lo"]);
-    }
-
-    #[test]
-    fn a_name_without_an_address_is_told_from_a_closed_port() {
-        assert!(is_unknown("nc: getaddrinfo for host \"x\" port 22: Name or service not known"));
-        assert!(!is_unknown("nc: connect to 127.0.0.1 port 1 (tcp) failed: Connection refused"));
     }
 }

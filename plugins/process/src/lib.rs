@@ -3,11 +3,10 @@
 mod accounts;
 mod load;
 mod memory;
-mod signal;
 mod status;
 
 use exports::base::process::process::{Guest, Info, Load, Memory};
-use func_sdk::{Error, ErrorKind, Result, files, program::Program};
+use func_sdk::{Error, ErrorKind, Result, files, processes};
 
 use accounts::Accounts;
 
@@ -43,10 +42,8 @@ impl Guest for Process {
         load::parse(&text).ok_or_else(|| Error::unsupported("/proc/loadavg does not tell the load"))
     }
 
-    fn kill(pid: u32, signal: Option<String>) -> Result<()> {
-        let signal = signal::check(signal.as_deref().unwrap_or("TERM"))?;
-        signal::check_target(pid)?;
-        Program::new("kill").args(["-s", &signal, &pid.to_string()]).text().map(drop)
+    fn kill(pid: u32, signal: Option<String>, started: Option<u64>) -> Result<()> {
+        processes::signal(pid, signal.as_deref().unwrap_or("TERM"), started)
     }
 }
 
@@ -55,7 +52,9 @@ fn look_at(pid: u32, accounts: &Accounts) -> Result<Option<Info>> {
     let read = || -> Result<Option<Info>> {
         let text = files::read(&format!("/proc/{pid}/status"))?;
         let command = files::read(&format!("/proc/{pid}/cmdline"))?;
-        Ok(status::parse(pid, &String::from_utf8_lossy(&text), &command, accounts))
+        let stat = files::read(&format!("/proc/{pid}/stat"))?;
+        let (text, stat) = (String::from_utf8_lossy(&text), String::from_utf8_lossy(&stat));
+        Ok(status::parse(pid, &text, &stat, &command, accounts))
     };
     match read() {
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Failed) => Ok(None),
