@@ -10,7 +10,7 @@ use wit_parser::{
 use super::{error::Error, signature};
 
 /// The host's own package, which every module's WIT refers to.
-pub(super) const HOST: [(&str, &str); 9] = [
+pub(super) const HOST: [(&str, &str); 13] = [
     ("clock.wit", include_str!("../../wit/clock.wit")),
     ("command.wit", include_str!("../../wit/command.wit")),
     ("config.wit", include_str!("../../wit/config.wit")),
@@ -18,6 +18,10 @@ pub(super) const HOST: [(&str, &str); 9] = [
     ("files.wit", include_str!("../../wit/files.wit")),
     ("job.wit", include_str!("../../wit/job.wit")),
     ("module.wit", include_str!("../../wit/module.wit")),
+    ("network.wit", include_str!("../../wit/network.wit")),
+    ("processes.wit", include_str!("../../wit/processes.wit")),
+    ("services.wit", include_str!("../../wit/services.wit")),
+    ("state.wit", include_str!("../../wit/state.wit")),
     ("types.wit", include_str!("../../wit/types.wit")),
     ("values.wit", include_str!("../../wit/values.wit")),
 ];
