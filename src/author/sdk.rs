@@ -73,9 +73,9 @@ pub fn update_sdk(project: &Path) -> Result<PathBuf, Error> {
         return Err(Error::NoSdk { path: folder });
     }
     if project.join(module_toml::FILE).is_file() {
-        write_interface(project)?
+        write_interface(project)?;
     } else {
-        write_sdk(project)?
+        write_sdk(project)?;
     }
     Ok(folder)
 }
