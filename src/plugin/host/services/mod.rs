@@ -1,7 +1,7 @@
 //! `minion:host/services`: what the machine runs by itself.
 //!
 //! systemd is asked over D-Bus, on a connection made for the call: nothing outlives it, so workers, which
-//! are forked, have nothing to inherit. Without systemd the programs of OpenRC or of /etc/init.d do what
+//! are forked, have nothing to inherit. Without systemd the programs of `OpenRC` or of /etc/init.d do what
 //! they can.
 
 mod bus;

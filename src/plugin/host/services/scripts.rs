@@ -1,4 +1,4 @@
-//! Services that OpenRC or scripts in /etc/init.d start, by their own programs.
+//! Services that `OpenRC` or scripts in /etc/init.d start, by their own programs.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ impl Scripts {
         })
     }
 
-    /// Both exit with 0 for a service that runs, and with 3 (or, of OpenRC, also 16 and 32) for one that does not.
+    /// Both exit with 0 for a service that runs, and with 3 (or, of `OpenRC`, also 16 and 32) for one that does not.
     pub(super) async fn status(self, unit: &Unit, access: &Access) -> Result<Service, Error> {
         let name = Self::check(unit)?;
         let code = self.run(name, "status", access).await?.0;

@@ -30,21 +30,21 @@ impl Systemd {
                 tracing::debug!(why, "no bus");
                 return Ok(None);
             }
-            Err(error) => return Err(told("the bus", error)),
+            Err(error) => return Err(told("the bus", &error)),
         };
         match bus.call(BUS, BUS.name, "GetNameOwner", &Written::default().text(NAME)) {
             Ok(answer) => match answer.first().and_then(Value::text) {
                 Some(owner) => Ok(Some(Self { owner: owner.to_owned(), bus })),
-                None => Err(told("the bus", BusError::Malformed)),
+                None => Err(told("the bus", &BusError::Malformed)),
             },
             Err(BusError::Refused { .. }) => Ok(None),
-            Err(error) => Err(told("the bus", error)),
+            Err(error) => Err(told("the bus", &error)),
         }
     }
 
     /// The services that are loaded and for which `wanted` holds.
     pub(super) fn list(&mut self, wanted: impl Fn(&Unit) -> bool) -> Result<Vec<Service>, Error> {
-        let answer = self.manager("ListUnits", &Written::default()).map_err(|error| told("the services", error))?;
+        let answer = self.manager("ListUnits", &Written::default()).map_err(|error| told("the services", &error))?;
         let text = |unit: &Value, field: usize| unit.list().get(field).and_then(Value::text).unwrap_or("").to_owned();
         let units = answer.first().map_or(&[][..], Value::list).iter().filter_map(|unit| {
             let name = text(unit, 0);
@@ -64,7 +64,7 @@ impl Systemd {
     }
 
     pub(super) fn status(&mut self, unit: &Unit) -> Result<Service, Error> {
-        let wrong = |error| told(unit.short(), error);
+        let wrong = |error| told(unit.short(), &error);
         let answer = self.manager("LoadUnit", &Written::default().text(unit.as_str())).map_err(wrong)?;
         let path = answer.first().and_then(Value::text).ok_or(BusError::Malformed).map_err(wrong)?.to_owned();
         let about = self.properties(&path, UNIT_INTERFACE).map_err(wrong)?;
@@ -116,7 +116,7 @@ impl Systemd {
 
     /// Has systemd do something that takes time, and waits until it says what came of it.
     fn job(&mut self, member: &str, unit: &Unit) -> Result<(), Error> {
-        let wrong = |error| told(unit.short(), error);
+        let wrong = |error| told(unit.short(), &error);
         let rule = format!("type='signal',sender='{NAME}',interface='{MANAGER_INTERFACE}',member='{JOB_REMOVED}'");
         // Listened to before anything is begun, so that no end is missed.
         self.bus.call(BUS, BUS.name, "AddMatch", &Written::default().text(&rule)).map_err(wrong)?;
@@ -150,7 +150,7 @@ impl Systemd {
 
     /// Changes links to the unit's file, and has systemd read them.
     fn files(&mut self, member: &str, unit: &Unit, flags: &[bool]) -> Result<bool, Error> {
-        let wrong = |error| told(unit.short(), error);
+        let wrong = |error| told(unit.short(), &error);
         let body = flags.iter().fold(Written::default().texts(&[unit.as_str()]), |body, flag| body.truth(*flag));
         let answer = self.manager(member, &body).map_err(wrong)?;
         let changed = answer.last().is_some_and(|changes| !changes.list().is_empty());
@@ -184,8 +184,8 @@ fn missing(unit: &Unit) -> Error {
     error(ErrorKind::NotFound, format!("there is no service `{}`", unit.short()), None)
 }
 
-fn told(what: &str, wrong: BusError) -> Error {
-    let (kind, hint) = match &wrong {
+fn told(what: &str, wrong: &BusError) -> Error {
+    let (kind, hint) = match wrong {
         BusError::TimedOut => (ErrorKind::TimedOut, None),
         BusError::Cancelled => return super::super::call::cancelled(),
         BusError::Refused { name, .. } => match name.strip_prefix("org.freedesktop.").unwrap_or(name) {

@@ -35,12 +35,12 @@ impl Private {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("bus.conf");
         let listen = folder.path().join("socket");
-        let text = format!(
+        let settings = format!(
             "<busconfig><listen>unix:path={}</listen><policy context=\"default\"><allow send_destination=\"*\"/>\
              <allow own=\"*\"/><allow eavesdrop=\"false\"/></policy></busconfig>",
             listen.display()
         );
-        std::fs::write(&config, text).unwrap();
+        std::fs::write(&config, settings).unwrap();
         let mut command = Command::new("dbus-daemon");
         command.arg("--nofork").arg("--print-address").arg("--config-file").arg(&config).stdout(Stdio::piped());
         let Ok(mut daemon) = command.spawn() else {
@@ -79,7 +79,7 @@ type Asked = Arc<Mutex<Vec<String>>>;
 /// there is no `absent`.
 fn serve(place: &Place) -> Asked {
     let asked = Asked::default();
-    let mut bus = Bus::connect(place, patience(Duration::from_secs(60))).unwrap();
+    let mut bus = Bus::connect(place, patience(Duration::from_mins(1))).unwrap();
     let name = Written::default().text(MANAGER.name).value("u", &Value::Number(4));
     bus.call(BUS, BUS.name, "RequestName", &name).unwrap();
     let heard = Arc::clone(&asked);

@@ -35,7 +35,7 @@ impl Unit {
         self.0.strip_suffix(SERVICE).unwrap_or(&self.0)
     }
 
-    /// The name of a script or of a service of OpenRC: plain, and of a service.
+    /// The name of a script or of a service of `OpenRC`: plain, and of a service.
     pub(super) fn plain(&self) -> Option<&str> {
         let short = self.0.strip_suffix(SERVICE)?;
         (!short.contains(['\\', ':', '@'])).then_some(short)

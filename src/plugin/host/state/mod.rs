@@ -9,6 +9,7 @@ mod planned;
 
 use serde::{Deserialize, Serialize};
 
+use planned::Expected;
 pub(in crate::plugin) use planned::Planned;
 
 use super::{
@@ -90,7 +91,8 @@ impl HostCall for Set {
 
     async fn rehearse(self, access: Access, rehearsal: &mut Rehearsal) -> Result<(), Error> {
         let arguments = Rehearsal::arguments(&self);
-        let planned = planned::change(&access, &mut rehearsal.kept, &self.key, None, Some(self.value)).await;
+        let planned =
+            planned::change(&access, &mut rehearsal.kept, &self.key, Expected::Anything, Some(self.value)).await;
         let effect = planned.map(|changed| changed.map(|(_, effect)| effect));
         rehearsal.planned(Self::NAME, arguments, effect)
     }
@@ -113,7 +115,7 @@ impl HostCall for Delete {
 
     async fn rehearse(self, access: Access, rehearsal: &mut Rehearsal) -> Result<bool, Error> {
         let arguments = Rehearsal::arguments(&self);
-        let planned = planned::change(&access, &mut rehearsal.kept, &self.key, None, None).await;
+        let planned = planned::change(&access, &mut rehearsal.kept, &self.key, Expected::Anything, None).await;
         let was = planned.as_ref().is_ok_and(|changed| matches!(changed, Some((Some(_), _))));
         let effect = planned.map(|changed| changed.filter(|_| was).map(|(_, effect)| effect));
         rehearsal.planned(Self::NAME, arguments, effect).map(|()| was)
@@ -139,7 +141,8 @@ impl HostCall for Swap {
 
     async fn rehearse(self, access: Access, rehearsal: &mut Rehearsal) -> Result<bool, Error> {
         let arguments = Rehearsal::arguments(&self);
-        let planned = planned::change(&access, &mut rehearsal.kept, &self.key, Some(self.expected), self.value).await;
+        let planned =
+            planned::change(&access, &mut rehearsal.kept, &self.key, Expected::This(self.expected), self.value).await;
         let swapped = matches!(planned, Ok(Some(_)));
         let effect = planned.map(|changed| changed.map(|(_, effect)| effect));
         rehearsal.planned(Self::NAME, arguments, effect).map(|()| swapped)

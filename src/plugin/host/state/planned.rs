@@ -29,13 +29,20 @@ impl Planned {
     }
 }
 
+/// What must be there for a change to be made.
+pub(super) enum Expected {
+    Anything,
+    /// A value, or none.
+    This(Option<Vec<u8>>),
+}
+
 /// Plans a change, under the rules of the real one. Of what is there now, and of the effect, if something
 /// would be done.
 pub(super) async fn change(
     access: &Access,
     planned: &mut Planned,
     key: &str,
-    expected: Option<Option<Vec<u8>>>,
+    expected: Expected,
     value: Option<Vec<u8>>,
 ) -> Result<Option<(Option<Vec<u8>>, Effect)>, Error> {
     let (key, keep) = (Key::new(key)?, super::keep(access)?);
@@ -46,7 +53,7 @@ pub(super) async fn change(
         Ok((before, sizes, keep))
     })
     .await?;
-    if expected.is_some_and(|expected| expected != before) {
+    if matches!(expected, Expected::This(expected) if expected != before) {
         return Ok(None);
     }
     if let Some(value) = &value {

@@ -177,7 +177,9 @@ impl Written {
     pub(in crate::plugin::host::services) fn texts(mut self, texts: &[&str]) -> Self {
         self.signature.push_str("as");
         let mut list = Self::default();
-        texts.iter().for_each(|text| list.plain_text(text));
+        for text in texts {
+            list.plain_text(text);
+        }
         self.number(u32::try_from(list.bytes.len()).unwrap_or(u32::MAX));
         // A list of texts begins aligned, for its length is.
         self.bytes.extend(list.bytes);
@@ -214,7 +216,9 @@ impl Written {
                 let length_at = self.bytes.len() - 4;
                 self.align(alignment(ty[1]));
                 let begin = self.bytes.len();
-                items.iter().for_each(|item| self.plain_value(&ty[1..], item));
+                for item in items {
+                    self.plain_value(&ty[1..], item);
+                }
                 let length = u32::try_from(self.bytes.len() - begin).unwrap();
                 self.bytes[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
             }

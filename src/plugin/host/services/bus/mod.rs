@@ -118,7 +118,8 @@ impl Bus {
         stream.set_write_timeout(Some(LOOK * 20))?;
         let mut bus = Self { stream, serial: 0, patience, signals: VecDeque::new() };
         let user = nix::unistd::Uid::effective().to_string();
-        let user: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
+        // The number's digits, each in hexadecimal: those of ASCII are 30 to 39.
+        let user: String = user.chars().flat_map(|digit| ['3', digit]).collect();
         bus.stream.write_all(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes())?;
         let mut line = Vec::new();
         while !line.ends_with(b"\r\n") && line.len() < 1024 {
