@@ -60,4 +60,5 @@ mod the_interface_is_documented;
 mod the_interface_only_grows;
 mod the_library_tells_the_truth;
 mod the_readme_is_true;
+mod what_a_module_hoards_is_bounded;
 mod transfers_go_on_where_they_stopped;

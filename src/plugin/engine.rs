@@ -37,8 +37,13 @@ use super::{
 const SLOTS: u32 = 128;
 /// Core instances and tables in the pool: a component is made of a few of each. Memories are fewer, and
 /// each reserves six gigabytes of addresses.
-const PARTS: u32 = SLOTS * 8;
-const MEMORIES: u32 = SLOTS * 2;
+const PARTS: u32 = SLOTS * 32;
+const MEMORIES: u32 = SLOTS * 4;
+/// What one component may be made of; a larger one is refused when it is loaded. Half of the slots can be
+/// taken by the largest, which is as many calls as a minion serves at once unless it is told otherwise: a
+/// few calls of one module never leave others without room.
+const PARTS_OF_ONE: u32 = PARTS / (SLOTS / 2);
+const MEMORIES_OF_ONE: u32 = MEMORIES / (SLOTS / 2);
 /// Table entries of one core instance; a Python interpreter has some ten thousand.
 const TABLE_ELEMENTS: usize = 100_000;
 /// Memory of a slot that is cleared in place for its next user rather than given back and faulted in
@@ -173,6 +178,9 @@ fn pool() -> InstanceAllocationStrategy {
         .total_core_instances(PARTS)
         .total_memories(MEMORIES)
         .total_tables(PARTS)
+        .max_core_instances_per_component(PARTS_OF_ONE)
+        .max_memories_per_component(MEMORIES_OF_ONE)
+        .max_tables_per_component(PARTS_OF_ONE)
         .table_elements(TABLE_ELEMENTS)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)

@@ -1,9 +1,12 @@
 //! What a failed method or a trap says to the caller.
 
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{Trap, WasmBacktrace, component::ResourceTableError};
 use wasmtime_wasi::I32Exit;
 
-use super::{call_error::CallError, state::State};
+use super::{
+    call_error::CallError,
+    state::{MAX_RESOURCES, State},
+};
 use crate::wire::Value;
 
 /// A method that answered with an error.
@@ -64,6 +67,9 @@ pub(super) fn of_trap(
     let message = match (logged, error.downcast_ref::<I32Exit>()) {
         (Some(logged), _) => logged.message.clone(),
         (None, Some(exit)) => format!("the module ended itself with exit code {}", exit.0),
+        (None, None) if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
+            format!("the module held more than {MAX_RESOURCES} streams and pollables at once")
+        }
         (None, None) if fuel_spent => "the module passed more data to the host at once than it may".to_owned(),
         (None, None) => trap.map_or_else(|| error.root_cause().to_string(), |trap| trap.to_string()),
     };

@@ -22,7 +22,9 @@ use super::{
 use crate::ids::ModuleName;
 
 /// Resources (streams, pollables) that one call may hold at once.
-const MAX_RESOURCES: usize = 1_000;
+pub(super) const MAX_RESOURCES: usize = 1_000;
+/// Random bytes that are made at once. They are made in the host's memory, of which all calls share one.
+const MAX_RANDOM: u64 = 1 << 20;
 /// Core instances, memories and tables of one component.
 const MAX_PARTS: usize = 64;
 /// Entries of all tables together.
@@ -113,7 +115,8 @@ impl WasiView for State {
                     .insecure_random(Deterministic::new(tape.seed()))
                     .insecure_random_seed(0);
             }
-            wasi.stdout(printed(Level::Info))
+            wasi.max_random_size(MAX_RANDOM)
+                .stdout(printed(Level::Info))
                 .stderr(printed(Level::Warn).remembered_by(last_words))
                 .allow_tcp(false)
                 .allow_udp(false)
