@@ -21,6 +21,7 @@ mod harness;
 mod calls;
 mod fan_out;
 mod floor;
+mod library;
 mod memory;
 mod modules;
 mod simulation;
@@ -44,6 +45,7 @@ fn main() {
         workers::run(&bare);
     }
     if wanted("modules") {
+        library::run();
         modules::run();
     }
     if wanted("store") {

@@ -1,5 +1,7 @@
 //! What an idle minion weighs with all shipped modules.
 
+use nix::unistd::Pid;
+
 use crate::harness::{Fleet, until};
 use crate::table::Table;
 
@@ -15,11 +17,7 @@ pub fn run() {
         ["process", "resident", "proportional", "private"],
     );
     for (name, pid) in [("daemon", minion.pid()), ("fork server", fork_server)] {
-        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-        let kilobytes = |key: &str| -> u64 {
-            let lines = rollup.lines().filter(|line| line.starts_with(key));
-            lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
-        };
+        let kilobytes = |key: &str| kilobytes(pid, key);
         let megabytes = |kilobytes: u64| format!("{:.1} MB", kilobytes as f64 / 1024.0);
         table.row([
             name.to_owned(),
@@ -30,4 +28,11 @@ pub fn run() {
     }
     table.print();
     println!("  goal: the daemon under 25 MB.");
+}
+
+/// What the kernel says of a process's memory under the keys that begin so.
+pub fn kilobytes(pid: Pid, key: &str) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let lines = rollup.lines().filter(|line| line.starts_with(key));
+    lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
 }
