@@ -24,7 +24,7 @@ use crate::wire::Value;
 pub(super) struct Doc {
     /// A module, or MODULE.METHOD; all modules when left out
     what: Option<String>,
-    /// Ask one of these: globs separated by `;`
+    /// Ask one of these: like `web*;db1`, `web{1..20}` or `@web and not (web1 or @old)`
     #[arg(long, value_name = "TARGET", default_value = "*")]
     on: Target,
     /// Wait so long for an answer
