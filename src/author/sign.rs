@@ -155,10 +155,14 @@ pub fn public_path(key: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
+#[path = "../../tests/harness/skip.rs"]
+mod skip;
+
+#[cfg(test)]
 mod tests {
     use std::process::Command;
 
-    use super::*;
+    use super::{skip::skip, *};
 
     #[test]
     fn a_key_is_made_once_and_kept_from_others() {
@@ -208,14 +212,7 @@ mod tests {
         let minisign = |args: &[&str]| Command::new("minisign").args(args).arg("-m").arg(&file).output();
         let verify = match minisign(&["-V", "-H", "-P", &key.public().to_string()]) {
             Ok(output) => output,
-            Err(error) => {
-                let skipped = std::io::Write::write_fmt(
-                    &mut io::stderr(),
-                    format_args!("skipped: minisign_itself_verifies…: the program minisign cannot be run: {error}\n"),
-                );
-                skipped.unwrap();
-                return;
-            }
+            Err(error) => return skip("minisign and our signatures", &format!("minisign cannot be run: {error}")),
         };
         assert!(verify.status.success(), "{verify:?}");
         let theirs = folder.path().join("theirs");
