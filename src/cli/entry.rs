@@ -134,9 +134,8 @@ fn finish(context: &Context, run: impl FnOnce(&Context) -> Result<Box<dyn Report
     }
 }
 
-/// The whole command line, for the tests that hold the reference to it.
-#[cfg(test)]
-fn command_line() -> clap::Command {
+/// The whole command line, for whoever writes it down.
+pub fn command_line() -> clap::Command {
     <Func as clap::CommandFactory>::command()
 }
 

@@ -38,4 +38,4 @@ mod sim;
 mod stop;
 mod usage;
 
-pub use entry::{func, funcd};
+pub use entry::{command_line, func, funcd};
