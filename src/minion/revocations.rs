@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::tls::{Identity, RevocationList};
 
 /// How often the file is looked at.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(1);
 
 /// What is revoked at present. Cheap to clone.
 #[derive(Debug, Clone)]
