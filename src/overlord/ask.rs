@@ -15,19 +15,23 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a minion may take to end a job.
 const ENDING: Duration = Duration::from_secs(20);
 
+/// How long it has where it need not wait for the job: whoever asks how a job stands wants to see what is known, not to
+/// wait for the host that hangs.
+const GLANCE: Duration = Duration::from_secs(3);
+
 /// How fast the answer, which may be a long result over a thin line, has to come then.
 const PACE: Pace = Pace { piece: Duration::from_secs(10), total: Duration::from_mins(30) };
 
 /// The question how a job is, to be answered when it ends or `patience` is over; at once if that is zero.
 pub(super) fn question(job: &MinionJobId, patience: Duration) -> Request {
     let id = Value::from(job.as_str());
-    let call = if patience.is_zero() {
-        Call::new("jobs.job_status", vec![id])
+    let (call, timeout) = if patience.is_zero() {
+        (Call::new("jobs.job_status", vec![id]), GLANCE)
     } else {
         let seconds = i64::try_from(patience.as_secs().max(1)).unwrap_or(i64::MAX);
-        Call::new("jobs.wait", vec![id, Value::Int(seconds)])
+        (Call::new("jobs.wait", vec![id, Value::Int(seconds)]), patience + PATIENCE)
     };
-    Request::new(&call).timeout(patience + PATIENCE).pace(PACE)
+    Request::new(&call).timeout(timeout).pace(PACE)
 }
 
 /// The demand that a job ends. Its answer says what became of the job, as that to a question does.
@@ -117,9 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn a_question_without_patience_does_not_wait() {
+    fn a_question_without_patience_waits_neither_for_the_job_nor_long_for_its_host() {
         let job = MinionJobId::fresh();
-        assert_eq!(question(&job, Duration::ZERO).own_timeout(), Some(PATIENCE));
+        assert_eq!(question(&job, Duration::ZERO).own_timeout(), Some(GLANCE));
         assert_eq!(question(&job, Duration::from_secs(20)).own_timeout(), Some(Duration::from_secs(30)));
     }
 }
