@@ -50,7 +50,7 @@ pub(super) async fn attended(
         let open = view.progress.open;
         Context::say(format!(
             "stopped handing the job out, {open} of {} hosts are open: go on with `func job resume '{id}'`",
-            view.hosts.len()
+            view.record.hosts
         ));
     } else {
         Context::say(format!("the job goes on: come back to it with `func job wait '{id}'`"));

@@ -215,10 +215,13 @@ impl Report for JobReport {
         for group in render::fold(waiting) {
             writeln!(out, "{}\n  {}", render::compress(&group.hosts), render::visible(&group.result))?;
         }
-        if outcomes.len() == job.hosts.len() {
+        for (host, why) in &job.unreadable {
+            writeln!(out, "{}\n  its record cannot be read: {}", render::visible(host), render::visible(why))?;
+        }
+        if outcomes.len() == job.record.hosts {
             return writeln!(out, "{}", census(&job.summary()));
         }
-        writeln!(out, "{} of {} hosts done", outcomes.len(), job.hosts.len())?;
+        writeln!(out, "{} of {} hosts done", outcomes.len(), job.record.hosts)?;
         if job.cancelled.is_some() {
             writeln!(out, "cancelled; the others are asked again by `func job wait '{}'`", job.id)?;
         }
@@ -233,6 +236,12 @@ impl Report for JobReport {
     }
 
     fn exit(&self) -> Exit {
-        if self.0.is_finished() { exit_of(&self.0.summary()) } else { Exit::StillRunning }
+        if self.0.is_finished() && self.0.unreadable.is_empty() {
+            exit_of(&self.0.summary())
+        } else if self.0.is_finished() || self.0.is_stuck() {
+            Exit::SomeFailed
+        } else {
+            Exit::StillRunning
+        }
     }
 }

@@ -64,7 +64,7 @@ impl Overlord {
         Ok(view)
     }
 
-    /// Waits until a job is finished, or `patience` is over, or it turns out to be interrupted, and answers how it stands
+    /// Waits until a job is finished, or `patience` is over, or it turns out to be interrupted or damaged, and answers how it stands
     /// then. `on_result` hears of each host's end once, as soon as it is known here.
     pub async fn wait(
         &self,
@@ -84,7 +84,8 @@ impl Overlord {
             let work = self.work(id).await?;
             work.view.outcomes().for_each(|(host, outcome)| tell(host, outcome));
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if work.view.is_finished() || work.view.interrupted || left == Some(Duration::ZERO) {
+            let hopeless = work.view.interrupted || work.view.is_stuck();
+            if work.view.is_finished() || hopeless || left == Some(Duration::ZERO) {
                 return Ok(work.view);
             }
             self.settle_doubtful(id, &work).await?;

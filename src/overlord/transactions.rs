@@ -106,7 +106,7 @@ pub(super) fn record(
 /// Notes that a job is to end, and with it the end of all hosts that were sent nothing: a fan-out that is under way finds
 /// them ended, and nobody takes it up again. A job that has ended stays as it is.
 pub(super) fn cancel(tables: &mut Tables<'_>, id: &OverlordJobId, now: Timestamp) -> Result<(), Error> {
-    let (_, mut progress, hosts) = whole(tables, id)?;
+    let (_, mut progress, hosts, _) = whole(tables, id)?;
     if progress.open == 0 || tables.contains::<Cancels>(id)? {
         return Ok(());
     }
@@ -134,27 +134,21 @@ pub(super) fn fanned_out(
 
 /// The job as it is shown.
 pub(super) fn view(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) -> Result<JobView, Error> {
-    let (record, progress, hosts) = whole(tables, id)?;
+    let (record, progress, hosts, unreadable) = whole(tables, id)?;
     let shown = |(host, mapped, state): (HostName, Mapped, HostState)| {
         (host, HostView { minion_job: mapped.job, state, unasked: None })
     };
     let interrupted = is_interrupted(&progress, locks, id);
     let cancelled = tables.get::<Cancels>(id)?;
-    Ok(JobView {
-        id: id.clone(),
-        record,
-        progress,
-        cancelled,
-        interrupted,
-        hosts: hosts.into_iter().map(shown).collect(),
-    })
+    let hosts = hosts.into_iter().map(shown).collect();
+    Ok(JobView { id: id.clone(), record, progress, cancelled, interrupted, hosts, unreadable })
 }
 
 /// The job as it is worked on.
 pub(super) fn work(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) -> Result<Work, Error> {
     let view = view(tables, locks, id)?;
     let mut parts = Vec::with_capacity(view.progress.open);
-    for (name, mapped) in tables.under::<Map, _, _>(id)? {
+    for (name, mapped) in tables.under::<Map, _, _>(id)?.0 {
         if let (Some(job), Some(host)) = (mapped.job, view.hosts.get(&name)) {
             parts.push(Part { host: Host { name, address: mapped.address }, job, state: host.state.clone() });
         }
@@ -191,22 +185,27 @@ fn is_interrupted(progress: &Progress, locks: &Path, id: &OverlordJobId) -> bool
     progress.open > 0 && progress.fanned_out.is_none() && JobLock::is_free(locks, id)
 }
 
-type Whole = (JobRecord, Progress, Vec<(HostName, Mapped, HostState)>);
+type Whole = (JobRecord, Progress, Vec<(HostName, Mapped, HostState)>, BTreeMap<String, String>);
 
+/// A row of a host that cannot be read costs that host alone, which is named with the reason.
 fn whole(tables: &mut Tables<'_>, id: &OverlordJobId) -> Result<Whole, Error> {
     let record = job(tables, id)?;
     let progress = progress(tables, id)?;
-    let map = tables.under::<Map, _, _>(id)?;
-    if map.len() != record.hosts {
-        return Err(Error::TornMap { id: id.clone(), found: map.len(), wanted: record.hosts });
+    let (map, unmapped) = tables.under::<Map, _, _>(id)?;
+    let found = map.len() + unmapped.len();
+    if found != record.hosts {
+        return Err(Error::TornMap { id: id.clone(), found, wanted: record.hosts });
     }
-    // Both tables are in the order of the hosts.
-    let mut states = tables.under::<States, _, _>(id)?.into_iter().peekable();
-    let state = |(host, mapped): (HostName, Mapped)| {
-        let state = states.next_if(|(name, _)| *name == host).map_or(HostState::Planned, |(_, state)| state);
+    let (states, stateless) = tables.under::<States, _, _>(id)?;
+    let why = |row: Unreadable| (row.key, row.error.to_string());
+    let unreadable: BTreeMap<_, _> = unmapped.into_iter().chain(stateless).map(why).collect();
+    let mut states: BTreeMap<HostName, HostState> = states.into_iter().collect();
+    let known = map.into_iter().filter(|(host, _)| !unreadable.contains_key(host.as_str()));
+    let hosts = known.map(|(host, mapped)| {
+        let state = states.remove(&host).unwrap_or(HostState::Planned);
         (host, mapped, state)
-    };
-    Ok((record, progress, map.into_iter().map(state).collect()))
+    });
+    Ok((record, progress, hosts.collect(), unreadable))
 }
 
 fn job(tables: &Tables<'_>, id: &OverlordJobId) -> Result<JobRecord, Error> {

@@ -29,8 +29,10 @@ pub struct JobView {
     pub cancelled: Option<Timestamp>,
     /// Whether it is still to be handed out and nobody does so: `resume` goes on.
     pub interrupted: bool,
-    /// Its hosts.
+    /// Its hosts, but those of which something cannot be read.
     pub hosts: BTreeMap<HostName, HostView>,
+    /// Hosts whose records are damaged, and what is wrong with them. They are neither asked nor sent anything.
+    pub unreadable: BTreeMap<String, String>,
 }
 
 /// One host's part of a job.
@@ -81,6 +83,11 @@ impl JobView {
         self.status() == JobStatus::Finished
     }
 
+    /// Whether all that is still open cannot be read, so that waiting brings nothing.
+    pub fn is_stuck(&self) -> bool {
+        !self.unreadable.is_empty() && self.hosts.values().all(|host| host.state.is_done())
+    }
+
     /// How the hosts that have ended did.
     pub fn summary(&self) -> Summary {
         self.progress.summary
@@ -101,6 +108,7 @@ impl JobView {
             "args": self.record.args.iter().map(crate::wire::Value::to_json).collect::<Vec<_>>(),
             "submitted": self.record.submitted, "fanned_out": self.progress.fanned_out, "ended": self.progress.ended,
             "open": self.progress.open, "summary": self.summary().to_json(), "hosts": hosts,
+            "unreadable": self.unreadable,
         })
     }
 }

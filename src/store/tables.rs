@@ -74,30 +74,17 @@ impl<'a> Tables<'a> {
 
     /// All rows of a table that can be read, in the order of their keys, and what is wrong with the others.
     pub fn readable<T: Table>(&self) -> Result<Readable<T>, Error> {
-        let start = prefix::<T>();
-        let (mut good, mut bad) = (Rows::new(), Vec::new());
-        for (key, row) in self.raw_rows(&start)? {
-            let rest = &key[start.len()..];
-            let read = self.seen(read_key(T::NAME, rest)).and_then(|key| Ok((key, self.value::<T>(&row)?)));
-            match read {
-                Ok(row) => good.push(row),
-                Err(error) => bad.push(Unreadable { key: String::from_utf8_lossy(rest).into_owned(), error }),
-            }
-        }
-        Ok((good, bad))
+        self.readable_rows::<T, T::Key>(&prefix::<T>())
     }
 
-    /// All rows of a table of pairs that share the first part of their key.
-    pub fn under<T, A, B>(&self, first: &A) -> Result<Rows<B, T::Value>, Error>
+    /// The same of a table of pairs, of the rows that share the first part of their key.
+    pub fn under<T, A, B>(&self, first: &A) -> Result<(Rows<B, T::Value>, Vec<Unreadable>), Error>
     where
         T: Table<Key = (A, B)>,
         A: Key,
         B: Key,
     {
-        let mut start = prefix::<T>();
-        first.write(&mut start);
-        start.push(0);
-        self.rows::<T, B>(&start)
+        self.readable_rows::<T, B>(&start_under::<T, A, B>(first))
     }
 
     /// Sets the value of a key.
@@ -153,6 +140,19 @@ impl<'a> Tables<'a> {
         self.raw_rows(start)?.iter().map(|(key, row)| read(key, row)).collect()
     }
 
+    fn readable_rows<T: Table, K: Key>(&self, start: &[u8]) -> Result<(Rows<K, T::Value>, Vec<Unreadable>), Error> {
+        let (mut good, mut bad) = (Rows::new(), Vec::new());
+        for (key, row) in self.raw_rows(start)? {
+            let rest = &key[start.len()..];
+            let read = self.seen(read_key(T::NAME, rest)).and_then(|key| Ok((key, self.value::<T>(&row)?)));
+            match read {
+                Ok(row) => good.push(row),
+                Err(error) => bad.push(Unreadable { key: String::from_utf8_lossy(rest).into_owned(), error }),
+            }
+        }
+        Ok((good, bad))
+    }
+
     fn written(&self, start: &[u8]) -> impl Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)> {
         self.writes.range(start.to_vec()..).take_while(move |(key, _)| key.starts_with(start))
     }
@@ -200,6 +200,19 @@ impl<'a> Tables<'a> {
 /// The key of the row that says a big value's file is in use.
 pub(super) fn big_key(name: &str) -> Vec<u8> {
     [b"\0big\0", name.as_bytes()].concat()
+}
+
+/// How the keys of a table of pairs begin that share their first part.
+fn start_under<T, A, B>(first: &A) -> Vec<u8>
+where
+    T: Table<Key = (A, B)>,
+    A: Key,
+    B: Key,
+{
+    let mut start = prefix::<T>();
+    first.write(&mut start);
+    start.push(0);
+    start
 }
 
 fn pointer(row: &[u8]) -> Option<Pointer> {

@@ -6,7 +6,7 @@ use super::{World, host, submit, words};
 use crate::{
     config::Home,
     fleet::{FleetOptions, Outcome, SkipReason},
-    ids::OverlordJobId,
+    ids::{HostName, OverlordJobId},
     overlord::{Error, JobOptions, Overlord, OverlordConfig},
     store::{Table, once},
     wire::JobStatus,
@@ -116,6 +116,36 @@ async fn an_overlord_that_keeps_its_store_open_answers_the_same() {
     assert!(view.is_finished());
     drop(daemon);
     assert_eq!(world.overlord().status(&id).await.unwrap(), view);
+}
+
+/// The table `states` as another program would have written it.
+struct OddState;
+
+impl Table for OddState {
+    const NAME: &'static str = "states";
+    const VERSION: u8 = 1;
+    type Key = (OverlordJobId, HostName);
+    type Value = u8;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_whose_record_cannot_be_read_is_named_and_the_others_are_shown_and_waited_for() {
+    let world = World::new();
+    let (m1, _m2) = (world.minion("m1").await, world.minion("m2").await);
+    let overlord = world.overlord();
+    let id = world.hand_out(&overlord).await;
+    let key = (id.clone(), host("m2"));
+    let store = world.dir.path().join("store");
+    let (written, _) = once(&store, move |tables| tables.put::<OddState>(&key, &77));
+    written.unwrap();
+    let view = overlord.status(&id).await.unwrap();
+    assert_eq!(words(&view), (JobStatus::Partial, vec!["RUNNING"]));
+    assert_eq!(view.unreadable.keys().collect::<Vec<_>>(), ["m2"]);
+    m1.finish(3);
+    for view in [overlord.poll(&id).await.unwrap(), overlord.wait(&id, None, |_, _| {}).await.unwrap()] {
+        assert_eq!((words(&view), view.is_stuck()), ((JobStatus::Partial, vec!["FINISHED"]), true));
+        assert!(view.to_json()["unreadable"]["m2"].as_str().is_some_and(|why| why.contains("states")), "{view:?}");
+    }
 }
 
 /// The table `jobs` as another program would have written it.

@@ -20,7 +20,7 @@ fn a_transaction_sees_its_own_writes_and_is_kept_whole_or_not_at_all() {
     act(dir.path(), |tables| {
         tables.put::<Counts>(&(job(1), host("c")), &4)?;
         tables.remove::<Counts>(&(job(1), host("a")))?;
-        assert_eq!(tables.under::<Counts, _, _>(&job(1))?, [(host("b"), 2), (host("c"), 4)]);
+        assert_eq!(tables.under::<Counts, _, _>(&job(1))?.0, [(host("b"), 2), (host("c"), 4)]);
         assert!(!tables.contains::<Counts>(&(job(1), host("a")))?);
         assert_eq!(tables.all::<Counts>()?.len(), 3);
         Ok(())
@@ -31,7 +31,7 @@ fn a_transaction_sees_its_own_writes_and_is_kept_whole_or_not_at_all() {
     });
     failed.unwrap_err();
     let (rows, _) = act(dir.path(), |tables| tables.under::<Counts, _, _>(&job(1)));
-    assert_eq!(rows, [(host("b"), 2), (host("c"), 4)]);
+    assert_eq!(rows.0, [(host("b"), 2), (host("c"), 4)]);
 }
 
 #[test]
