@@ -9,7 +9,7 @@ use func::tls::Identity;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Answer, processes_of, until};
+use crate::harness::{Answer, processes_of, shipped_modules, until};
 
 fn demo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_func"));
@@ -43,6 +43,28 @@ fn the_story_is_told_to_its_end() {
     assert!(["FINISHED", "3 ok: 3 hosts", "db1, web[1-2]"].iter().all(|word| stopped.contains(word)), "{stopped}");
     let slow = |line: &&str| line.contains("PARTIAL") && line.contains("db1 RUNNING") && line.contains("web1 FINISHED");
     assert!(answer.out.lines().any(|line| slow(&line)), "db1 is not the slow one in:\n{}", answer.out);
+}
+
+/// Starts a demo of many minions, sends it a signal as soon as the first of them runs, and answers how it ended.
+fn interrupted(arguments: &[&str], signal: Signal) -> Option<i32> {
+    shipped_modules();
+    let folder = tempfile::Builder::new().prefix("func-test-").tempdir().unwrap();
+    let dir = folder.path().join("fleet");
+    let arguments = [&["--minions", "12", "--dir", dir.to_str().unwrap()], arguments].concat();
+    let mut demo = demo(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let homes = |folder: &str| fs::read_dir(dir.join(folder)).into_iter().flatten().map(|home| home.unwrap().path());
+    let running = || homes("minions").chain([dir.join("overlord")]).flat_map(|home| processes_of(&home));
+    until("the first minion", || running().next());
+    kill(Pid::from_raw(demo.id().try_into().unwrap()), signal).unwrap();
+    let code = demo.wait().unwrap().code();
+    assert_eq!(running().collect::<Vec<_>>(), [], "left behind");
+    code
+}
+
+#[test]
+fn a_demo_that_is_interrupted_takes_its_minions_with_it() {
+    assert_eq!(interrupted(&[], Signal::SIGINT), Some(130));
+    assert_eq!(interrupted(&["--serve"], Signal::SIGTERM), Some(143));
 }
 
 #[test]

@@ -24,6 +24,7 @@ Exit codes:
   6   no host could be reached
   7   still running: the wait timed out, or the command detached from the job
   70  a fault of Func's own
+  130, 143  ended by Ctrl-C or SIGTERM before it was done
 
 State and configuration lie in FUNC_HOME, or in /var/lib/func and /etc/func for root.";
 

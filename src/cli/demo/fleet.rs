@@ -15,6 +15,7 @@ use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::failure::{Failure, OrExit};
 use super::super::module::{Steps, author_key};
+use super::interruption::Interruption;
 use super::strays;
 use crate::author::{self, Shipped, SigningKey, signature_path};
 use crate::ca::{Authority, Inventory, IssueRequest};
@@ -59,14 +60,16 @@ impl DemoMinion {
     }
 
     /// Starts the daemon, and waits until it listens.
-    fn launch(&mut self) -> Result<(), Failure> {
+    fn launch(&mut self, interruption: &Interruption) -> Result<(), Failure> {
         let log = fs::File::create(self.home.join("minion.log")).or_exit(Exit::Internal)?;
         let mut command = Command::new(std::env::current_exe().or_exit(Exit::Internal)?);
         command.arg("minion").env("FUNC_HOME", &self.home);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         // A group of its own: Ctrl-C reaches the demo alone, which then stops its minions in order.
         command.process_group(0);
+        let permit = interruption.permit();
         let mut child = command.spawn().or_exit(Exit::Internal)?;
+        drop(permit);
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line).or_exit(Exit::Internal)?;
@@ -95,6 +98,8 @@ pub(in crate::cli) struct DemoFleet {
     home: Home,
     key: SigningKey,
     minions: Vec<DemoMinion>,
+    folder: PathBuf,
+    interruption: Interruption,
 }
 
 /// `web1`, `web2`, …, and `db1` for the last, slow one.
@@ -110,6 +115,7 @@ impl DemoFleet {
         context: &Context,
         folder: &Path,
         names: &[String],
+        interruption: &Interruption,
     ) -> Result<(Self, Shipped), Failure> {
         let shipped = author::shipped_modules(&Steps)?;
         // Where this user's configuration cannot be written, a key of the demo's own will do.
@@ -120,10 +126,11 @@ impl DemoFleet {
         let overlord: HostName = "overlord".parse().or_exit(Exit::Internal)?;
         let issued = authority.issue(&IssueRequest::new(overlord, Role::Overlord)).or_exit(Exit::Configuration)?;
         issued.save(&home.identity()).or_exit(Exit::Configuration)?;
-        let mut fleet = Self { home, key, minions: Vec::new() };
+        let (folder, interruption) = (folder.to_owned(), interruption.clone());
+        let mut fleet = Self { home, key, minions: Vec::new(), folder, interruption };
         for name in names {
             let name: HostName = name.parse().or_exit(Exit::Internal)?;
-            let minion = prepare(&authority, &fleet.key, &folder.join("minions"), name, &shipped)?;
+            let minion = prepare(&authority, &fleet.key, &fleet.folder.join("minions"), name, &shipped)?;
             fleet.minions.push(minion);
         }
         fleet.launch()?;
@@ -133,7 +140,7 @@ impl DemoFleet {
     /// Starts every minion that is not running, and enters the addresses into the inventory.
     pub(in crate::cli) fn launch(&mut self) -> Result<(), Failure> {
         for minion in self.minions.iter_mut().filter(|minion| minion.process.is_none()) {
-            minion.launch()?;
+            minion.launch(&self.interruption)?;
         }
         Inventory::update(&self.home.inventory(), |inventory| {
             for minion in &self.minions {
@@ -188,7 +195,7 @@ impl DemoFleet {
             "func_home": self.home.state(),
             "minions": minions,
         });
-        let path = self.home.state().parent().unwrap_or(Path::new(".")).join("fleet.json");
+        let path = self.folder.join("fleet.json");
         let text = serde_json::to_vec_pretty(&data).or_exit(Exit::Internal)?;
         durable::write_atomic(&path, &text, 0o644).or_exit(Exit::Configuration)?;
         Ok(path)
@@ -203,8 +210,7 @@ impl Drop for DemoFleet {
                 let _ = child.wait();
             }
         }
-        let homes: Vec<&Path> = self.minions.iter().map(|minion| minion.home.as_path()).collect();
-        strays::end(&[&homes[..], &[self.home.state()]].concat());
+        strays::end(&self.folder);
     }
 }
 

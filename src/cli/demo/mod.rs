@@ -1,6 +1,7 @@
 //! `func demo`: the whole of Func on one machine.
 
 mod fleet;
+mod interruption;
 mod story;
 mod strays;
 
@@ -14,11 +15,12 @@ use super::failure::{Failure, OrExit};
 use super::report::{Report, Silent};
 use super::stop::stop_signal;
 use fleet::DemoFleet;
+use interruption::Interruption;
 
 /// Start a small fleet on this machine and show what Func does
 ///
 /// Builds the shipped modules, makes an authority in a temporary folder, starts minions on
-/// 127.0.0.1, and shows the life of a job.
+/// 127.0.0.1, and shows the life of a job. Ctrl-C or SIGTERM ends all of it (exit code 130 or 143).
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Demo {
     /// Keep the fleet up until Ctrl-C instead of telling the story, and describe it in fleet.json
@@ -45,21 +47,20 @@ impl Demo {
             (None, None) => return Err(Failure::new(Exit::Internal, "no folder for the demo")),
         };
         let names = fleet::names(self.minions);
-        if self.serve {
-            let (fleet, _) = DemoFleet::start(context, &folder, &names)?;
-            serve(fleet)?;
-        } else {
-            let (fleet, shipped) = DemoFleet::start(context, &folder, &names)?;
-            story::tell(fleet, &shipped)?;
-        }
-        Ok(Box::new(Silent(Exit::Ok)))
+        let interruption = Interruption::watch(folder.clone(), temporary.is_some())?;
+        let shown = DemoFleet::start(context, &folder, &names, &interruption).and_then(|(fleet, shipped)| {
+            if self.serve { serve(fleet, &interruption) } else { story::tell(fleet, &shipped) }
+        });
+        drop(interruption.permit());
+        shown.map(|()| Box::new(Silent(Exit::Ok)) as Box<dyn Report>)
     }
 }
 
 /// Keeps the fleet up until the first signal, then stops it.
-fn serve(mut fleet: DemoFleet) -> Result<(), Failure> {
+fn serve(mut fleet: DemoFleet, interruption: &Interruption) -> Result<(), Failure> {
     let stopped = Context::block_on(async {
         let stop = stop_signal()?;
+        interruption.leave_next();
         // The file comes last: whoever waits for it finds everything else in place.
         let described = fleet.describe()?;
         println!("{} minions are up; {} describes them", fleet.minions().len(), described.display());

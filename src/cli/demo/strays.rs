@@ -1,7 +1,7 @@
-//! What a demo's fleet leaves running when its daemons have stopped: workers, which outlive a daemon by design, and
-//! commands of its overlord that went on in the background.
+//! What a demo has running besides itself: daemons, workers, which outlive a daemon by design, and commands of its overlord
+//! that went on in the background.
 //!
-//! They are known by the home in their environment, and by their program: a shell in which somebody uses the fleet has
+//! They are known by the home in their environment, which lies in the demo's folder, and by their program: a shell in which somebody uses the fleet has
 //! the same home and is not ours to end.
 
 use std::fs;
@@ -16,10 +16,10 @@ use nix::unistd::Pid;
 const ROUNDS: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Kills every process of these homes that runs this program, and waits for its end.
-pub(super) fn end(homes: &[&Path]) {
+/// Kills every process with a home in this folder that runs this program, and waits for its end.
+pub(super) fn end(folder: &Path) {
     for _ in 0..ROUNDS {
-        let found = find(homes);
+        let found = find(folder);
         if found.is_empty() {
             return;
         }
@@ -30,18 +30,18 @@ pub(super) fn end(homes: &[&Path]) {
     }
 }
 
-fn find(homes: &[&Path]) -> Vec<Pid> {
+fn find(folder: &Path) -> Vec<Pid> {
     let (Ok(entries), Ok(own)) = (fs::read_dir("/proc"), fs::read_link("/proc/self/exe")) else { return Vec::new() };
-    let marks: Vec<Vec<u8>> = homes.iter().map(|home| [b"FUNC_HOME=", home.as_os_str().as_bytes()].concat()).collect();
-    let ours = |folder: &Path| {
-        fs::read_link(folder.join("exe")).is_ok_and(|program| program == own)
-            && fs::read(folder.join("environ"))
-                .is_ok_and(|text| text.split(|byte| *byte == 0).any(|word| marks.iter().any(|mark| mark == word)))
+    let mark = [b"FUNC_HOME=", folder.join("").as_os_str().as_bytes()].concat();
+    let ours = |process: &Path| {
+        fs::read_link(process.join("exe")).is_ok_and(|program| program == own)
+            && fs::read(process.join("environ"))
+                .is_ok_and(|text| text.split(|byte| *byte == 0).any(|word| word.starts_with(&mark)))
     };
     entries
         .flatten()
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
-        .filter(|(pid, folder)| *pid != Pid::this().as_raw() && ours(folder))
+        .filter(|(pid, process)| *pid != Pid::this().as_raw() && ours(process))
         .map(|(pid, _)| Pid::from_raw(pid))
         .collect()
 }
