@@ -11,6 +11,7 @@
 
 mod a_cancelled_job_is_gone;
 mod a_check_changes_nothing;
+mod a_crash_at_any_point_loses_no_job;
 mod a_damaged_store_is_told_of;
 mod a_finished_job_needs_no_minion;
 mod a_full_queue_is_survived;

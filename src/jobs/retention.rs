@@ -1,8 +1,8 @@
 //! Which ended jobs are forgotten, and when.
 //!
 //! A result is kept until its owner has fetched it, though not for ever: 7 days. Fetched means that an
-//! answer was given out, not that it arrived: the connection may have been cut on the way, and then the
-//! owner asks again. So a fetched result stays for a day from then on, or, when the records of all jobs
+//! answer was given out, not that it arrived: the connection may have been cut on the way, or the overlord killed before it
+//! had stored the result, and then the owner asks again. So a fetched result stays for a day from then on, or, when the records of all jobs
 //! together are too large, for an hour ([`FRESH`]); those that ended first go first. What is left is a tombstone, which keeps the id from being run again for longer than
 //! an overlord goes on resuming. A job that has not ended is never touched.
 //!
