@@ -82,13 +82,13 @@ fn the_command_line_shows_the_plan_and_what_the_call_has_used() {
     assert_eq!(budget["host_calls"], json!({ "files.read-text": 1 }), "{data}");
     assert!(budget["memory_bytes"].as_u64().unwrap() > 0 && budget["wall_ms"].as_f64().unwrap() > 0.0, "{budget}");
     let denied = fleet.func(["call", "m1", "rogue.read", "/etc/passwd", "--budget"]).expect(1);
-    assert!(denied.out.contains("to allow it: [grants.rogue] read = [\"/etc/passwd\"]"), "{}", denied.out);
+    assert!(denied.out.contains("to allow it:\n    [grants.rogue]\n    read = [\"/etc/passwd\"]"), "{}", denied.out);
     let failed = fleet.func(["call", "m1", "rogue.read", "/etc/passwd", "--check"]).expect(1);
     assert!(failed.out.contains("it would fail: denied: "), "{}", failed.out);
     assert_eq!(fleet.func(["call", "m1", "rogue.read", &motd]).expect(0).out.lines().next(), Some("m1"));
 
     let audited = &fleet.audit("m1", "rogue.read")[1]["denials"][0];
-    assert_eq!(audited["allow"], "[grants.rogue] read = [\"/etc/passwd\"]", "{audited}");
+    assert_eq!(audited["allow"], "[grants.rogue]\nread = [\"/etc/passwd\"]", "{audited}");
 }
 
 #[test]
@@ -99,9 +99,9 @@ fn a_job_s_budget_and_denials_stay_with_the_job() {
     fleet.ask("m1", "jobs.wait", vec![id.clone(), 60.into()]);
     let budget = answer(fleet.ask("m1", "jobs.budget", vec![id.clone()]));
     assert_eq!((&budget["denied"], &budget["host_calls"]["files.read-text"]), (&json!(1), &json!(1)), "{budget}");
-    assert_eq!(budget["denials"][0]["allow"], "[grants.rogue] read = [\"/etc/passwd\"]");
+    assert_eq!(budget["denials"][0]["allow"], "[grants.rogue]\nread = [\"/etc/passwd\"]");
     let log = fleet.job_log("m1", job);
-    assert!(log.contains("may not read `/etc/passwd`") && log.contains("[grants.rogue] read"), "{log}");
+    assert!(log.contains("may not read `/etc/passwd`") && log.contains("\n[grants.rogue]\nread = [\"/etc/passwd\"]\n"), "{log}");
     let error = fleet.failure("m1", "check.system.ping", vec![]);
     assert!(error.message.contains("call it without `check.`"), "{error}");
 }

@@ -70,7 +70,7 @@ fn what_the_module_logs_and_how_far_it_is_stands_beside_the_answer() {
 fn nothing_is_granted_but_what_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let denied = run("facts", &["facts.hostname"]).expect(1);
-    assert!(denied.err.contains("[grants.facts] read = [\"/proc/sys/kernel/hostname\"]"), "{}", denied.err);
+    assert!(denied.err.contains("\n[grants.facts]\nread = [\"/proc/sys/kernel/hostname\"]"), "{}", denied.err);
     let config = folder.path().join("minion.toml");
     fs::write(&config, "[grants.facts]\nread = [\"/proc/sys/kernel/hostname\"]\n").unwrap();
     let granted = run("facts", &["facts.hostname", "--grant-file", config.to_str().unwrap()]).expect(0);

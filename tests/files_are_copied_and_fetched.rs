@@ -68,7 +68,7 @@ fn nothing_is_written_or_read_that_is_not_granted() {
     {
         let refused = copy(&fleet, &local, &at(&place), 1);
         assert_eq!(refused["error"]["type"], "Denied", "{refused}");
-        assert!(refused["error"]["message"].as_str().unwrap().contains("[grants.copyfile] write = "), "{refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains("[grants.copyfile]\nwrite = "), "{refused}");
     }
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
     assert_eq!(fs::read(outside.join("secret")).unwrap(), b"s");

@@ -21,7 +21,7 @@ fn a_grant_is_taken_at_once_and_a_broken_file_changes_nothing() {
     let mut fleet = Fleet::with(["web1"], "# mine\n[settings.greeting] # and this\n");
     assert!(!reads(&fleet));
     let granted = on(&fleet, "web1", &["module", "grant", "disk", "--read", "/proc/self/mountinfo"]).expect(0);
-    assert_eq!(granted.out, r#"[grants.disk] read = ["/proc/self/mountinfo"]"#);
+    assert_eq!(granted.out, "[grants.disk]\nread = [\"/proc/self/mountinfo\"]");
     until("the grant", || reads(&fleet).then_some(()));
 
     let file = fleet.folder().join("web1/minion.toml");
@@ -52,7 +52,7 @@ fn what_cannot_be_granted_is_refused_before_it_is_written() {
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
     let run = r#"{ program = "df", args = ["-h", "*"] }"#;
     let granted = on(&fleet, "web1", &["module", "grant", "disk", "--run", run, "--json"]).expect(0);
-    assert_eq!(granted.json()[0]["line"], format!("[grants.disk] run = [{run}]"));
+    assert_eq!(granted.json()[0]["lines"], format!("[grants.disk]\nrun = [{run}]"));
     let shown = on(&fleet, "web1", &["module", "grants", "disk"]).expect(0).out;
     assert!(shown.contains("disk  (unsigned)") && shown.contains(r#"  + run = [{ program = "df""#), "{shown}");
 }

@@ -14,7 +14,7 @@ fn denied(fleet: &Fleet, method: &str, params: &[Value], right: &str, path: &str
     assert_eq!(error.kind, "denied", "{error}");
     assert!(error.message.starts_with(&format!("the module `rogue` may not {right} `")), "{error}");
     let line = format!("{right} = [\"{path}\"]");
-    let hint = format!("(hint: to allow it, add to the minion's configuration: [grants.rogue] {line})");
+    let hint = format!("\nhint: to allow it, add to the minion's configuration:\n[grants.rogue]\n{line}");
     assert!(error.message.ends_with(&hint), "{error}");
     assert_eq!(fleet.ask_as_job("m1", method, params.to_vec()), Outcome::Failed(error), "{method} as a job");
     line

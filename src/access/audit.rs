@@ -89,7 +89,7 @@ pub struct AuditedDenial<'a> {
     pub call: &'a str,
     /// What was asked for.
     pub message: &'a str,
-    /// The line of the configuration that would allow it.
+    /// The lines of the configuration that would allow it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow: Option<&'a str>,
 }

@@ -43,8 +43,9 @@ impl Report for WithBudgets {
         for (host, budget) in &self.budgets {
             for denial in &budget.denials {
                 writeln!(out, "{host}: {}", render::visible(&denial.message))?;
-                if let Some(line) = &denial.allow {
-                    writeln!(out, "    to allow it: {}", render::visible(line))?;
+                if let Some(lines) = &denial.allow {
+                    writeln!(out, "    to allow it:")?;
+                    lines.lines().try_for_each(|line| writeln!(out, "    {}", render::visible(line)))?;
                 }
             }
         }

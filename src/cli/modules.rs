@@ -13,6 +13,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use super::fleet_options::{FleetOptions, overlord};
+use super::module::merged;
 use super::outcomes::{census, exit_of};
 use super::render;
 use super::report::Report;
@@ -121,7 +122,8 @@ impl Report for Versions {
             ]);
             if !entry.serves() {
                 notes.push(format!("{host}  {}  {}: {}", module, shown("state"), shown("why")));
-                notes.extend(entry.asks().into_iter().map(|ask| format!("    {}", render::visible(ask))));
+                let wanted = merged(entry.asks().into_iter());
+                notes.extend(wanted.trim().lines().map(|line| format!("    {}", render::visible(line))));
             }
         }
         if !rows.is_empty() {

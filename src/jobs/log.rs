@@ -53,7 +53,8 @@ pub(super) fn piece(history: &History, offset: u64, ended: bool) -> LogPiece {
 
 fn text(line: &LogLine) -> String {
     line.fields.iter().fold(line.message.clone(), |mut text, (key, value)| {
-        let _ = write!(text, " {key}={value}");
+        // Several lines are there to be copied.
+        let _ = if value.contains('\n') { write!(text, " {key}:\n{value}") } else { write!(text, " {key}={value}") };
         text
     })
 }

@@ -91,7 +91,7 @@ pub struct Denial {
     pub call: String,
     /// What was asked for, in words.
     pub message: String,
-    /// The line to add to the minion's configuration, where one would help.
+    /// The lines to add to the minion's configuration, where one would help.
     pub allow: Option<String>,
 }
 

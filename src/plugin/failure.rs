@@ -22,6 +22,8 @@ pub(super) fn of(error: &Value) -> CallError {
             Some(message) => {
                 let kind = members.get("kind").and_then(Value::as_str).unwrap_or("Error");
                 let message = match members.get("hint").and_then(Value::as_str) {
+                    // Several lines are there to be copied.
+                    Some(hint) if hint.contains('\n') => format!("{message}\nhint: {hint}"),
                     Some(hint) => format!("{message} (hint: {hint})"),
                     None => message.to_owned(),
                 };

@@ -14,7 +14,7 @@ use super::{
     host::{
         Access, Error, ErrorKind,
         call::{Effect, HostCall, Question},
-        grant_line,
+        grant_lines,
     },
     plan::{Plan, Rehearsal},
     recording::{Recording, Replayed},
@@ -124,11 +124,11 @@ impl State {
 
     /// Keeps a denial, and says it once in the job's log.
     fn note_denial(&mut self, call: &str, error: &Error) {
-        let allow = error.hint.as_deref().map(|hint| grant_line(hint).to_owned());
+        let allow = error.hint.as_deref().map(|hint| grant_lines(hint).to_owned());
         let denial = Denial { call: call.to_owned(), message: error.message.clone(), allow };
         let Some(denial) = self.counter.denied(denial) else { return };
         let (message, allow) = (denial.message.clone(), denial.allow.clone());
-        let fields: Vec<_> = allow.map(|line| ("allow".to_owned(), line)).into_iter().collect();
+        let fields: Vec<_> = allow.map(|lines| ("allow".to_owned(), lines)).into_iter().collect();
         self.record(Level::Warn, &message, &fields);
     }
 }

@@ -85,19 +85,20 @@ impl Grant {
             Err(error) => return Err(failed("read", &error)),
         };
         let mut text = before.clone();
-        let (mut lines, mut data) = (Vec::new(), Vec::new());
+        let (mut shown, mut data) = (String::new(), Vec::new());
         for (key, value) in self.values() {
             let table = ["grants", self.module.as_str()];
             text = config::add_to_list(&text, &table, key, &value)
                 .map_err(|error| Failure::new(Exit::Configuration, format!("`{}`: {error}", path.display())))?;
-            let line = config::lines(&table, key, &value).replace('\n', " ");
-            data.push(json!({ "module": self.module, "right": key, "line": line }));
-            lines.push(line);
+            let lines = config::lines(&table, key, &value);
+            data.push(json!({ "module": self.module, "right": key, "lines": lines }));
+            shown = config::add_to_list(&shown, &table, key, &value).or_exit(Exit::Internal)?;
         }
         MinionConfig::check_text(&text, &path, &context.home).or_exit(Exit::Configuration)?;
         if text != before {
             durable::write_atomic(&real(&path), text.as_bytes(), mode).map_err(|error| failed("write", &error))?;
         }
+        let lines = shown.trim().lines().map(str::to_owned).collect();
         Ok(Box::new(Lines { lines, data: data.into() }))
     }
 

@@ -17,6 +17,8 @@ mod suggest;
 mod test;
 mod verify;
 
+pub(in crate::cli) use suggest::merged;
+
 use clap::Subcommand;
 
 use super::context::Context;

@@ -79,7 +79,9 @@ impl Run {
         say_grants(&module.name, &given.grant);
         let outcome = self.call(&loaded, &args, given, context.home.state().join(TRIALS))?;
         if let (false, Some(why)) = (context.json, outcome.why()) {
-            Context::say(format!("error: {}", render::visible(&why)));
+            why.lines().zip(["error: "].into_iter().chain(std::iter::repeat(""))).for_each(|(line, lead)| {
+                Context::say(format!("{lead}{}", render::visible(line)));
+            });
         }
         Ok(Box::new(Ran { method: self.method, outcome }))
     }
@@ -165,9 +167,11 @@ impl Events for Shown {
     fn log(&self, level: Level, message: &str, fields: &[(String, String)]) {
         let mut line = format!("{level}: {message}");
         for (name, value) in fields {
-            let _ = write!(line, " {name}={value}");
+            let _ = if value.contains('\n') { write!(line, " {name}:\n{value}") } else { write!(line, " {name}={value}") };
         }
-        let _ = writeln!(anstream::stderr(), "{}", render::visible(&line));
+        for line in line.lines() {
+            let _ = writeln!(anstream::stderr(), "{}", render::visible(line));
+        }
     }
 
     fn progress(&self, done: u64, total: Option<u64>, note: &str) {

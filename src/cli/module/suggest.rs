@@ -51,8 +51,8 @@ impl Suggest {
             for (host, job) in parts {
                 match budget(&overlord, &host, &job).await {
                     Ok(Outcome::Ok(budget)) => {
-                        for line in allowed(&budget) {
-                            denials.entry(line).or_default().insert(host.clone());
+                        for lines in allowed(&budget) {
+                            denials.entry(lines).or_default().insert(host.clone());
                         }
                     }
                     Ok(other) => silent.push((host, other.to_json().to_string())),
@@ -64,11 +64,11 @@ impl Suggest {
         for (host, why) in silent {
             Context::warn(format!("`{host}` does not say what was denied: {}", render::visible(&why)));
         }
-        let toml = merged(denials.keys());
+        let toml = merged(denials.keys().map(String::as_str));
         if toml.is_empty() {
             Context::say("nothing was denied that a grant would have allowed");
         }
-        let data: Vec<_> = denials.iter().map(|(line, hosts)| json!({ "line": line, "hosts": hosts })).collect();
+        let data: Vec<_> = denials.iter().map(|(lines, hosts)| json!({ "lines": lines, "hosts": hosts })).collect();
         let lines = toml.trim().lines().map(render::visible).collect();
         Ok(Box::new(Lines { lines, data: json!({ "denials": data, "toml": toml.trim() }) }))
     }
@@ -90,26 +90,25 @@ async fn budget(overlord: &Overlord, host: &HostName, job: &MinionJobId) -> Resu
     answers.next().await.map(|(_, outcome)| outcome).ok_or_else(skipped)
 }
 
-/// The lines that the denials of a budget name.
+/// What the denials of a budget say would allow them.
 fn allowed(budget: &Value) -> Vec<String> {
     let Value::Struct(budget) = budget else { return Vec::new() };
     let Some(Value::Array(denials)) = budget.get("denials") else { return Vec::new() };
-    let line = |denial: &Value| match denial {
+    let lines = |denial: &Value| match denial {
         Value::Struct(denial) => match denial.get("allow") {
-            Some(Value::String(line)) => Some(line.clone()),
+            Some(Value::String(lines)) => Some(lines.clone()),
             _ => None,
         },
         _ => None,
     };
-    denials.iter().filter_map(line).collect()
+    denials.iter().filter_map(lines).collect()
 }
 
-/// One text of lines such as `[grants.disk] read = ["/etc/hosts"]`; what is none is left out.
-fn merged<'a>(lines: impl Iterator<Item = &'a String>) -> String {
+/// One text of many that each grant something, in TOML; what does not is left out.
+pub(in crate::cli) fn merged<'a>(grants: impl Iterator<Item = &'a str>) -> String {
     let mut text = String::new();
-    for line in lines {
-        let Some((header, body)) = line.split_once("] ") else { continue };
-        let Ok(mut root) = toml::from_str::<toml::Table>(&format!("{header}]\n{body}")) else { continue };
+    for grant in grants {
+        let Ok(mut root) = toml::from_str::<toml::Table>(grant) else { continue };
         let Some(toml::Value::Table(modules)) = root.remove("grants") else { continue };
         for (module, rights) in modules {
             let toml::Value::Table(rights) = rights else { continue };
@@ -131,16 +130,15 @@ mod tests {
     #[test]
     fn denials_become_one_text_that_can_be_added() {
         let lines = [
-            r#"[grants.disk] read = ["/a"]"#,
-            r#"[grants.disk] read = ["/b]"]"#,
-            r#"[grants."acme:x/y"] run = [{ program = "df", args = ["\\*"] }]"#,
-            r#"[grants.disk] read = ["/a"]"#,
-            "[listen] x = 1",
+            "[grants.disk]\nread = [\"/a\"]",
+            "[grants.disk]\nread = [\"/b]\"]",
+            "[grants.\"acme:x/y\"]\nrun = [{ program = \"df\", args = [\"\\\\*\"] }]",
+            "[grants.disk]\nread = [\"/a\"]",
+            "[listen]\nx = 1",
             "junk",
-            "[grants.disk] read = [",
-        ]
-        .map(str::to_owned);
-        let text = merged(lines.iter());
+            "[grants.disk]\nread = [",
+        ];
+        let text = merged(lines.into_iter());
         let grants: toml::Table = toml::from_str(&text).unwrap();
         assert_eq!(grants["grants"]["disk"]["read"].as_array().unwrap().len(), 2, "{text}");
         assert_eq!(grants.len(), 1);

@@ -4,19 +4,24 @@ use std::{io, path::Path};
 
 use super::{Error, ErrorKind, error};
 pub(super) use crate::plugin::Right;
-use crate::{access::Arguments, ids::ModuleName};
+use crate::{access::Arguments, config, ids::ModuleName};
 
-/// What comes before the line to add in the hint of a denial.
-const TO_ALLOW: &str = "to allow it, add to the minion's configuration: ";
+/// What comes before the lines to add in the hint of a denial.
+const TO_ALLOW: &str = "to allow it, add to the minion's configuration:\n";
 
-/// The line to add, of a denial's hint.
-pub(in crate::plugin) fn grant_line(hint: &str) -> &str {
+/// The lines to add, of a denial's hint.
+pub(in crate::plugin) fn grant_lines(hint: &str) -> &str {
     hint.strip_prefix(TO_ALLOW).unwrap_or(hint)
 }
 
-/// The denial, with the line that the operator would have to add.
+/// A hint that says what would allow it, as TOML that can be pasted.
+fn allow(module: &ModuleName, right: &str, value: impl Into<toml::Value>) -> Option<String> {
+    let lines = config::lines(&["grants", module.as_str()], right, &value.into().to_string());
+    Some(format!("{TO_ALLOW}{lines}"))
+}
+
+/// The denial, with the lines that the operator would have to add.
 pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path) -> Error {
-    let table = table(module);
     // `/proc/self` is another folder in each worker, so its own name is the one to grant.
     let real = if real.starts_with(format!("/proc/{}", std::process::id())) {
         asked.into()
@@ -24,11 +29,10 @@ pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path
         real.display().to_string()
     };
     let leads = if real == asked { String::new() } else { format!(" (which leads to `{}`)", shown(&real)) };
-    let line = serde_json::Value::from(real);
     error(
         ErrorKind::Denied,
         format!("the module `{module}` may not {right} `{}`{leads}", shown(asked)),
-        Some(format!("{TO_ALLOW}[grants.{table}] {right} = [{line}]")),
+        allow(module, &right.to_string(), real),
     )
 }
 
@@ -36,13 +40,13 @@ pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path
 pub(super) fn denied_with(module: &ModuleName, asked: &str, real: &Path, arguments: &[String]) -> Error {
     let given = arguments.iter().map(|argument| format!("`{}`", shown(argument))).collect::<Vec<_>>().join(" ");
     let given = if given.is_empty() { "without arguments".to_owned() } else { format!("with the arguments {given}") };
-    let args = toml::Value::from(Arguments::exactly(arguments));
-    let program = toml::Value::from(real.display().to_string());
-    let line = format!("run = [{{ program = {program}, args = {args} }}]");
+    let mut entry = toml::Table::new();
+    entry.insert("program".to_owned(), real.display().to_string().into());
+    entry.insert("args".to_owned(), Arguments::exactly(arguments).into());
     error(
         ErrorKind::Denied,
         format!("the module `{module}` may not run `{}` {given}", shown(asked)),
-        Some(format!("{TO_ALLOW}[grants.{}] {line}", table(module))),
+        allow(module, "run", entry),
     )
 }
 
@@ -51,22 +55,14 @@ pub(super) fn denied_variable(module: &ModuleName, name: &str) -> Error {
     error(
         ErrorKind::Denied,
         format!("the module `{module}` may not set the variable `{}` for programs", shown(name)),
-        Some(format!("{TO_ALLOW}[grants.{}] env = [{}]", table(module), toml::Value::from(name))),
+        allow(module, "env", name),
     )
 }
 
 /// The denial of something that is neither a file nor a program: what, and the entry of which list would
 /// allow it.
 pub(super) fn denied_entry(module: &ModuleName, what: &str, list: &str, entry: &str) -> Error {
-    error(
-        ErrorKind::Denied,
-        format!("the module `{module}` may not {what}"),
-        Some(format!("{TO_ALLOW}[grants.{}] {list} = [{}]", table(module), toml::Value::from(entry))),
-    )
-}
-
-fn table(module: &ModuleName) -> String {
-    if module.as_str().contains([':', '/', '.']) { format!("\"{module}\"") } else { module.to_string() }
+    error(ErrorKind::Denied, format!("the module `{module}` may not {what}"), allow(module, list, entry))
 }
 
 /// What the machine said about `what`.
@@ -100,24 +96,40 @@ pub(super) fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Grant;
+
+    /// What the hint of a denial grants to a module, read as a minion's configuration.
+    fn granted(denial: &Error, module: &str) -> Grant {
+        let lines = grant_lines(denial.hint.as_ref().unwrap());
+        let tables: toml::Table = toml::from_str(lines).unwrap_or_else(|error| panic!("{error}: {lines}"));
+        let grants: crate::access::Grants = tables["grants"].clone().try_into().unwrap();
+        assert_eq!((tables.len(), grants.modules().count()), (1, 1), "{lines}");
+        let module = module.parse().unwrap();
+        grants.for_module(&module, &module)
+    }
 
     #[test]
-    fn a_denial_names_the_line_to_add() {
+    fn a_denial_names_the_lines_to_add() {
         let denial = denied(&"disk".parse().unwrap(), Right::Read, "/etc/os-release", Path::new("/usr/lib/os-release"));
         assert_eq!(
             denial.message,
             "the module `disk` may not read `/etc/os-release` (which leads to `/usr/lib/os-release`)"
         );
-        let line = "[grants.disk] read = [\"/usr/lib/os-release\"]";
-        assert!(denial.hint.as_ref().unwrap().ends_with(line), "{denial:?}");
-        let toml = line.replace("] ", "]\n");
-        let tables: toml::Table = toml::from_str(&toml).unwrap();
-        let grants: crate::access::Grants = tables["grants"].clone().try_into().unwrap();
-        assert_eq!(grants.modules().count(), 1);
+        assert_eq!(grant_lines(denial.hint.as_ref().unwrap()), "[grants.disk]\nread = [\"/usr/lib/os-release\"]");
         let own = format!("/proc/{}/mounts", std::process::id());
         let own = denied(&"disk".parse().unwrap(), Right::Read, "/proc/mounts", Path::new(&own));
         assert!(own.hint.unwrap().ends_with(r#"read = ["/proc/mounts"]"#));
-        let dotted = denied(&"net.vol".parse().unwrap(), Right::Run, "/a\"b", Path::new("/a\"b"));
-        assert!(dotted.hint.unwrap().ends_with(r#"[grants."net.vol"] run = ["/a\"b"]"#));
+    }
+
+    #[test]
+    fn what_a_denial_names_is_a_configuration_whatever_was_asked_for() {
+        for (module, path) in [("disk", "/plain"), ("net.vol", "/a\"b\\'c"), ("acme:x/y", "/a\n]\u{7f}\u{1b}é")] {
+            let name = module.parse().unwrap();
+            let read = denied(&name, Right::Read, path, Path::new(path));
+            assert_eq!(granted(&read, module).read.len(), 1, "{path:?}");
+            let run = denied_with(&name, path, Path::new(path), &["-x".to_owned(), "\"]\n".to_owned()]);
+            assert_eq!(granted(&run, module).run.len(), 1, "{path:?}");
+            assert_eq!(granted(&denied_variable(&name, "LC_ALL"), module).env.len(), 1);
+        }
     }
 }

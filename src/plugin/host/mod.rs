@@ -46,7 +46,7 @@ mod bindings {
 
 pub(super) use access::Access;
 pub(super) use bindings::minion::host::types::{Error, ErrorKind};
-pub(super) use denial::grant_line;
+pub(super) use denial::grant_lines;
 pub use files::{FileError, FileFacts, HostFiles, Manner};
 
 /// A linker that offers everything.

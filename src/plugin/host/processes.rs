@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(absent.kind, ErrorKind::Denied, "whether it is there is not told");
         let mut other = state(&["nginx", "user:nobody"], Mode::Perform);
         let denied = send(&mut other, child.id(), "KILL", None).await.unwrap_err();
-        assert!(denied.hint.as_deref().unwrap().ends_with(r#"[grants.m] signal = ["sleep"]"#), "{denied:?}");
+        assert!(denied.hint.as_deref().unwrap().ends_with("[grants.m]\nsignal = [\"sleep\"]"), "{denied:?}");
         let user = User::from_uid(Uid::effective()).unwrap().unwrap().name;
         let mut mine = state(&[&format!("user:{user}")], Mode::Perform);
         send(&mut mine, child.id(), "9", None).await.unwrap();

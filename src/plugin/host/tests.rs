@@ -79,7 +79,7 @@ async fn a_denial_is_kept_with_the_line_to_add_and_said_once_in_the_log() {
     assert_eq!((budget.denied, budget.host_calls["files.read"]), (3, 3));
     let [denial] = &budget.denials[..] else { panic!("{budget:?}") };
     assert_eq!(denial.call, "files.read");
-    assert_eq!(denial.allow.as_deref(), Some(r#"[grants.m] read = ["/etc/passwd"]"#));
+    assert_eq!(denial.allow.as_deref(), Some("[grants.m]\nread = [\"/etc/passwd\"]"));
     let heard = heard.0.lock().unwrap();
     assert_eq!(heard[..], [(Level::Warn, denial.message.clone())]);
 }

@@ -274,9 +274,13 @@ impl Owner {
         let asks: Vec<String> = missing
             .lines()
             .into_iter()
-            .map(|(key, value)| config::lines(&["grants", &table], key, &value).replace('\n', " "))
+            .map(|(key, value)| config::lines(&["grants", &table], key, &value))
             .collect();
-        let error = format!("it asks for more than is granted; the old version serves on until: {}", asks.join(", "));
+        let wanted: Vec<String> = missing.lines().iter().map(|(key, value)| format!("{key} = [{value}]")).collect();
+        let error = format!(
+            "it asks for more than `{table}` is granted; the old version serves on until it gets {}",
+            wanted.join(", ")
+        );
         Some(NotServed::Held { error, held: waiting.clone(), asks })
     }
 

@@ -403,7 +403,7 @@ async fn a_new_version_that_asks_for_more_is_held_until_it_is_granted() {
     let catalog = registry.catalog();
     let NotServed::Held { asks, .. } = &catalog.failures()[0].why else { panic!("{catalog:?}") };
     let lines = [r#"run = ["df"]"#, r#"read = ["/etc/hosts"]"#, r#"read = ["/etc/passwd"]"#];
-    assert_eq!(*asks, lines.map(|line| format!("[grants.one] {line}")));
+    assert_eq!(*asks, lines.map(|line| format!("[grants.one]\n{line}")));
     assert!(matches!(&seen.take()[..], [E::NotServed { still_serving: true, .. }]), "said once");
 
     registry.decide(Signers::anybody(), grants("[one]\nread = [\"/etc/**\"]")).await;

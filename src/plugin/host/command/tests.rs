@@ -219,7 +219,7 @@ async fn a_program_gets_the_arguments_that_were_granted_and_a_denial_names_the_l
     for args in [&["-n"][..], &["-n", "-e"], &["-e", "x"], &["-n", "x", "y"]] {
         let error = state.run(echo(args)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Denied, "{args:?}");
-        let line = error.hint.unwrap().split("[grants.m] ").last().unwrap().to_owned();
+        let line = error.hint.unwrap().split("[grants.m]\n").last().unwrap().to_owned();
         let granted: Grant = toml::from_str(&line).unwrap();
         let given: Vec<String> = args.iter().map(|text| (*text).to_owned()).collect();
         assert!(granted.may_run_with("/usr/bin/echo".as_ref(), true, &given, |path| Some(path.to_owned())), "{line}");

@@ -46,7 +46,7 @@ async fn what_is_not_granted_is_denied_with_the_line_and_not_reached() {
     ] {
         let denied = connect(&mut state, host, port).await.unwrap_err();
         assert_eq!(denied.kind, ErrorKind::Denied, "{host}");
-        let line = format!("[grants.m] network = [\"{entry}\"]");
+        let line = format!("[grants.m]\nnetwork = [\"{entry}\"]");
         assert!(denied.hint.as_deref().unwrap().ends_with(&line), "{denied:?}");
     }
     // By name, it is the address that is denied.
