@@ -101,7 +101,10 @@ fn a_job_s_budget_and_denials_stay_with_the_job() {
     assert_eq!((&budget["denied"], &budget["host_calls"]["files.read-text"]), (&json!(1), &json!(1)), "{budget}");
     assert_eq!(budget["denials"][0]["allow"], "[grants.rogue]\nread = [\"/etc/passwd\"]");
     let log = fleet.job_log("m1", job);
-    assert!(log.contains("may not read `/etc/passwd`") && log.contains("\n[grants.rogue]\nread = [\"/etc/passwd\"]\n"), "{log}");
+    assert!(
+        log.contains("may not read `/etc/passwd`") && log.contains("\n[grants.rogue]\nread = [\"/etc/passwd\"]\n"),
+        "{log}"
+    );
     let error = fleet.failure("m1", "check.system.ping", vec![]);
     assert!(error.message.contains("call it without `check.`"), "{error}");
 }

@@ -4,10 +4,10 @@
 //! when the signal comes. So a thread of its own waits for it, ends every process of the demo, removes what is temporary,
 //! and ends the demo itself. No process is begun from then on: to begin one takes a permit, and the thread keeps the last.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::{fs, io};
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,8 +39,8 @@ impl Interruption {
     /// Watches from now on. All processes of the demo have their home in `folder`, which is removed if it is temporary.
     pub(super) fn watch(folder: PathBuf, temporary: bool) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().or_exit(Exit::Internal)?;
-        let listen = async { Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)) };
-        let (mut interrupts, mut terminations) = runtime.block_on(listen).or_exit::<std::io::Error>(Exit::Internal)?;
+        let listen = async { io::Result::Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)) };
+        let (mut interrupts, mut terminations) = runtime.block_on(listen).or_exit(Exit::Internal)?;
         let watch = Self(Arc::new(Mutex::new(Next::Ours)));
         let next = watch.clone();
         let wait = async move {

@@ -167,7 +167,8 @@ impl Events for Shown {
     fn log(&self, level: Level, message: &str, fields: &[(String, String)]) {
         let mut line = format!("{level}: {message}");
         for (name, value) in fields {
-            let _ = if value.contains('\n') { write!(line, " {name}:\n{value}") } else { write!(line, " {name}={value}") };
+            let _ =
+                if value.contains('\n') { write!(line, " {name}:\n{value}") } else { write!(line, " {name}={value}") };
         }
         for line in line.lines() {
             let _ = writeln!(anstream::stderr(), "{}", render::visible(line));

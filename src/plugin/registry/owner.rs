@@ -271,11 +271,8 @@ impl Owner {
             return None;
         }
         let table = module.name.to_string();
-        let asks: Vec<String> = missing
-            .lines()
-            .into_iter()
-            .map(|(key, value)| config::lines(&["grants", &table], key, &value))
-            .collect();
+        let asks: Vec<String> =
+            missing.lines().into_iter().map(|(key, value)| config::lines(&["grants", &table], key, &value)).collect();
         let wanted: Vec<String> = missing.lines().iter().map(|(key, value)| format!("{key} = [{value}]")).collect();
         let error = format!(
             "it asks for more than `{table}` is granted; the old version serves on until it gets {}",
