@@ -13,7 +13,8 @@ pub(super) struct Builtin {
 }
 
 /// The module names that belong to built-in methods.
-pub const RESERVED_MODULES: [&str; 7] = ["system", "jobs", "async", "check", "modules", "copyfile", "getfile"];
+pub const RESERVED_MODULES: [&str; 8] =
+    ["system", "jobs", "async", "check", "modules", "copyfile", "getfile", "transfer"];
 
 /// All of them, sorted by name.
 pub(super) const BUILTINS: &[Builtin] = &[
