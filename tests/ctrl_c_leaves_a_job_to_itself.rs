@@ -55,7 +55,9 @@ fn a_job_that_is_waited_for_goes_on() {
 #[test]
 fn a_job_that_is_being_handed_out_says_how_to_go_on() {
     let (mut fleet, gates) = gated(&["m1", "m2"]);
-    gates.iter().for_each(|gate| gate.open("passed"));
+    for gate in &gates {
+        gate.open("passed");
+    }
     fleet.minion("m2").freeze();
     let call = start(&fleet, &["call", "*", "rogue.pass_gate", "--async", "--forks", "1"]);
     until("the first host's run", || (gates[0].lines() == ["ran"]).then_some(()));

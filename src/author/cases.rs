@@ -40,7 +40,7 @@ const FOLDER: &str = "cases";
 /// The end of the name of a file that is a recording for cases and not one itself.
 const RECORDING: &str = ".calls.toml";
 /// What a case may take. It waits for nothing but its own module.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// One call and what must come of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,8 +126,8 @@ pub fn case_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let folders = if own.is_dir() { vec![own] } else { listed(folder)?.into_iter().map(|f| f.join(FOLDER)).collect() };
     for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
         let is_case = |path: &PathBuf| {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            name.ends_with(".toml") && !name.ends_with(RECORDING)
+            let is_recording = path.to_string_lossy().ends_with(RECORDING);
+            path.extension().is_some_and(|extension| extension == "toml") && !is_recording
         };
         files.extend(listed(&folder)?.into_iter().filter(is_case));
     }

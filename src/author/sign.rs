@@ -155,14 +155,11 @@ pub fn public_path(key: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-#[path = "../../tests/harness/skip.rs"]
-mod skip;
-
-#[cfg(test)]
 mod tests {
     use std::process::Command;
 
-    use super::{skip::skip, *};
+    use super::*;
+    use crate::sys::skip::skip;
 
     #[test]
     fn a_key_is_made_once_and_kept_from_others() {

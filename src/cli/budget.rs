@@ -34,7 +34,7 @@ impl Report for WithBudgets {
                 milliseconds(budget.cpu),
                 format!("{} KiB", budget.memory_bytes >> 10),
                 budget.denied.to_string(),
-                render::visible(&calls.collect::<Vec<_>>().join(", ")).to_string(),
+                render::visible(&calls.collect::<Vec<_>>().join(", ")),
             ]
         };
         let rows: Vec<_> = self.budgets.iter().map(row).collect();

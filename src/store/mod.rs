@@ -42,4 +42,4 @@ pub use handle::{Store, once};
 pub use open::exists;
 pub use opening::{Opening, SetAside};
 pub use table::{Key, Table};
-pub use tables::{Readable, Rows, Tables, Unreadable};
+pub use tables::{Readable, Rows, Sorted, Tables, Unreadable};

@@ -15,8 +15,11 @@ const IN_FILE: u8 = 1;
 /// Rows in the order of their keys.
 pub type Rows<K, V> = Vec<(K, V)>;
 
+/// The rows that can be read, and the others.
+pub type Sorted<K, V> = (Rows<K, V>, Vec<Unreadable>);
+
 /// The rows of a table that can be read, and the others.
-pub type Readable<T> = (Rows<<T as Table>::Key, <T as Table>::Value>, Vec<Unreadable>);
+pub type Readable<T> = Sorted<<T as Table>::Key, <T as Table>::Value>;
 
 /// A row that cannot be read.
 #[derive(Debug, Clone)]
@@ -78,7 +81,7 @@ impl<'a> Tables<'a> {
     }
 
     /// The same of a table of pairs, of the rows that share the first part of their key.
-    pub fn under<T, A, B>(&self, first: &A) -> Result<(Rows<B, T::Value>, Vec<Unreadable>), Error>
+    pub fn under<T, A, B>(&self, first: &A) -> Result<Sorted<B, T::Value>, Error>
     where
         T: Table<Key = (A, B)>,
         A: Key,
@@ -140,7 +143,7 @@ impl<'a> Tables<'a> {
         self.raw_rows(start)?.iter().map(|(key, row)| read(key, row)).collect()
     }
 
-    fn readable_rows<T: Table, K: Key>(&self, start: &[u8]) -> Result<(Rows<K, T::Value>, Vec<Unreadable>), Error> {
+    fn readable_rows<T: Table, K: Key>(&self, start: &[u8]) -> Result<Sorted<K, T::Value>, Error> {
         let (mut good, mut bad) = (Rows::new(), Vec::new());
         for (key, row) in self.raw_rows(start)? {
             let rest = &key[start.len()..];

@@ -22,3 +22,7 @@ pub mod seqpacket;
 pub mod space;
 pub mod title;
 pub mod watched;
+
+#[cfg(test)]
+#[path = "../../tests/harness/skip.rs"]
+pub(crate) mod skip;

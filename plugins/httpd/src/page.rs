@@ -1,4 +1,4 @@
-//! The page that mod_status makes for machines: lines of `Name: value`, and a scoreboard with a character for each worker.
+//! The page that `mod_status` makes for machines: lines of `Name: value`, and a scoreboard with a character for each worker.
 
 use func_sdk::table;
 

@@ -1,18 +1,21 @@
 //! What the host counts of echoes, and what `ping`, `traceroute` and `dig` write.
 
+use std::time::Duration;
+
 use func_sdk::network::Echoes;
 
 use crate::exports::base::network::network::{Hop, Lookup, PingResult, Resource};
 
 /// The least, the mean and the most, in milliseconds.
 pub fn echoes(echoes: &Echoes) -> PingResult {
-    let times: Vec<f64> = echoes.times_us.iter().map(|time| *time as f64 / 1e3).collect();
+    let times: Vec<f64> = echoes.times_us.iter().map(|time| Duration::from_micros(*time).as_secs_f64() * 1e3).collect();
     let sum: f64 = times.iter().sum();
+    let received = u32::try_from(times.len()).unwrap_or(u32::MAX);
     PingResult {
         sent: echoes.sent,
-        received: u32::try_from(times.len()).unwrap_or(u32::MAX),
+        received,
         min: times.iter().copied().reduce(f64::min),
-        avg: (!times.is_empty()).then(|| sum / times.len() as f64),
+        avg: (!times.is_empty()).then(|| sum / f64::from(received)),
         max: times.iter().copied().reduce(f64::max),
     }
 }

@@ -1,4 +1,4 @@
-//! Routes, from /proc/net/route and /proc/net/ipv6_route (proc_net(5)).
+//! Routes, from `/proc/net/route` and `/proc/net/ipv6_route` (`proc_net(5)`).
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

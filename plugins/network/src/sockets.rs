@@ -1,4 +1,4 @@
-//! Sockets, from /proc/net/tcp and its like (proc_net(5)).
+//! Sockets, from `/proc/net/tcp` and its like (`proc_net(5)`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -101,7 +101,8 @@ impl Program {
 
     /// Runs it for what it changes, and logs its command line. In a check the host plans it instead.
     pub fn change(&self) -> Result<()> {
-        let line = checked::clipped(&[&[self.0.program.clone()], &self.0.args[..]].concat().join(" "), COMPLAINT);
+        let line =
+            checked::clipped(&[std::slice::from_ref(&self.0.program), &self.0.args[..]].concat().join(" "), COMPLAINT);
         log::info(&format!("{}: {line}", if job::dry_run() { "would run" } else { "runs" }));
         self.text().map(drop)
     }

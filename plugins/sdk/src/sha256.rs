@@ -1,5 +1,7 @@
 //! The digest SHA-256 (FIPS 180-4), for comparing files. It is not fast, and needs no other crate.
 
+use std::fmt::Write as _;
+
 /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
 const ROUND: [u32; 64] = [
     0x428a_2f98,
@@ -114,7 +116,10 @@ impl Sha256 {
         end.resize(1 + (BLOCK + 55 - self.waiting.len()) % BLOCK, 0);
         end.extend(bits.to_be_bytes());
         self.update(&end);
-        self.state.iter().map(|word| format!("{word:08x}")).collect()
+        self.state.iter().fold(String::with_capacity(64), |mut text, word| {
+            let _ = write!(text, "{word:08x}");
+            text
+        })
     }
 
     #[expect(clippy::many_single_char_names, reason = "the names of the standard")]

@@ -24,9 +24,12 @@ pub fn with(text: &str, name: &str, value: Option<&str>) -> String {
         at += 1;
         !is_it(line) || kept == Some(at - 1)
     });
-    let mut text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let mut text = lines.join("\n") + if lines.is_empty() { "" } else { "\n" };
     if let (None, Some(value)) = (kept, value) {
-        text.push_str(&format!("{name} = {value}\n"));
+        text += name;
+        text += " = ";
+        text += value;
+        text += "\n";
     }
     text
 }

@@ -69,6 +69,7 @@ mod tests {
         size: u64,
         ratio: f64,
         unit: (),
+        #[expect(clippy::option_option, reason = "WIT has options of options")]
         inner: Option<Option<bool>>,
     }
 
@@ -115,17 +116,17 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named() {
+        #[derive(Debug, Deserialize)]
+        struct Path {
+            #[expect(dead_code, reason = "read only")]
+            path: String,
+        }
         let wrong = |text: &str| {
             let table: toml::Table = toml::from_str(text).unwrap();
             read::<Status>(Some(&table["x"])).unwrap_err().to_string()
         };
         assert_eq!(wrong("x = \"gone\""), "there is no `gone`: one of exited, timed-out");
         assert!(wrong("x = { exited = \"0\" }").contains("i32"), "{}", wrong("x = { exited = \"0\" }"));
-        #[derive(Debug, Deserialize)]
-        struct Path {
-            #[expect(dead_code, reason = "read only")]
-            path: String,
-        }
         let table: toml::Table = toml::from_str("path = \"/a\"\npaht = 1").unwrap();
         let unknown = read::<Path>(Some(&Toml::Table(table))).unwrap_err();
         assert_eq!(unknown.to_string(), "there is no `paht`: one of path");

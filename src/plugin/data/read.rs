@@ -156,7 +156,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 }
 
-impl<'de> IntoDeserializer<'de, DataError> for Reader<'_> {
+impl IntoDeserializer<'_, DataError> for Reader<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

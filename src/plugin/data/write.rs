@@ -154,7 +154,7 @@ impl Serializer for Writer {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Members, DataError> {
-        Ok(Members { name: None, key: None, members: Table::new() })
+        Ok(Members { name: None, key: None, table: Table::new() })
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Members, DataError> {
@@ -168,7 +168,7 @@ impl Serializer for Writer {
         name: &'static str,
         _: usize,
     ) -> Result<Members, DataError> {
-        Ok(Members { name: Some(name), key: None, members: Table::new() })
+        Ok(Members { name: Some(name), key: None, table: Table::new() })
     }
 }
 
@@ -231,19 +231,19 @@ lists! {
 struct Members {
     name: Option<&'static str>,
     key: Option<String>,
-    members: Table,
+    table: Table,
 }
 
 impl Members {
     fn add<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), DataError> {
         if let Some(value) = write(value)? {
-            self.members.insert(key, value);
+            self.table.insert(key, value);
         }
         Ok(())
     }
 
     fn finish(self) -> Written {
-        let value = Written::Value(Value::Table(self.members));
+        let value = Written::Value(Value::Table(self.table));
         match self.name {
             Some(name) => case(name, value),
             None => value,

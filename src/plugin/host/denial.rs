@@ -15,9 +15,9 @@ pub(in crate::plugin) fn grant_lines(hint: &str) -> &str {
 }
 
 /// A hint that says what would allow it, as TOML that can be pasted.
-fn allow(module: &ModuleName, right: &str, value: impl Into<toml::Value>) -> Option<String> {
+fn allow(module: &ModuleName, right: &str, value: impl Into<toml::Value>) -> String {
     let lines = config::lines(&["grants", module.as_str()], right, &value.into().to_string());
-    Some(format!("{TO_ALLOW}{lines}"))
+    format!("{TO_ALLOW}{lines}")
 }
 
 /// The denial, with the lines that the operator would have to add.
@@ -32,7 +32,7 @@ pub(super) fn denied(module: &ModuleName, right: Right, asked: &str, real: &Path
     error(
         ErrorKind::Denied,
         format!("the module `{module}` may not {right} `{}`{leads}", shown(asked)),
-        allow(module, &right.to_string(), real),
+        Some(allow(module, &right.to_string(), real)),
     )
 }
 
@@ -46,7 +46,7 @@ pub(super) fn denied_with(module: &ModuleName, asked: &str, real: &Path, argumen
     error(
         ErrorKind::Denied,
         format!("the module `{module}` may not run `{}` {given}", shown(asked)),
-        allow(module, "run", entry),
+        Some(allow(module, "run", entry)),
     )
 }
 
@@ -55,14 +55,14 @@ pub(super) fn denied_variable(module: &ModuleName, name: &str) -> Error {
     error(
         ErrorKind::Denied,
         format!("the module `{module}` may not set the variable `{}` for programs", shown(name)),
-        allow(module, "env", name),
+        Some(allow(module, "env", name)),
     )
 }
 
 /// The denial of something that is neither a file nor a program: what, and the entry of which list would
 /// allow it.
 pub(super) fn denied_entry(module: &ModuleName, what: &str, list: &str, entry: &str) -> Error {
-    error(ErrorKind::Denied, format!("the module `{module}` may not {what}"), allow(module, list, entry))
+    error(ErrorKind::Denied, format!("the module `{module}` may not {what}"), Some(allow(module, list, entry)))
 }
 
 /// What the machine said about `what`.

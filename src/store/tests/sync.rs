@@ -10,10 +10,7 @@ use std::{
 };
 
 use super::child_under;
-use skip::skip;
-
-#[path = "../../../tests/harness/skip.rs"]
-mod skip;
+use crate::sys::skip::skip;
 
 #[test]
 fn a_commit_is_answered_only_after_the_disk_has_it() {

@@ -350,10 +350,9 @@ pub(super) fn make_dir(access: &Access, overlay: &mut Overlay, path: &str) -> Pl
         match overlay.at(folder) {
             Some(Planned::Folder) => break,
             Some(Planned::File { .. }) => return Err(failed(path, &io::ErrorKind::NotADirectory.into())),
-            Some(Planned::Gone) => missing.push(folder.to_owned()),
             None if folder.is_dir() => break,
             None if folder.exists() => return Err(failed(path, &io::ErrorKind::NotADirectory.into())),
-            None => missing.push(folder.to_owned()),
+            Some(Planned::Gone) | None => missing.push(folder.to_owned()),
         }
     }
     if missing.is_empty() {
