@@ -30,11 +30,14 @@ fn shell(fleet: &Fleet, script: &str) -> Command {
 #[test]
 fn the_daily_commands_work_as_they_are_written() {
     let fleet = Fleet::with(["web1", "db1"], &fs::read_to_string("plugins/grants.toml").unwrap());
+    // A process that may be signalled, for the command that only says what it would do.
+    let mut sleeper = Command::new("sleep").arg("600").spawn().unwrap();
+    let pid = sleeper.id().to_string();
     let mut tried = 0;
     for line in block("Every day").lines().filter(|line| line.starts_with("func ")) {
         let jobs = fleet.func(["job", "list", "--json"]).expect(0).json();
         let newest = jobs.as_array().unwrap().last().map_or("none", |job| job["id"].as_str().unwrap());
-        let line = line.replace("sleep 30", "sleep 0").replace(" ID", &format!(" '{newest}'"));
+        let line = line.replace("sleep 30", "sleep 0").replace("4711", &pid).replace(" ID", &format!(" '{newest}'"));
         let answer = Answer::from(shell(&fleet, &line).output().unwrap());
         let detached = line.contains("--no-wait");
         let fine = answer.code == if detached { 7 } else { 0 };
@@ -43,6 +46,9 @@ fn the_daily_commands_work_as_they_are_written() {
         assert!(fine, "`{line}` ended with {}:\n{}\n{}", answer.code, answer.out, answer.err);
         tried += 1;
     }
+    assert!(sleeper.try_wait().unwrap().is_none(), "a check has signalled it");
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
     assert!(tried > 8, "only {tried} commands were found");
 }
 

@@ -26,7 +26,9 @@ impl Report for Checked {
             writeln!(out, "{bold}{}{bold:#}", render::compress(&group.hosts))?;
             write_answer(answer, out)?;
         }
-        writeln!(out, "{}", census(&self.0.summary()))
+        let would_fail = self.0.hosts.iter().filter(|(_, outcome)| would_fail(outcome)).count();
+        let but = if would_fail == 0 { String::new() } else { format!("; it would fail on {would_fail}") };
+        writeln!(out, "{}{but}", census(&self.0.summary()))
     }
 
     fn json(&self) -> Json {
@@ -35,13 +37,16 @@ impl Report for Checked {
 
     /// A method that would fail is a failure of the check.
     fn exit(&self) -> Exit {
-        let would_fail =
-            |outcome: &Outcome| matches!(outcome.value(), Some(Value::Struct(answer)) if answer.contains_key("error"));
         match exit_of(&self.0.summary()) {
             Exit::Ok if self.0.hosts.iter().any(|(_, outcome)| would_fail(outcome)) => Exit::SomeFailed,
             other => other,
         }
     }
+}
+
+/// Whether a host answered that the method would not succeed there.
+fn would_fail(outcome: &Outcome) -> bool {
+    matches!(outcome.value(), Some(Value::Struct(answer)) if answer.contains_key("error"))
 }
 
 fn write_answer(answer: &Value, out: &mut dyn Write) -> io::Result<()> {
