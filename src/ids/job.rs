@@ -52,13 +52,15 @@ text_id!(OverlordJobId);
 impl OverlordJobId {
     /// Names a job. `repeat` is 0, or counts the jobs of the same name in the same second.
     ///
-    /// A target longer than 60 characters is cut, and white space in it becomes `_`.
+    /// The id can be typed into a shell as it is: a target `*` becomes `all`, and what a shell would take for its own becomes
+    /// `_`. A target longer than 60 characters is cut.
     pub fn new(target: &str, method: &MethodName, at: Timestamp, repeat: u32) -> Self {
         let part = |text: &str| -> String {
-            let odd = |c: char| c == '-' || c == '/' || c.is_whitespace() || c.is_control();
-            text.chars().take(60).map(|c| if odd(c) { '_' } else { c }).collect()
+            let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | ',' | '+' | '@' | ':');
+            text.chars().take(60).map(|c| if plain(c) { c } else { '_' }).collect()
         };
-        let (target, module, name) = (part(target), part(method.module().as_str()), part(method.method()));
+        let target = if target.trim() == "*" { "all".to_owned() } else { part(target) };
+        let (module, name) = (part(method.module().as_str()), part(method.method()));
         let repeat = if repeat > 0 { format!(".{repeat}") } else { String::new() };
         Self(format!("{target}-{module}-{name}-{}{repeat}", at.as_second()))
     }
@@ -96,10 +98,10 @@ mod tests {
     fn hyphens_inside_a_part_become_underscores() {
         let method = "net-app.vol-clone".parse().unwrap();
         let id = OverlordJobId::new("web-*;@db", &method, Timestamp::from_second(1_700_000_000).unwrap(), 0);
-        assert_eq!(id.as_str(), "web_*;@db-net_app-vol_clone-1700000000");
+        assert_eq!(id.as_str(), "web___@db-net_app-vol_clone-1700000000");
         assert_eq!(id.as_str().parse::<OverlordJobId>().unwrap(), id);
         let again = OverlordJobId::new("*", &method, Timestamp::from_second(7).unwrap(), 2);
-        assert_eq!(again.as_str().parse::<OverlordJobId>().unwrap().as_str(), "*-net_app-vol_clone-7.2");
+        assert_eq!(again.as_str().parse::<OverlordJobId>().unwrap().as_str(), "all-net_app-vol_clone-7.2");
     }
 
     #[test]
