@@ -97,7 +97,9 @@ fn the_compilers_errors_are_shown_whole() {
 fn an_error_in_the_wit_names_file_and_line() {
     let error =
         Crate::new("misspelt", &block("wit").replace("tell: func", "tell: fun"), block("rust")).build().unwrap_err();
-    assert!(error.to_string().contains("fortune.wit:13"), "{error}");
+    let Error::Wit { source, .. } = &error else { panic!("{error}") };
+    let why = format!("{source:#}");
+    assert!(why.contains("fortune.wit:13"), "{error}: {why}");
 }
 
 #[test]

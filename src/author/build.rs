@@ -77,6 +77,8 @@ fn crates(folder: &Path, request: &BuildRequest, progress: &dyn Progress) -> Res
     };
     progress.step(&Step::Toolchain { version: toolchain.version().to_owned(), path: toolchain.sysroot().to_owned() });
     let packages = cargo::packages(&toolchain, folder)?;
+    // A mistake in it would reach the author through a macro's mouth, with the compiler's guesses around it.
+    packages.iter().try_for_each(|package| WitPackage::read(&package.folder().join("wit")).map(drop))?;
     progress.step(&Step::Compile { modules: packages.iter().map(|package| package.name.clone()).collect() });
     let compiled = cargo::compile(&toolchain, folder, &packages, progress)?;
     durable::create_folder(&request.out_dir, 0o755).map_err(Error::file("make", &request.out_dir))?;

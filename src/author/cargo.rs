@@ -132,7 +132,8 @@ pub(super) fn compile(
     let (messages, said) = read_both(&mut child, progress);
     let status = child.wait().map_err(|source| Error::Run { program: "cargo".to_owned(), source })?;
     if !status.success() {
-        return Err(Error::Compile { path: folder.to_owned(), output: said });
+        let output = if progress.is_read() { String::new() } else { said };
+        return Err(Error::Compile { path: folder.to_owned(), output });
     }
     let mut files = BTreeMap::new();
     for line in messages.lines().filter(|line| line.starts_with('{')) {

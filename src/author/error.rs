@@ -109,11 +109,11 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The compiler refused the crate.
-    #[error("`{}` does not compile:\n{output}", path.display())]
+    #[error("`{}` does not compile{}{output}", path.display(), if output.is_empty() { "" } else { ":\n" })]
     Compile {
         /// The folder.
         path: PathBuf,
-        /// What cargo and the compiler said, whole.
+        /// What cargo and the compiler said, whole; nothing if it has been read while they worked.
         output: String,
     },
     /// The compiler made something else than a component.

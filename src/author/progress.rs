@@ -7,9 +7,14 @@ pub trait Progress: Sync {
     /// A step begins.
     fn step(&self, step: &Step);
 
-    /// Cargo or the compiler says something while it works. If the build fails, the error has it all once more.
+    /// Cargo or the compiler says something while it works.
     fn compiler(&self, line: &str) {
         let _ = line;
+    }
+
+    /// Whether somebody has read what went to [`Progress::compiler`]: an error need not repeat it then.
+    fn is_read(&self) -> bool {
+        false
     }
 }
 

@@ -15,6 +15,10 @@ impl Progress for Steps {
     fn compiler(&self, line: &str) {
         let _ = writeln!(io::stderr(), "    {line}");
     }
+
+    fn is_read(&self) -> bool {
+        true
+    }
 }
 
 /// Shows only what takes long or goes wrong: for commands whose subject is not the build.
@@ -30,5 +34,9 @@ impl Progress for Work {
 
     fn compiler(&self, line: &str) {
         Steps.compiler(line);
+    }
+
+    fn is_read(&self) -> bool {
+        true
     }
 }
