@@ -45,11 +45,12 @@ impl Report for Checked {
 }
 
 /// Whether a host answered that the method would not succeed there.
-fn would_fail(outcome: &Outcome) -> bool {
+pub(super) fn would_fail(outcome: &Outcome) -> bool {
     matches!(outcome.value(), Some(Value::Struct(answer)) if answer.contains_key("error"))
 }
 
-fn write_answer(answer: &Value, out: &mut dyn Write) -> io::Result<()> {
+/// What a method would do on a host, and what it would answer.
+pub(super) fn write_answer(answer: &Value, out: &mut dyn Write) -> io::Result<()> {
     let json = answer.to_json();
     let Some(steps) = json["plan"].as_array() else {
         // A minion that answers something else; it is shown as it is.

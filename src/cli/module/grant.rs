@@ -95,7 +95,10 @@ impl Grant {
             shown = config::add_to_list(&shown, &table, key, &value).or_exit(Exit::Internal)?;
         }
         MinionConfig::check_text(&text, &path, &context.home).or_exit(Exit::Configuration)?;
-        if text != before {
+        if text == before {
+            Context::say(format!("`{}` grants this to {} already", path.display(), self.module));
+        } else {
+            Context::say(format!("in `{}`:", path.display()));
             durable::write_atomic(&real(&path), text.as_bytes(), mode).map_err(|error| failed("write", &error))?;
         }
         let lines = shown.trim().lines().map(str::to_owned).collect();

@@ -14,6 +14,7 @@ use super::load::{self, Loaded};
 use crate::access::{Bearer, Grant, Provenance};
 use crate::author::{Case, signature_path};
 use crate::cli::arguments::{self, Parameter};
+use crate::cli::check::{would_fail, write_answer};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, OrExit};
@@ -34,7 +35,6 @@ const TRIALS: &str = "trials";
 /// Nothing is granted unless it is said here. What the module logs, and how far it is, is shown on
 /// standard error. Words after the method become what its types demand, as in `func call`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_field_names, reason = "they are named as the options are")]
 pub(in crate::cli) struct Run {
     /// A component, or a module's folder, which is built if it changed
     module: PathBuf,
@@ -49,11 +49,11 @@ pub(in crate::cli) struct Run {
     /// Grant all that the module asks for
     #[arg(long)]
     grants_from_asks: bool,
-    /// Let the module only say what it would do
-    #[arg(long)]
-    dry_run: bool,
+    /// Change nothing: tell what the method would do
+    #[arg(long, alias = "dry-run")]
+    check: bool,
     /// Write the call into this file: a case for `func module test`
-    #[arg(long, value_name = "CASE.TOML", conflicts_with = "dry_run")]
+    #[arg(long, value_name = "CASE.TOML", conflicts_with = "check")]
     record: Option<PathBuf>,
     /// How long the call may take
     #[arg(long, value_name = "PERIOD", default_value = "60s")]
@@ -83,7 +83,7 @@ impl Run {
                 Context::say(format!("{lead}{}", render::visible(line)));
             });
         }
-        Ok(Box::new(Ran { method: self.method, outcome }))
+        Ok(Box::new(Ran { method: self.method, outcome, check: self.check }))
     }
 
     fn given(&self, context: &Context, loaded: &Loaded, module: &Module) -> Result<Given, Failure> {
@@ -116,7 +116,7 @@ impl Run {
         call.settings = Arc::new(given.settings);
         call.limits = given.limits;
         call.state = Some(state.into());
-        call.mode = match (self.dry_run, &self.record) {
+        call.mode = match (self.check, &self.record) {
             (true, _) => Mode::Check,
             (false, Some(_)) => Mode::Record,
             (false, None) => Mode::Perform,
@@ -186,11 +186,14 @@ impl Events for Shown {
 struct Ran {
     method: MethodName,
     outcome: Outcome,
+    /// Whether it tells only what would have been done.
+    check: bool,
 }
 
 impl Report for Ran {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         match &self.outcome {
+            Outcome::Ok(plan) if self.check => write_answer(plan, out),
             Outcome::Ok(value) => writeln!(out, "{}", render::value(value, 0)),
             // The error has been told on standard error.
             _ => Ok(()),
@@ -204,6 +207,6 @@ impl Report for Ran {
     }
 
     fn exit(&self) -> Exit {
-        if self.outcome.is_ok() { Exit::Ok } else { Exit::SomeFailed }
+        if self.outcome.is_ok() && !would_fail(&self.outcome) { Exit::Ok } else { Exit::SomeFailed }
     }
 }
