@@ -103,7 +103,12 @@ pub struct FunctionDocs {
     pub text: String,
     /// What its parameters mean, by their names in WIT: from lines such as ``- `path`: the file.``
     pub params: BTreeMap<String, String>,
+    /// Whether a line `@read-only` says that it changes nothing.
+    pub read_only: bool,
 }
+
+/// The line that marks a method which only looks.
+const READ_ONLY: &str = "@read-only";
 
 impl Docs {
     /// Reads the contents of a [`DOCS_SECTION`].
@@ -141,7 +146,9 @@ impl FunctionDocs {
         let mut found = Self::default();
         let mut current = None::<String>;
         for line in text(docs).lines() {
-            if let Some((name, about)) = parameter(line) {
+            if line.trim() == READ_ONLY {
+                found.read_only = true;
+            } else if let Some((name, about)) = parameter(line) {
                 found.params.insert(name.to_owned(), about.to_owned());
                 current = Some(name.to_owned());
             } else if let Some(about) =
@@ -156,6 +163,9 @@ impl FunctionDocs {
             }
         }
         found.text = found.text.trim().replace("\n\n\n", "\n\n");
+        if found.read_only {
+            found.text.push_str("\n\nIt changes nothing.");
+        }
         found
     }
 }
@@ -173,6 +183,14 @@ fn parameter(line: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_method_that_only_looks_is_told_so_in_words() {
+        let contents = "Lists.\n\n@read-only\n\nErrors: none.".to_owned();
+        let docs = FunctionDocs::of(&WitDocs { contents: Some(contents) });
+        assert!(docs.read_only);
+        assert_eq!(docs.text, "Lists.\n\nErrors: none.\n\nIt changes nothing.");
+    }
 
     #[test]
     fn lines_about_parameters_become_their_documentation() {
