@@ -9,7 +9,7 @@ use func::author::{Case, case_files};
 use crate::harness::{Answer, direct::compiled, shipped_modules};
 
 /// Modules that have cases.
-const TESTED: [&str; 4] = ["command", "disk", "facts", "process"];
+const TESTED: [&str; 5] = ["command", "disk", "facts", "process", "service"];
 
 fn func(arguments: &[&str], folder: &Path) -> Answer {
     let mut command = Command::new(env!("CARGO_BIN_EXE_func"));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Modules with logic of their own.
-const TESTED: [&str; 20] = [
+const TESTED: [&str; 21] = [
     "bridge",
     "command",
     "disk",
@@ -19,6 +19,7 @@ const TESTED: [&str; 20] = [
     "package",
     "process",
     "reboot",
+    "service",
     "smart",
     "sysctl",
     "test",
