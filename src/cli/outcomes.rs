@@ -26,10 +26,10 @@ impl Outcomes {
 
 /// The exit code that a census deserves.
 pub(super) fn exit_of(summary: &Summary) -> Exit {
-    if summary.all_well() {
-        Exit::Ok
-    } else if summary.nobody_reached() {
+    if summary.nobody_reached() {
         Exit::NobodyReachable
+    } else if summary.all_well() {
+        Exit::Ok
     } else {
         Exit::SomeFailed
     }

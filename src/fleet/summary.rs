@@ -58,9 +58,9 @@ impl Summary {
         self.ok + self.skipped == self.total()
     }
 
-    /// Whether hosts were asked and not one was there.
+    /// Whether there were hosts to ask and not one was there, or known to be.
     pub fn nobody_reached(&self) -> bool {
-        self.unreachable > 0 && self.unreachable + self.skipped == self.total()
+        self.total() > 0 && self.unreachable + self.skipped == self.total()
     }
 }
 
