@@ -60,7 +60,7 @@ impl Minion {
         };
         let mut config = loaded.or_exit(Exit::Configuration)?;
         if let Some(listen) = self.listen {
-            config.listen = listen;
+            config.listen_on(listen);
         }
         if self.check {
             minion::check(&config).map_err(refused)?.iter().for_each(Context::warn);

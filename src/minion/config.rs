@@ -60,12 +60,18 @@ pub struct Source {
     /// The file.
     pub path: PathBuf,
     home: Home,
+    /// What was said elsewhere in its place.
+    listen: Option<Listen>,
 }
 
 impl Source {
     /// What it says now.
     pub fn read(&self) -> Result<MinionConfig, config::Error> {
-        MinionConfig::load(&self.path, &self.home)
+        let mut config = MinionConfig::load(&self.path, &self.home)?;
+        if let Some(listen) = &self.listen {
+            config.listen_on(listen.clone());
+        }
+        Ok(config)
     }
 }
 
@@ -383,7 +389,7 @@ impl MinionConfig {
     /// Reads `path`. Relative paths in it are taken from the home's state folder.
     pub fn load(path: &Path, home: &Home) -> Result<Self, config::Error> {
         let mut config = config::load::<Self>(path)?.below(home.state());
-        config.source = Some(Source { path: path.to_owned(), home: home.clone() });
+        config.source = Some(Source { path: path.to_owned(), home: home.clone(), listen: None });
         config.check_names(path)?;
         Ok(config)
     }
@@ -392,7 +398,7 @@ impl MinionConfig {
     pub fn load_or_default(path: &Path, home: &Home) -> Result<Self, config::Error> {
         match Self::load(path, home) {
             Err(config::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                let source = Some(Source { path: path.to_owned(), home: home.clone() });
+                let source = Some(Source { path: path.to_owned(), home: home.clone(), listen: None });
                 Ok(Self { source, ..Self::default().below(home.state()) })
             }
             loaded => loaded,
@@ -410,6 +416,14 @@ impl MinionConfig {
     }
 
     /// Whether more than grants, settings and signers is different, which only a new start takes.
+    /// Listens there, whatever the file says now or later.
+    pub fn listen_on(&mut self, listen: Listen) {
+        if let Some(source) = &mut self.source {
+            source.listen = Some(listen.clone());
+        }
+        self.listen = listen;
+    }
+
     pub(super) fn differs_beyond_rules(&self, other: &Self) -> bool {
         let mut same = other.clone();
         same.grants = self.grants.clone();
