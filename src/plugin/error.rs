@@ -54,7 +54,7 @@ pub enum Error {
         source: Cause,
     },
     /// Nobody whom the operator trusts stands behind the file.
-    #[error("`{}` is refused: {source}", path.display())]
+    #[error("`{}` is refused", path.display())]
     Untrusted {
         /// The file.
         path: PathBuf,
