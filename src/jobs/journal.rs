@@ -374,7 +374,9 @@ mod tests {
             assert!(journal.reserved.unwrap() >= journal.length() + RESERVE);
         }
         journal.finish(samples::moment(0), End::Cancelled).unwrap();
-        assert!(space::held(&journal.file).unwrap() <= journal.length() + KEPT);
+        // The file system rounds up to its blocks, and may need one for the list of a scattered file's parts.
+        let held = space::held(&journal.file).unwrap();
+        assert!(held <= journal.length() + KEPT + 2 * 4096, "{held} for {}", journal.length());
         assert_eq!(read(&path).unwrap().log.len(), 200);
     }
 
