@@ -27,6 +27,7 @@ mod arguments;
 mod missing;
 mod names;
 mod network;
+mod variables;
 
 use std::{
     collections::BTreeMap,
@@ -41,8 +42,9 @@ use super::signers::{Provenance, SignerName};
 use crate::ids::{Digest, ModuleName};
 
 pub use arguments::Arguments;
-pub use names::{ServiceGrant, SignalGrant, VariableGrant};
+pub use names::{ServiceGrant, SignalGrant};
 pub use network::{NetworkGrant, reserved};
+pub use variables::{VariableGrant, changes_programs};
 
 /// The grants of every module, as the minion's configuration lists them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ mod signers;
 pub use audit::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, summary};
 pub use grants::{
     Arguments, Bearer, CommandGrant, Grant, Grants, InvalidGrant, NetworkGrant, PathGrant, ServiceGrant, SignalGrant,
-    VariableGrant, reserved,
+    VariableGrant, changes_programs, reserved,
 };
 pub use minisign::{InvalidKey, InvalidSignature, KeyId, PublicKey, SIGNATURE_SUFFIX, Signature};
 pub use policy::{Denied, Policy};

@@ -1,4 +1,4 @@
-//! Names in grants that are neither files nor programs: services, processes and variables.
+//! Names in grants that are neither files nor programs: services and processes.
 
 use std::path::Path;
 
@@ -106,28 +106,6 @@ impl TryFrom<String> for SignalGrant {
     }
 }
 
-/// The name of a variable that a module may set for the programs it runs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct VariableGrant {
-    text: String,
-}
-
-as_text!(VariableGrant);
-
-impl TryFrom<String> for VariableGrant {
-    type Error = InvalidGrant;
-
-    fn try_from(text: String) -> Result<Self, InvalidGrant> {
-        let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        if begins && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            Ok(Self { text })
-        } else {
-            Err(InvalidGrant::new(&text, "it is no name of a variable"))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,15 +123,11 @@ mod tests {
     }
 
     #[test]
-    fn services_and_variables_are_plain_names() {
+    fn services_are_plain_names() {
         let service = |text: &str| ServiceGrant::try_from(text.to_owned());
         assert!(service("app@*").unwrap().covers("app@1") && !service("nginx").unwrap().covers("ssh"));
         for text in ["", "--now", "a b", "a/b", "a\n"] {
             assert!(service(text).is_err(), "{text:?}");
         }
-        for text in ["", "1A", "A=B", "A B", "Ä"] {
-            assert!(VariableGrant::try_from(text.to_owned()).is_err(), "{text:?}");
-        }
-        assert!(VariableGrant::try_from("LC_ALL".to_owned()).is_ok());
     }
 }

@@ -102,6 +102,8 @@ pub fn reserved(address: IpAddr) -> Option<u8> {
             // Addresses of version 4 in the deprecated form.
             [0, 0, 0, 0, 0, 0, ..] => Some(96),
             [0xfe80..=0xfebf, ..] => Some(10),
+            // Where a cloud keeps its secrets in version 6.
+            [0xfd00, 0x0ec2, ..] => Some(32),
             [0xff00..=0xffff, ..] => Some(8),
             _ => None,
         },
@@ -206,7 +208,7 @@ mod tests {
             assert!(!all6.covers_address(address(&format!("::ffff:{text}")), 80), "{text}");
             assert!(network(&format!("{text}:80")).covers_address(address(text), 80), "{text}");
         }
-        for text in ["::1", "::", "::127.0.0.1", "fe80::1", "ff02::1"] {
+        for text in ["::1", "::", "::127.0.0.1", "fe80::1", "ff02::1", "fd00:ec2::254"] {
             assert!(!all6.covers_address(address(text), 80), "{text}");
             assert!(network(&format!("[{text}]:80")).covers_address(address(text), 80), "{text}");
         }

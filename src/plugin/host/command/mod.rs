@@ -48,9 +48,17 @@ pub(super) async fn run_for_host(name: &str, args: &[&str], access: &Access) -> 
     let running = blocking(move || {
         let missing = || error(ErrorKind::Unsupported, format!("there is no program `{}`", spec.program), None);
         let program = find(&spec.program).ok_or_else(missing)?;
-        run::Running::start(program.as_ref(), spec)
+        run::Running::start(run::Prepared { program: program.into(), folder: None }, spec)
     });
     running.await?.until_its_end(bounds).await
+}
+
+/// Finds the program and the folder to start it in, and judges both and the variables.
+fn prepare(spec: &Spec, access: &Access) -> Result<run::Prepared, Error> {
+    let program = program::granted(&spec.program, &spec.args, &access.grant, &access.module)?;
+    program::granted_variables(&spec.env, &access.grant, &access.module)?;
+    let folder = spec.cwd.as_deref().filter(|cwd| *cwd != "/").map(|cwd| access.folder(cwd)).transpose()?;
+    Ok(run::Prepared { program, folder })
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,14 +79,9 @@ impl HostCall for Run {
         let bounds = run::Bounds {
             time: wanted.min(access.remaining()),
             bytes: access.limits.command_bytes,
-            cancelled: access.cancelled,
+            cancelled: access.cancelled.clone(),
         };
-        let (grant, module) = (access.grant, access.module);
-        let running = blocking(move || {
-            let program = program::granted(&spec.program, &spec.args, &grant, &module)?;
-            program::granted_variables(&spec.env, &grant, &module)?;
-            run::Running::start(&program, spec)
-        });
+        let running = blocking(move || run::Running::start(prepare(&spec, &access)?, spec));
         running.await?.until_its_end(bounds).await
     }
 
@@ -86,12 +89,9 @@ impl HostCall for Run {
     async fn rehearse(self, access: Access, rehearsal: &mut Rehearsal) -> Result<Output, Error> {
         run::check(&self.spec)?;
         let arguments = Rehearsal::arguments(&self);
-        let (grant, module, spec) = (access.grant.clone(), access.module.clone(), self.spec.clone());
-        let reads = blocking(move || {
-            let location = program::granted(&spec.program, &spec.args, &grant, &module)?;
-            program::granted_variables(&spec.env, &grant, &module)?;
-            Ok(program::only_reads(&location, &spec.args, &grant))
-        });
+        let (judge, spec) = (access.clone(), self.spec.clone());
+        let reads =
+            blocking(move || Ok(program::only_reads(&prepare(&spec, &judge)?.program, &spec.args, &judge.grant)));
         match reads.await {
             Ok(true) => {
                 rehearsal.add(Self::NAME, arguments, plan::Effect::RanReadOnly);

@@ -7,8 +7,11 @@
 //! the pipe open must not hold the call.
 
 use std::{
-    os::unix::process::ExitStatusExt,
-    path::Path,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::process::ExitStatusExt,
+    },
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
@@ -37,7 +40,7 @@ use super::{
     capture::Capture,
     program,
 };
-use crate::sys;
+use crate::{access::changes_programs, sys};
 
 /// How long output is still read after the program itself has ended.
 const LINGER: Duration = Duration::from_millis(100);
@@ -62,7 +65,7 @@ pub(super) fn check(spec: &Spec) -> Result<(), Error> {
         if name.is_empty() || name.contains('=') {
             return Err(invalid(format!("`{}` is no name of a variable", shown(name))));
         }
-        if loads_code(name) {
+        if changes_programs(name) {
             let message = format!("the variable `{}` may not be set: it makes programs load other code", shown(name));
             return Err(error(ErrorKind::Denied, message, None));
         }
@@ -73,34 +76,11 @@ pub(super) fn check(spec: &Spec) -> Result<(), Error> {
     }
 }
 
-/// Whether a variable would turn a program that was granted into another: the loader's own, those of
-/// shells, those by which interpreters and libraries load files, and those that name a configuration
-/// which names programs. Of git's, all but the harmless: there are many, and more with each version.
-fn loads_code(name: &str) -> bool {
-    const PREFIXES: [&str; 8] = ["LD_", "PYTHON", "PERL5", "RUBY", "BASH_FUNC_", "OPENSSL_", "LUA_", "GIT_"];
-    const HARMLESS: [&str; 3] = ["GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_TERMINAL_PROMPT"];
-    const NAMES: [&str; 18] = [
-        "PATH",
-        "ENV",
-        "BASH_ENV",
-        "SHELLOPTS",
-        "BASHOPTS",
-        "PS4",
-        "IFS",
-        "GCONV_PATH",
-        "GLIBC_TUNABLES",
-        "NODE_OPTIONS",
-        "NODE_PATH",
-        "JAVA_TOOL_OPTIONS",
-        "JDK_JAVA_OPTIONS",
-        "_JAVA_OPTIONS",
-        "PERLLIB",
-        "GIO_EXTRA_MODULES",
-        "GIO_MODULE_DIR",
-        "APT_CONFIG",
-    ];
-    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    (begins(&PREFIXES) && !begins(&HARMLESS)) || NAMES.contains(&name)
+/// What may be started: the program, and the folder to start it in if that is not `/`. It is the folder that was
+/// judged, whatever has its name by now.
+pub(super) struct Prepared {
+    pub(super) program: PathBuf,
+    pub(super) folder: Option<OwnedFd>,
 }
 
 /// A program that was started. It ends, with its whole group, when this is dropped.
@@ -115,9 +95,9 @@ pub(super) struct Running {
 impl Running {
     /// Starts a program. This may block: for the user's home, for the folder to start in, for the
     /// program itself.
-    pub(super) fn start(program: &Path, spec: Spec) -> Result<Self, Error> {
+    pub(super) fn start(prepared: Prepared, spec: Spec) -> Result<Self, Error> {
         let started = Instant::now();
-        let child = start(program, &spec)?;
+        let child = start(&prepared, &spec)?;
         let group = Group::of(&child);
         Ok(Self { child, group, program: spec.program, stdin: spec.stdin, started })
     }
@@ -165,8 +145,10 @@ impl Running {
     }
 }
 
-fn start(program: &Path, spec: &Spec) -> Result<Child, Error> {
-    let mut command = std::process::Command::new(program);
+fn start(prepared: &Prepared, spec: &Spec) -> Result<Child, Error> {
+    let mut command = std::process::Command::new(&prepared.program);
+    // It is entered before what we hold is closed.
+    let folder = prepared.folder.as_ref().map(|folder| format!("/proc/self/fd/{}", folder.as_raw_fd()));
     command
         .args(&spec.args)
         .env_clear()
@@ -174,19 +156,16 @@ fn start(program: &Path, spec: &Spec) -> Result<Child, Error> {
         .env("LANG", "C.UTF-8")
         .env("HOME", home())
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
-        .current_dir(spec.cwd.as_deref().unwrap_or("/"))
+        .current_dir(folder.as_deref().unwrap_or("/"))
         .stdin(if spec.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     sys::contain::contain(&mut command);
     let mut command = Command::from(command);
-    command.kill_on_drop(true).spawn().map_err(|source| {
-        let cwd = spec.cwd.as_deref().filter(|cwd| !Path::new(cwd).is_dir());
-        match cwd {
-            Some(cwd) => invalid(format!("`{}` is not a directory", shown(cwd))),
-            None => error(ErrorKind::Failed, format!("cannot start `{}`: {source}", shown(&spec.program)), None),
-        }
-    })
+    command
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|source| error(ErrorKind::Failed, format!("cannot start `{}`: {source}", shown(&spec.program)), None))
 }
 
 fn home() -> std::path::PathBuf {

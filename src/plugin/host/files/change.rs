@@ -157,6 +157,10 @@ fn append_at(place: &Place, contents: &[u8], patience: Duration) -> io::Result<(
     if kind_of(&stat) != SFlag::S_IFREG {
         return Err(io::ErrorKind::InvalidInput.into());
     }
+    if stat.st_nlink > 1 {
+        let why = "it has other names (hard links), for which nothing may be granted";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
     // One write to a file opened for appending stays together by itself; the lock is for the case
     // that the machine takes it in two.
     if lock::exclusive_within(&file, patience)? == Attempt::Busy {

@@ -2,7 +2,8 @@
 //!
 //! A path is opened first and judged afterwards: the grant must cover the file that was really
 //! reached, and everything that follows works on that open file or folder. Nobody can put a link in
-//! between. Whether a file exists is told only to modules whose grant covers its name.
+//! between. A hard link is as good a name as any: what lies in a folder that was granted may be read there, and is
+//! replaced there, which leaves its other names alone; only an append would reach them, so it is refused. Whether a file exists is told only to modules whose grant covers its name.
 //!
 //! Files may lie on a network that hangs, so all of this happens on threads that may block; a call
 //! whose time is over does not wait for them.
@@ -14,6 +15,7 @@ mod overlay;
 mod reach;
 mod rehearse;
 mod space;
+mod walk;
 mod whole;
 
 pub use whole::{FileError, FileFacts, HostFiles, Manner};
@@ -86,5 +88,9 @@ impl Host for State {
 
 #[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+mod escape_tests;
+#[cfg(test)]
+mod race_tests;
 #[cfg(test)]
 mod tests;

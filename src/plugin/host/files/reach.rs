@@ -19,10 +19,12 @@ use nix::{
 
 use super::{
     super::{
-        Error,
+        Error, ErrorKind,
         denial::{Right, denied, failed, invalid, shown},
+        error,
     },
     Access,
+    walk::walk,
 };
 
 /// Links in the last part of a path that is written to; the machine's own limit is 40.
@@ -41,9 +43,9 @@ impl Reached {
         // The links in /proc/PID/fd and the like lead to open files, which have no place at all.
         let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
         let fd = match openat2(AT_FDCWD, path, how) {
-            Err(Errno::ENOSYS) => open(path, flags, Mode::empty()),
-            other => other,
-        }?;
+            Err(Errno::ENOSYS | Errno::EPERM) => walk(path)?,
+            other => other?,
+        };
         let real = fs::read_link(handle(&fd))?;
         // A deleted file, or one of another name space, has no name that a grant could cover.
         let (there, here) = (fs::symlink_metadata(&real)?, fstat(&fd)?);
@@ -124,9 +126,24 @@ impl Access {
             Err(source) => return Err(self.untold(Right::Read, path, &source)),
         };
         if self.covers(Right::Read, &reached.real) {
+            refuse_memory(path, &reached.real)?;
             Ok(reached)
         } else {
             Err(denied(&self.module, Right::Read, path, &reached.real))
+        }
+    }
+
+    /// Opens a folder that a program may be started in: one that the module may read or write.
+    pub(in crate::plugin::host) fn folder(&self, path: &str) -> Result<OwnedFd, Error> {
+        check(path)?;
+        let reached = Reached::open(Path::new(path)).map_err(|source| self.untold(Right::Read, path, &source))?;
+        if !self.covers(Right::Read, &reached.real) && !self.covers(Right::Write, &reached.real) {
+            return Err(denied(&self.module, Right::Read, path, &reached.real));
+        }
+        match reached.stat() {
+            Ok(stat) if kind_of(&stat) == SFlag::S_IFDIR => Ok(reached.fd),
+            Ok(_) => Err(invalid(format!("`{}` is not a directory", shown(path)))),
+            Err(source) => Err(failed(path, &source)),
         }
     }
 
@@ -135,6 +152,7 @@ impl Access {
         check(path)?;
         let place = self.open_place(right, path, Path::new(path))?;
         if self.covers(right, &place.real()) {
+            refuse_memory(path, &place.real())?;
             Ok(place)
         } else {
             Err(denied(&self.module, right, path, &place.real()))
@@ -150,6 +168,7 @@ impl Access {
                 return Err(denied(&self.module, right, path, &place.real()));
             }
             if !place.is(SFlag::S_IFLNK) {
+                refuse_memory(path, &place.real())?;
                 return Ok(place);
             }
             let target =
@@ -191,6 +210,17 @@ pub(super) fn likely(path: &Path) -> PathBuf {
         }
     }
     path.to_owned()
+}
+
+/// Refuses the memory of processes and of the kernel, whatever was granted: the minion's own holds its key, and
+/// a pattern such as `/proc/**` is not meant for that.
+fn refuse_memory(asked: &str, real: &Path) -> Result<(), Error> {
+    let of_process = real.file_name() == Some(OsStr::new("mem")) && real.starts_with("/proc");
+    if of_process || real == Path::new("/proc/kcore") {
+        let message = format!("`{}` is the memory of running programs, which no grant covers", shown(asked));
+        return Err(error(ErrorKind::Denied, message, None));
+    }
+    Ok(())
 }
 
 /// Refuses what no path can be.

@@ -49,6 +49,16 @@ impl Place {
 
     /// Its addresses that may be reached.
     pub(super) async fn addresses(&self, access: &Access, wanted: Use) -> Result<Vec<IpAddr>, Error> {
+        self.addresses_by(look_up, access, wanted).await
+    }
+
+    /// The same, with the resolver given.
+    async fn addresses_by(
+        &self,
+        look_up: impl FnOnce(&str) -> Result<Vec<IpAddr>, Error> + Send + 'static,
+        access: &Access,
+        wanted: Use,
+    ) -> Result<Vec<IpAddr>, Error> {
         let name = match self {
             Self::Address(address) if may_reach(&access.grant, None, *address, wanted) => return Ok(vec![*address]),
             Self::Address(address) => return Err(self.denied(access, wanted, Some(*address))),
@@ -146,6 +156,26 @@ mod tests {
             assert_eq!(Place::new(text).unwrap_err().kind, ErrorKind::Invalid, "{text:?}");
         }
         assert_eq!(Place::new("DB1.example.").unwrap(), Place::Name("db1.example".into()));
+    }
+
+    /// Whoever answers for a name may answer something else each time.
+    #[tokio::test]
+    async fn a_name_that_comes_to_mean_the_machine_itself_leads_nowhere() {
+        let grant: Grant = toml::from_str(r#"network = ["*.example:80", "0.0.0.0/0:80", "[::/0]:80"]"#).unwrap();
+        let far = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let (limits, flag) = (crate::plugin::Limits::default(), std::sync::Arc::default());
+        let access = Access::new("m".parse().unwrap(), None, std::sync::Arc::new(grant), limits, flag, far);
+        let ask = async |answer: &[&str]| {
+            let answer: Vec<IpAddr> = answer.iter().map(|text| text.parse().unwrap()).collect();
+            let place = Place::new("rebound.example").unwrap();
+            place.addresses_by(move |_| Ok(answer), &access, Use::Port(80)).await
+        };
+        for own in ["127.0.0.1", "127.1.2.3", "::1", "::", "::ffff:127.0.0.1", "169.254.169.254", "fe80::1"] {
+            let error = ask(&[own]).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Denied, "{own}");
+            // The one that may be reached is the one that is reached: nothing is looked up again.
+            assert_eq!(ask(&[own, "192.0.2.1"]).await.unwrap(), ["192.0.2.1".parse::<IpAddr>().unwrap()], "{own}");
+        }
     }
 
     #[test]
