@@ -28,7 +28,9 @@ fn a_grant_is_taken_at_once_and_a_broken_file_changes_nothing() {
     let good = fs::read_to_string(&file).unwrap();
     assert!(good.contains("# mine\n[settings.greeting] # and this\n"), "{good}");
     fs::write(&file, format!("{good}[grants.disk\n")).unwrap();
-    until("the complaint", || fleet.minion("web1").log().contains("the last good grants stay in force").then_some(()));
+    until("the complaint", || {
+        fleet.minion("web1").log().contains("the last good rules and grants stay in force").then_some(())
+    });
     assert!(reads(&fleet));
     on(&fleet, "web1", &["module", "grant", "disk", "--read", "/etc/hosts"]).expect(3);
 

@@ -10,6 +10,7 @@
 )]
 
 mod a_cancelled_job_is_gone;
+mod a_call_needs_a_rule;
 mod a_check_changes_nothing;
 mod a_crash_at_any_point_loses_no_job;
 mod a_damaged_store_is_told_of;

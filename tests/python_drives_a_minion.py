@@ -105,7 +105,7 @@ try:
     proxy((stranger_cert, stranger_key)).test.ping()
     raise AssertionError("a minion's certificate was let in")
 except xmlrpc.client.Fault as fault:
-    assert fault.faultCode == 1 and "only overlords and sub-overlords may call" in fault.faultString, fault
+    assert fault.faultCode == 1 and "nothing in this minion's policy lets it call" in fault.faultString, fault
 try:
     proxy(None).test.ping()
     raise AssertionError("no certificate was let in")

@@ -74,7 +74,8 @@ fn who_is_not_an_overlord_is_told_so_and_written_down() {
         let Answer::Fault(fault) = reply.answer else { panic!("{reply:?}") };
         assert_eq!((fault.code, reply.status), (1, 200));
         assert!(
-            fault.message.contains(role.word()) && fault.message.contains("only overlords and sub-overlords may call"),
+            fault.message.contains(role.word())
+                && fault.message.contains("nothing in this minion's policy lets it call"),
             "{fault}"
         );
     }

@@ -16,5 +16,8 @@ pub use grants::{
     VariableGrant, changes_programs, reserved,
 };
 pub use minisign::{InvalidKey, InvalidSignature, KeyId, PublicKey, SIGNATURE_SUFFIX, Signature};
-pub use policy::{Denied, Policy};
+pub use policy::{
+    AccessRules, Acl, AclError, AclLine, Asked, Asker, Because, Decision, Denied, InvalidPattern, MethodClass, Policy,
+    Rule, SubjectHash,
+};
 pub use signers::{InvalidSignerName, Provenance, SignerName, Signers, Untrusted};

@@ -59,7 +59,8 @@ pub(super) fn leaf(request: &IssueRequest, ca_ends: OffsetDateTime) -> Result<Ce
         // A minion shows its certificate as a client too: to renew it, and to be told clearly that it may not call.
         Role::Minion | Role::SubOverlord => vec![Extended::ServerAuth, Extended::ClientAuth],
         Role::Overlord | Role::Reader => vec![Extended::ClientAuth],
-        Role::Author => vec![Extended::CodeSigning],
+        // An author sends modules to minions that allow it.
+        Role::Author => vec![Extended::ClientAuth, Extended::CodeSigning],
     };
     params.subject_alt_names = alternatives(request)?;
     Ok(params)

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use super::context::Context;
 use super::failure::Failure;
 use super::report::Report;
-use super::{ca, call, copy, demo, doc, fetch, group, hosts, job, minion, module, modules, ping, sim, usage};
+use super::{acl, ca, call, copy, demo, doc, fetch, group, hosts, job, minion, module, modules, ping, sim, usage};
 use crate::config::Home;
 use crate::jobs;
 
@@ -61,6 +61,8 @@ enum Command {
     #[command(subcommand)]
     Ca(ca::Ca),
     #[command(subcommand)]
+    Acl(acl::Acl),
+    #[command(subcommand)]
     Module(module::Module),
     Modules(modules::Modules),
     Minion(minion::Minion),
@@ -80,6 +82,7 @@ impl Command {
             Self::Group(command) => command.run(context),
             Self::Doc(command) => command.run(context),
             Self::Ca(command) => command.run(context),
+            Self::Acl(command) => command.run(context),
             Self::Module(command) => command.run(context),
             Self::Modules(command) => command.run(context),
             Self::Minion(command) => command.run(context),

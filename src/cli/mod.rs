@@ -1,6 +1,7 @@
 //! The command line, one file a command; the only module that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "this is where the programs speak and end")]
 
+mod acl;
 mod arguments;
 mod asking;
 mod budget;

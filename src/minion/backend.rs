@@ -70,6 +70,17 @@ pub(super) enum Refusal {
     Error(RemoteError),
     /// The request itself was wrong.
     Fault(Fault),
+    /// The caller may not do this.
+    Denied(Fault),
+}
+
+/// What the policy is told of a module's method.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// The module's short and full name.
+    pub(super) modules: [ModuleName; 2],
+    /// Whether the method's documentation says that it changes nothing.
+    pub(super) read_only: bool,
 }
 
 /// What a question about a job comes to. `None`: there is no such job of this owner's. An error: it
@@ -89,6 +100,9 @@ pub(super) trait Backend: Send + Sync + 'static {
 
     /// One module, by its short or full name.
     fn module(&self, name: &ModuleName) -> Option<Arc<ModuleView>>;
+
+    /// The names of the method's module, if there is such a module.
+    fn known(&self, method: &MethodName) -> Option<Known>;
 
     /// Finds a method that can be called.
     fn resolve(&self, method: &MethodName) -> Option<Self::Target>;

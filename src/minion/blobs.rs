@@ -18,6 +18,7 @@ use super::{
     caller::Extras,
     entry::{About, Entry},
     http::{AnswerBody, Service},
+    policy,
     transfers::Transfers,
 };
 use crate::{
@@ -94,6 +95,9 @@ impl<B: Backend> Service<B> {
             }
             Method::GET => self.send(transfers, &blob, &head.headers),
             Method::PUT => {
+                if let Err(fault) = policy::may_send(&self.dispatcher, &self.caller) {
+                    return plain(Said::new(StatusCode::FORBIDDEN, fault.message), true);
+                }
                 let mut body = body;
                 let said = match self.receive(transfers, blob, &head.headers, &mut body).await {
                     Ok(said) | Err(said) => said,

@@ -1,6 +1,9 @@
 //! The methods that every minion has, whatever modules it serves.
 
-use crate::wire::{RemoteError, Value};
+use crate::{
+    access::MethodClass,
+    wire::{RemoteError, Value},
+};
 
 /// A built-in method: `system.…` and `jobs.…`. No plugin can take these names.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,6 +89,12 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "Puts the version of a module back that a push replaced.",
     ),
     builtin(
+        "system.explain",
+        &[("caller", "string"), ("role", "string"), ("call", "struct")],
+        "struct",
+        "Whether a caller of a name and a role may make a call, a struct of method and args, and the rule that decides: {allowed, because}.",
+    ),
+    builtin(
         "system.grep",
         &[("word", "string")],
         "struct",
@@ -138,6 +147,12 @@ const fn builtin(
 impl Builtin {
     pub(super) fn find(name: &str) -> Option<&'static Self> {
         BUILTINS.iter().find(|builtin| builtin.name == name)
+    }
+
+    /// What it is to the policy. Nobody asks about another's jobs: `jobs.…` answers a job's owner alone.
+    pub(super) fn class(&self) -> MethodClass {
+        let tells = self.name.starts_with("system.") && !self.name.ends_with(".explain");
+        if tells || self.name.starts_with("jobs.") { MethodClass::Introspection } else { MethodClass::Other }
     }
 
     /// The arguments, if there are as many as there should be.

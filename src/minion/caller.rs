@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use hyper::HeaderMap;
 
 use crate::{
+    access::{Asker, SubjectHash},
     ids::{MinionJobId, OverlordJobId},
     tls::Peer,
     wire::{Fault, header},
@@ -15,6 +16,15 @@ use crate::{
 pub(super) struct Caller {
     pub(super) peer: Peer,
     pub(super) from: SocketAddr,
+    /// By which old ACL files name the certificate.
+    pub(super) subject: Option<SubjectHash>,
+}
+
+impl Caller {
+    /// As the policy sees it.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Asker { name: &self.peer.name, role: self.peer.role, subject: self.subject }
+    }
 }
 
 /// What the headers of our own say. A stock client sends none of them.

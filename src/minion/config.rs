@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::access::{Grants, PublicKey, SignerName, Signers};
+use crate::access::{AccessRules, Acl, Grants, Policy, PublicKey, SignerName, Signers};
 use crate::config::{self, ByteSize, Home, Period};
 use crate::ids::ModuleName;
 use crate::plugin;
@@ -45,10 +45,15 @@ pub struct MinionConfig {
     pub modules: ModuleTrust,
     /// Keys whose modules load, with names for grants.
     pub signers: BTreeMap<SignerName, PublicKey>,
+    /// Who may call what, the first rule that fits decides.
+    pub access: AccessRules,
     /// What each module may touch.
     pub grants: Grants,
     /// What each module reads through `minion:host/config`.
     pub settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
+    /// What old ACL files allow besides, read with the rest.
+    #[serde(skip)]
+    pub acl: Acl,
     /// Where all this was read.
     #[serde(skip)]
     pub source: Option<Source>,
@@ -173,6 +178,8 @@ pub struct Folders {
     pub state: PathBuf,
     /// The audit log.
     pub audit: PathBuf,
+    /// Where ACL files of older installations lie, if there are any.
+    pub acl: Option<PathBuf>,
 }
 
 impl Default for Folders {
@@ -185,6 +192,7 @@ impl Default for Folders {
             incoming: "incoming".into(),
             state: "state".into(),
             audit: "audit.jsonl".into(),
+            acl: None,
         }
     }
 }
@@ -391,6 +399,13 @@ impl MinionConfig {
         let mut config = config::load::<Self>(path)?.below(home.state());
         config.source = Some(Source { path: path.to_owned(), home: home.clone(), listen: None });
         config.check_names(path)?;
+        if let Some(folder) = &config.folders.acl {
+            config.acl = Acl::read_folder(folder).map_err(|error| config::Error::Invalid {
+                path: folder.clone(),
+                message: std::error::Error::source(&error)
+                    .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+            })?;
+        }
         Ok(config)
     }
 
@@ -405,6 +420,11 @@ impl MinionConfig {
         }
     }
 
+    /// Who may call what.
+    pub fn policy(&self) -> Policy {
+        Policy::new(self.access.clone(), self.acl.clone())
+    }
+
     /// Whose modules load.
     pub fn trust(&self) -> Signers {
         Signers::new(&self.signers, self.modules.trusted.iter().copied(), self.modules.unsigned)
@@ -415,7 +435,6 @@ impl MinionConfig {
         config::parse::<Self>(text, path)?.below(home.state()).check_names(path)
     }
 
-    /// Whether more than grants, settings and signers is different, which only a new start takes.
     /// Listens there, whatever the file says now or later.
     pub fn listen_on(&mut self, listen: Listen) {
         if let Some(source) = &mut self.source {
@@ -424,10 +443,14 @@ impl MinionConfig {
         self.listen = listen;
     }
 
+    /// Whether more than rules, grants, settings and signers is different, which only a new start takes.
     pub(super) fn differs_beyond_rules(&self, other: &Self) -> bool {
         let mut same = other.clone();
         same.grants = self.grants.clone();
         same.settings = self.settings.clone();
+        same.access = self.access.clone();
+        same.acl = self.acl.clone();
+        same.folders.acl.clone_from(&self.folders.acl);
         same.signers = self.signers.clone();
         same.modules = self.modules.clone();
         same != *self
@@ -446,9 +469,12 @@ impl MinionConfig {
 
     fn below(mut self, state: &Path) -> Self {
         let IdentityFiles { certificate, key, authority, revoked } = &mut self.identity;
-        let Folders { modules, cache, jobs, replaced, incoming, state: kept, audit } = &mut self.folders;
+        let Folders { modules, cache, jobs, replaced, incoming, state: kept, audit, acl } = &mut self.folders;
         for path in [certificate, key, authority, revoked, modules, cache, jobs, replaced, incoming, kept, audit] {
             *path = state.join(&*path);
+        }
+        if let Some(acl) = acl {
+            *acl = state.join(&*acl);
         }
         self
     }

@@ -21,7 +21,7 @@ use super::{
     intake::Intake,
     lobby::Lobby,
 };
-use crate::tls::Peer;
+use crate::{access::SubjectHash, tls::Peer};
 
 /// Chooses the minion that a connection is for, by the name that the client asked for.
 pub(super) type Choose<B> = Arc<dyn Fn(Option<&str>) -> Option<Arc<Dispatcher<B>>> + Send + Sync>;
@@ -161,7 +161,8 @@ impl<B: Backend> Door<B> {
                 return None;
             }
         };
-        Some((Caller { peer, from }, (self.choose)(session.server_name())?))
+        let subject = SubjectHash::of_certificate(certificate);
+        Some((Caller { peer, from, subject }, (self.choose)(session.server_name())?))
     }
 }
 

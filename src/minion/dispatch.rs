@@ -1,8 +1,9 @@
 //! From a call's name to its answer: who may, which method, within what time, and the audit line.
 //!
 //! ```text
-//! admit: certificate still good? overlord?          ── no ──▶ fault, audited
+//! admit: certificate still good? may call anything? ── no ──▶ fault, audited
 //! answer: headers, XML-RPC                          ── malformed ──▶ fault, audited
+//! judge: this method, these arguments?              ── no ──▶ fault, audited
 //! route: system.… │ jobs.… │ [async.][check.]M.m    ── failure of the method ──▶ REMOTE_ERROR, a result
 //! ```
 //!
@@ -27,12 +28,13 @@ use super::{
     caller::{Caller, Extras},
     entry::{About, Entry},
     intake::Held,
-    introspect, job_methods, multicall,
+    introspect, job_methods, multicall, policy,
     revocations::Revocations,
+    rules::RulesInForce,
     transfers::Transfers,
 };
 use crate::{
-    access::{AuditLog, AuditOutcome, Policy},
+    access::{AuditLog, AuditOutcome},
     ids::{HostName, MethodName, MinionJobId},
     plugin::{Budget, Mode},
     wire::{Answer, Call, Fault, RemoteError, Value, parse_call},
@@ -48,6 +50,8 @@ pub(super) struct Dispatcher<B> {
     /// The minion's name, where one process is many.
     pub(super) name: Option<HostName>,
     pub(super) audit: Arc<AuditLog>,
+    /// Who may call what.
+    pub(super) rules: RulesInForce,
     pub(super) revoked: Revocations,
     /// How long a plain call may take.
     pub(super) call_time: Duration,
@@ -89,7 +93,7 @@ impl Done {
         match self.answer {
             Ok(value) => Answer::Value(value),
             Err(Refusal::Error(error)) => Answer::Value(error.into()),
-            Err(Refusal::Fault(fault)) => Answer::Fault(fault),
+            Err(Refusal::Fault(fault) | Refusal::Denied(fault)) => Answer::Fault(fault),
         }
     }
 }
@@ -112,7 +116,8 @@ impl<B: Backend> Dispatcher<B> {
     pub(super) fn admit(&self, caller: &Caller) -> Result<(), Fault> {
         let current =
             caller.peer.check(Timestamp::now(), &self.revoked.now()).map_err(|error| format!("access denied: {error}"));
-        let allowed = current.and_then(|()| Policy.may_call(&caller.peer).map_err(|denied| denied.to_string()));
+        let allowed = current
+            .and_then(|()| self.rules.now().policy.may_call(caller.asker()).map_err(|denied| denied.to_string()));
         allowed.map_err(|why| {
             tracing::warn!(caller = caller.peer.name, from = %caller.from, why, "a call was denied");
             let (extras, about) = Default::default();
@@ -162,12 +167,16 @@ impl<B: Backend> Dispatcher<B> {
     /// Runs one call and writes into the audit log what came of it.
     pub(super) async fn run(&self, caller: &Caller, extras: &Extras, call: Call) -> Done {
         let entry = Entry::new(caller, extras, Some(&call));
-        let done = self.route(&entry, call).await;
+        let done = match policy::judge(self, caller, &call) {
+            Ok(()) => self.route(&entry, call).await,
+            Err(denied) => Done { answer: Err(Refusal::Denied(denied)), about: About::default() },
+        };
         let (outcome, error) = match &done.answer {
             Ok(_) if done.about.job.is_some() => (AuditOutcome::Accepted, None),
             Ok(_) => (AuditOutcome::Ok, None),
             Err(Refusal::Error(error)) => (AuditOutcome::Failed, Some(error.to_string())),
             Err(Refusal::Fault(fault)) => (AuditOutcome::Failed, Some(fault.message.clone())),
+            Err(Refusal::Denied(fault)) => (AuditOutcome::Denied, Some(fault.message.clone())),
         };
         self.record(&entry, outcome, error.as_deref(), &done.about);
         done
@@ -190,6 +199,7 @@ impl<B: Backend> Dispatcher<B> {
                         None => Err(RemoteError::new("NotCallable", "a simulated minion has no files")),
                     })
                 }
+                "system.explain" => Done::value(policy::explain(self, builtin, params)),
                 name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),
                 _ => Done::value(job_methods::answer(self, builtin, &caller.peer.name, extras.timeout, params).await),
             };

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    backend::{Answered, Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
+    backend::{Answered, Backend, CallOrder, Found, JobOrder, Known, LogPart, Refusal},
     modules::{Modules, PluginMethod},
     view::{ModuleState, ModuleView, Stamp},
 };
@@ -32,6 +32,10 @@ impl Backend for Live {
 
     fn module(&self, name: &ModuleName) -> Option<Arc<ModuleView>> {
         self.modules.view(name)
+    }
+
+    fn known(&self, name: &MethodName) -> Option<Known> {
+        self.modules.known(name)
     }
 
     fn resolve(&self, name: &MethodName) -> Option<PluginMethod> {

@@ -3,7 +3,8 @@
 //! ```text
 //! listener ─▶ TLS: a certificate of our CA, or no connection
 //!          ─▶ HTTP: bounded heads, bodies, times
-//!          ─▶ admit: still valid, an overlord's?
+//!          ─▶ admit: still valid, of somebody who may call anything?
+//!          ─▶ judge: this method with these arguments?
 //!          ─▶ dispatch: system.… │ jobs.… │ async.M.m │ M.m
 //!          ─▶ backend: plugin registry and durable jobs (a simulation: native methods, jobs in memory)
 //! ```
@@ -32,6 +33,7 @@ mod live;
 mod lobby;
 mod modules;
 mod multicall;
+mod policy;
 #[cfg(test)]
 mod promises;
 mod revocations;
@@ -50,4 +52,5 @@ pub use config::{
     Transfers as TransfersConfig,
 };
 pub use error::Error;
+pub use policy::explain_offline;
 pub use run::{run, run_with};

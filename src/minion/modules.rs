@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    backend::{Answered, CallOrder},
+    backend::{Answered, CallOrder, Known},
     builtin::RESERVED_MODULES,
     rules::RulesInForce,
     sinks::{CallLog, LoadLog},
@@ -87,6 +87,13 @@ impl Modules {
             served.plugin.modules().iter().map(|module| ModuleState::serving(&served.file, module, &served.provenance))
         });
         served.chain(catalog.failures().iter().map(ModuleState::not_served)).collect()
+    }
+
+    pub(super) fn known(&self, name: &MethodName) -> Option<Known> {
+        let catalog = self.registry.catalog();
+        let (_, module) = catalog.module(name.module())?;
+        let read_only = module.methods.get(name.method()).is_some_and(|method| method.read_only);
+        Some(Known { modules: [module.name.clone(), module.full_name.clone()], read_only })
     }
 
     pub(super) fn resolve(&self, name: &MethodName) -> Option<PluginMethod> {

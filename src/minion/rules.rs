@@ -1,9 +1,9 @@
 //! What the operator allows, taken anew while the minion serves.
 //!
 //! ```text
-//! minion.toml ──changed, or SIGHUP──▶ read, checked ──▶ grants, settings: from the next call on
-//!                                         │       └──▶ whose modules load: the registry looks again
-//!                                         └── broken ──▶ the last good rules stay, and the log says so
+//! minion.toml, *.acl ──changed, or SIGHUP──▶ read, checked ──▶ who may call what, grants, settings: from the next call on
+//!                                                │       └──▶ whose modules load: the registry looks again
+//!                                                └── broken ──▶ the last good rules stay, and the log says so
 //! ```
 //!
 //! A call keeps the rules with which it began. What else changed in the file waits for a restart, which the
@@ -11,7 +11,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -22,7 +22,11 @@ use tokio::{
 };
 
 use super::config::{MinionConfig, Source};
-use crate::{access::Grants, ids::ModuleName, plugin::Registry};
+use crate::{
+    access::{Grants, Policy},
+    ids::ModuleName,
+    plugin::Registry,
+};
 
 /// How often the file is looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -34,11 +38,17 @@ pub(super) struct Rules {
     pub(super) push: bool,
     pub(super) grants: Grants,
     pub(super) settings: BTreeMap<ModuleName, BTreeMap<String, String>>,
+    pub(super) policy: Policy,
 }
 
 impl Rules {
     pub(super) fn of(config: &MinionConfig) -> Self {
-        Self { push: config.modules.push, grants: config.grants.clone(), settings: config.settings.clone() }
+        Self {
+            push: config.modules.push,
+            grants: config.grants.clone(),
+            settings: config.settings.clone(),
+            policy: config.policy(),
+        }
     }
 }
 
@@ -83,11 +93,11 @@ async fn follow(source: Source, config: MinionConfig, registry: Registry, sender
             () = received(hangup.as_mut()) => true,
             () = sender.closed() => return,
         };
-        let now = stamp(&source.path);
-        if !asked && (now == seen || now.is_none()) {
+        let now = (stamp(&source.path), in_force.folders.acl.as_deref().map(stamps));
+        if !asked && (Some(&now) == seen.as_ref() || now.0.is_none()) {
             continue;
         }
-        seen = now;
+        seen = Some(now);
         match source.read() {
             Ok(fresh) => {
                 let rules = Rules::of(&fresh);
@@ -105,7 +115,7 @@ async fn follow(source: Source, config: MinionConfig, registry: Registry, sender
             }
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "cannot use the changed configuration; the last good grants stay in force"
+                "cannot use the changed configuration; the last good rules and grants stay in force"
             ),
         }
     }
@@ -119,6 +129,12 @@ async fn received(signal: Option<&mut Signal>) {
         }
         None => std::future::pending().await,
     }
+}
+
+/// The same of all ACL files.
+fn stamps(folder: &Path) -> BTreeMap<PathBuf, Option<(SystemTime, u64, u64)>> {
+    let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    paths.map(|path| (path.clone(), stamp(&path))).collect()
 }
 
 fn stamp(path: &Path) -> Option<(SystemTime, u64, u64)> {

@@ -65,7 +65,7 @@ pub async fn run_with(
     let dispatcher = Arc::new(Dispatcher {
         backend: Live {
             modules: Modules {
-                rules,
+                rules: rules.clone(),
                 registry,
                 limits: config.limits.for_plugins(),
                 state: Some(config.folders.state.as_path().into()),
@@ -74,6 +74,7 @@ pub async fn run_with(
         },
         name: None,
         audit: Arc::new(audit),
+        rules,
         revoked: Revocations::following(&identity, &config.identity.revoked),
         call_time: config.calls.timeout.duration(),
         job_time: config.jobs.timeout.duration(),

@@ -40,6 +40,8 @@ pub struct Method {
     pub result: Option<String>,
     /// Its documentation, or empty.
     pub doc: String,
+    /// Whether its documentation says, by `@read-only`, that it changes nothing.
+    pub read_only: bool,
     pub(super) entry: Entry,
 }
 

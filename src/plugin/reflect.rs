@@ -136,5 +136,6 @@ fn method(name: &str, entry: Entry, docs: Option<&InterfaceDocs>) -> Method {
     let params = params.collect();
     let result = entry.ty.results().next();
     let result = result.map(|ty| wit(&ty));
-    Method { params, result, doc: docs.map(|docs| docs.text.clone()).unwrap_or_default(), entry }
+    let read_only = docs.is_some_and(|docs| docs.read_only);
+    Method { params, result, doc: docs.map(|docs| docs.text.clone()).unwrap_or_default(), read_only, entry }
 }

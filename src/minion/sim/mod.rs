@@ -125,11 +125,12 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
     let trust = first.identity()?;
     let stopping = CancellationToken::new();
     let calls = TaskTracker::new();
+    let rules = RulesInForce::fixed(Rules::default());
     let plugins = match plugins {
         None => None,
         Some(SimPlugins { folder, cache }) => Some(Arc::new(Modules {
             registry: modules::open_registry(&folder, &cache, Signers::anybody(), Grants::default()).await?,
-            rules: RulesInForce::fixed(Rules::default()),
+            rules: rules.clone(),
             limits: Limits::default(),
             state: None,
         })),
@@ -140,6 +141,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
             backend: Site::new(plugins.clone()),
             name: Some(name.clone()),
             audit: Arc::new(AuditLog::none()),
+            rules: rules.clone(),
             revoked: Revocations::fixed(&trust),
             call_time: call_bounds.timeout.duration(),
             job_time: job_time.duration(),

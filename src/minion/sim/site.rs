@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ids::{MethodName, MinionJobId, ModuleName},
     minion::{
-        backend::{Answered, Backend, CallOrder, Found, JobOrder, LogPart, Refusal},
+        backend::{Answered, Backend, CallOrder, Found, JobOrder, Known, LogPart, Refusal},
         modules::{Modules, PluginMethod},
         view::{ModuleState, ModuleView, Stamp},
     },
@@ -60,6 +60,15 @@ impl Backend for Site {
         match &self.plugins {
             Some(plugins) => plugins.view(name),
             None => self.native().filter(|module| module.name == *name || module.full_name == *name).cloned(),
+        }
+    }
+
+    fn known(&self, method: &MethodName) -> Option<Known> {
+        match &self.plugins {
+            Some(plugins) => plugins.known(method),
+            None => self
+                .module(method.module())
+                .map(|module| Known { modules: [module.name.clone(), module.full_name.clone()], read_only: false }),
         }
     }
 
