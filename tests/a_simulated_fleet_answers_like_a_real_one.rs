@@ -1,19 +1,11 @@
 //! `func sim N`: many minions behind one listener, the same server, calls and jobs.
 
-use std::process::{Command, Stdio};
-
-use crate::harness::{Answer, Simulation};
-
-fn func(simulation: &Simulation, arguments: &[&str]) -> Answer {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_func"));
-    command.args(arguments).env("FUNC_HOME", simulation.home()).stdin(Stdio::null());
-    command.output().unwrap().into()
-}
+use crate::harness::Simulation;
 
 #[test]
 fn every_simulated_host_shows_its_own_certificate_and_answers() {
     let simulation = Simulation::start(200);
-    let answer = func(&simulation, &["call", "*", "test.add", "40", "2", "--json"]).expect(0).json();
+    let answer = simulation.func(&["call", "*", "test.add", "40", "2", "--json"]).expect(0).json();
     assert_eq!(answer["summary"]["ok"], 200);
     assert_eq!(answer["summary"]["total"], 200);
     assert!(answer["hosts"].as_object().unwrap().values().all(|host| host["value"] == 42));
@@ -22,7 +14,7 @@ fn every_simulated_host_shows_its_own_certificate_and_answers() {
 #[test]
 fn a_job_over_a_simulated_fleet_finishes() {
     let simulation = Simulation::start(50);
-    let answer = func(&simulation, &["call", "*", "test.ping", "--async", "--json"]).expect(0).json();
+    let answer = simulation.func(&["call", "*", "test.ping", "--async", "--json"]).expect(0).json();
     assert_eq!(answer["status"], "FINISHED");
     assert_eq!(answer["summary"]["ok"], 50, "{answer}");
 }

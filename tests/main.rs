@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and nothing outside uses it"
 )]
 
+mod a_call_goes_in_batches;
 mod a_cancelled_job_is_gone;
 mod a_call_needs_a_rule;
 mod a_check_changes_nothing;

@@ -18,11 +18,12 @@ use super::handing_out::{attended, hand_out_and_wait};
 use super::outcomes::Outcomes;
 use super::progress::Progress;
 use super::report::{Lines, Report, Silent};
+use super::rollout_options::RolloutOptions;
 use super::signature;
 use crate::config::Period;
 use crate::fleet::{Request, Selection, Target};
 use crate::ids::MethodName;
-use crate::overlord::{FanOut, JobOptions, Overlord};
+use crate::overlord::{CallOptions, FanOut, JobOptions, Overlord};
 use crate::sys::detach::{Detached, Reporter, detach};
 use crate::wire::{self, Value};
 
@@ -44,6 +45,8 @@ pub(super) struct Call {
     words: Vec<String>,
     #[command(flatten)]
     fleet: FleetOptions,
+    #[command(flatten)]
+    rollout: RolloutOptions,
     /// Change nothing: say what the method would do
     #[arg(long)]
     check: bool,
@@ -102,7 +105,8 @@ impl Call {
             let began = Instant::now();
             let args = self.arguments(&overlord, &selection).await?;
             let progress = Progress::new(context, selection.len());
-            let options = self.fleet.call_options_after(began.elapsed());
+            let rollout = self.rollout.for_hosts(selection.hosts.len());
+            let options = CallOptions { rollout, ..self.fleet.call_options_after(began.elapsed()) };
             let mut request = Request::new(&wire::Call::new(self.sent().to_string(), args));
             if self.budget {
                 request = request.budgets(to);
@@ -150,6 +154,7 @@ impl Call {
             acceptance: self.fleet.left_after(began.elapsed()),
             timeout: self.job_timeout.map(Period::duration),
             give_up_after: self.give_up_after.duration(),
+            rollout: self.rollout.for_hosts(selection.hosts.len()),
         };
         Ok(overlord.submit(self.target.as_str(), selection, self.sent(), args, options).await?)
     }

@@ -14,7 +14,7 @@ use super::fleet_options::overlord;
 use super::render;
 use super::report::{Lines, Report};
 use crate::config::Period;
-use crate::fleet::{Outcome, Selection, Selector, Target};
+use crate::fleet::{Outcome, Rollout, Selection, Selector, Target};
 use crate::ids::{HostName, MethodName, ModuleName};
 use crate::overlord::{CallOptions, Overlord};
 use crate::wire::Value;
@@ -44,7 +44,7 @@ impl Doc {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
         let selection = overlord.select(&Selector::new(self.on))?;
-        let options = CallOptions { forks: 1, timeout: Some(self.timeout.duration()), max_fail: None };
+        let options = CallOptions { forks: 1, timeout: Some(self.timeout.duration()), rollout: Rollout::default() };
         let asker = Asker { overlord: overlord.clone(), selection, options };
         Context::block_on(async {
             match asker.subject(self.what.as_deref()).await? {

@@ -9,7 +9,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use crate::config::Period;
-use crate::fleet::{Selection, Selector, Target};
+use crate::fleet::{Rollout, Selection, Selector, Target};
 use crate::overlord::{CallOptions, Overlord, OverlordConfig};
 
 /// Which hosts, and how many at a time.
@@ -41,7 +41,7 @@ impl FleetOptions {
 
     /// The bounds on a call before which something else was asked: the operator's patience is for both.
     pub(super) fn call_options_after(&self, spent: Duration) -> CallOptions {
-        CallOptions { forks: self.forks as usize, timeout: Some(self.left_after(spent)), max_fail: None }
+        CallOptions { forks: self.forks as usize, timeout: Some(self.left_after(spent)), rollout: Rollout::default() }
     }
 
     /// What is left of a host's time.

@@ -1,5 +1,6 @@
 //! A job from its first host to its last result.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::io::{self, Write};
 
@@ -20,7 +21,14 @@ pub(super) async fn hand_out_and_wait(
     progress: &Progress,
 ) -> Result<JobView, Failure> {
     let id = fan_out.id().clone();
-    fan_out.run().await?;
+    let mut heard = HashSet::new();
+    fan_out
+        .run_telling(|host, _| {
+            if heard.insert(host.clone()) {
+                progress.at(heard.len());
+            }
+        })
+        .await?;
     let mut done = 0;
     let view = overlord.wait(&id, None, |_, _| {
         done += 1;

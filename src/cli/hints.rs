@@ -19,6 +19,9 @@ impl From<Error> for Failure {
             Error::BeingHandedOut { .. } => {
                 (Exit::StillRunning, "look at it with `func job status`, or wait with `func job wait`")
             }
+            Error::NothingToRetry { .. } => {
+                (Exit::NoHost, "see how its hosts have ended with `func job status`, and name those ends")
+            }
             Error::NoMinions { .. } => (Exit::NoHost, NO_MINIONS),
             Error::NoStore { .. } => (
                 Exit::Configuration,

@@ -8,10 +8,12 @@ use super::failure::Failure;
 use super::fleet_options::overlord;
 use super::follow::{ending, followed};
 use super::handing_out::{attended, hand_out_and_wait};
-use super::outcomes::{census, counts, exit_of, write_folded};
+use super::outcomes::{counts, exit_of, write_folded};
 use super::progress::Progress;
 use super::render;
 use super::report::{Lines, Report};
+use super::retry::Retry;
+use super::standing;
 use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{HostName, OverlordJobId};
@@ -19,13 +21,14 @@ use crate::overlord::{JobLine, JobList, JobView};
 use crate::wire::JobStatus;
 use clap::{Args, Subcommand};
 
-/// List jobs, look at one, wait for it, go on with it, cancel it
+/// List jobs, look at one, wait for it, go on with it, try it again, cancel it
 #[derive(Debug, Subcommand)]
 pub(super) enum Job {
     List(List),
     Status(Status),
     Wait(Wait),
     Resume(Resume),
+    Retry(Retry),
     Cancel(Cancel),
     Follow(Follow),
 }
@@ -38,6 +41,7 @@ impl Job {
             Self::Status(command) => command.run(context),
             Self::Wait(command) => command.run(context),
             Self::Resume(command) => command.run(context),
+            Self::Retry(command) => command.run(context),
             Self::Cancel(command) => command.run(context),
             Self::Follow(command) => command.run(context),
         }
@@ -218,17 +222,7 @@ impl Report for JobReport {
         for (host, why) in &job.unreadable {
             writeln!(out, "{}\n  its record cannot be read: {}", render::visible(host), render::visible(why))?;
         }
-        if outcomes.len() == job.record.hosts {
-            return writeln!(out, "{}", census(&job.summary()));
-        }
-        writeln!(out, "{} of {} hosts done", outcomes.len(), job.record.hosts)?;
-        if job.cancelled.is_some() {
-            writeln!(out, "cancelled; the others are asked again by `func job wait '{}'`", job.id)?;
-        }
-        if job.interrupted {
-            writeln!(out, "nobody is at work on it: go on with `func job resume '{}'`", job.id)?;
-        }
-        Ok(())
+        standing::lines(job).iter().try_for_each(|line| writeln!(out, "{line}"))
     }
 
     fn json(&self) -> serde_json::Value {

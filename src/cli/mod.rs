@@ -33,9 +33,12 @@ mod place;
 mod progress;
 mod render;
 mod report;
+mod retry;
 mod revoke;
+mod rollout_options;
 mod signature;
 mod sim;
+mod standing;
 mod stop;
 mod usage;
 

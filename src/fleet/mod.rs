@@ -6,7 +6,8 @@
 //!
 //! Every host of a selection ends in exactly one named [`Outcome`]; a slow one costs only its own deadline. What became
 //! of a call is told as precisely as can be known, and the border is the request's first byte: a call that broke before
-//! it was *unreachable* (and alone may be tried again, once), one that broke behind it is *lost*, for it may have run.
+//! it was *unreachable* (and alone may be tried again), one that broke behind it is *lost*, for it may have run.
+//! How a fan-out goes in batches, and when it stops, is at the head of `rollout`.
 //!
 //! Connections are kept and sessions resumed, so that a second call of the same process costs a tenth of the first. This
 //! module knows nothing of jobs, and nothing is printed here.
@@ -22,6 +23,7 @@ mod parse;
 mod pool;
 mod reason;
 mod request;
+mod rollout;
 mod select;
 mod summary;
 mod target;
@@ -36,6 +38,7 @@ pub use groups::{GroupError, GroupName, Groups, InvalidGroupName, Members};
 pub use outcome::{Outcome, SkipReason};
 pub use reason::Reason;
 pub use request::{Budgets, Pace, Request};
+pub use rollout::{InvalidShare, Rollout, Share, Stage, Tally};
 pub use select::{KnownDown, NoHost, SelectError, Selection, Selector};
 pub use summary::Summary;
 pub use target::{InvalidTarget, Target};

@@ -48,6 +48,8 @@ pub enum SkipReason {
     Down,
     /// So many others had failed that the rest was left alone.
     MaxFail,
+    /// One of the hosts that were to go first had failed.
+    Canary,
 }
 
 impl SkipReason {
@@ -56,6 +58,7 @@ impl SkipReason {
         match self {
             Self::Down => "known to be down",
             Self::MaxFail => "too many hosts had failed",
+            Self::Canary => "a host that went first had failed",
         }
     }
 }

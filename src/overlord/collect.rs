@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     Error, HostState, JobView, Overlord,
     ask::{demand, question, report},
-    fan_out::{ACCEPTANCE, Desk},
+    fan_out::Desk,
     recorder::Recorder,
     state::{Event, Report},
     transactions::{Part, Work},
@@ -36,7 +36,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What came of asking every minion once.
 #[derive(Debug, Default)]
-struct Round {
+pub(super) struct Round {
     /// Hosts that could not be asked, and why.
     unasked: BTreeMap<HostName, String>,
     /// Hosts that answered.
@@ -45,6 +45,38 @@ struct Round {
     ended: usize,
     /// Hosts whose answer did not come in time.
     slow: usize,
+}
+
+/// How patiently minions are asked, round after round.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pause: Duration,
+    width: usize,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { pause: Duration::ZERO, width: WAITING }
+    }
+}
+
+impl Waiting {
+    /// How many are asked at a time.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// How long they may wait for their jobs; not beyond what is `left` of our own time.
+    pub(super) fn poll(&self, work: &Work, left: Option<Duration>) -> Duration {
+        long_poll(work, self.width, left)
+    }
+
+    /// How long to leave them alone after a round.
+    pub(super) fn after(&mut self, round: &Round, took: Duration) -> Duration {
+        self.width = next_width(self.width, round);
+        self.pause = next_pause(self.pause, round, took);
+        self.pause
+    }
 }
 
 impl Overlord {
@@ -79,7 +111,7 @@ impl Overlord {
                 on_result(host, outcome);
             }
         };
-        let (mut pause, mut width) = (Duration::ZERO, WAITING);
+        let mut waiting = Waiting::default();
         loop {
             let work = self.work(id).await?;
             work.view.outcomes().for_each(|(host, outcome)| tell(host, outcome));
@@ -89,11 +121,10 @@ impl Overlord {
                 return Ok(work.view);
             }
             self.settle_doubtful(id, &work).await?;
-            let poll = long_poll(&work, width, left);
+            let poll = waiting.poll(&work, left);
             let began = Instant::now();
-            let round = self.ask(id, work, poll, width, &mut tell).await?;
-            width = next_width(width, &round);
-            pause = next_pause(pause, &round, began.elapsed());
+            let round = self.ask(id, work, poll, waiting.width(), &mut tell).await?;
+            let pause = waiting.after(&round, began.elapsed());
             tokio::time::sleep(pause.min(left.unwrap_or(pause))).await;
         }
     }
@@ -111,13 +142,13 @@ impl Overlord {
         };
         // What was doubtful before we had the lock may have been settled by whoever had it.
         let work = self.work(id).await?;
-        let desk = Desk::new(self, id.clone(), work.view, ACCEPTANCE)?;
+        let desk = Desk::new(self, id.clone(), work.view)?;
         desk.settle(work.parts.into_iter().filter(Part::is_doubtful).collect()).await;
         desk.recorder.finish().await
     }
 
     /// Asks each minion that may know its part of a job, or demands its end if the job is cancelled, and records what it says.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         id: &OverlordJobId,
         work: Work,

@@ -32,6 +32,12 @@ pub enum Error {
         /// Hosts that should be.
         wanted: usize,
     },
+    /// No host of a job ended as was asked for.
+    #[error("no host of `{id}` has ended like that")]
+    NothingToRetry {
+        /// Which job.
+        id: OverlordJobId,
+    },
     /// The lock of a job cannot be used.
     #[error("cannot lock the job by `{}`", path.display())]
     Lock {

@@ -36,12 +36,11 @@ pub struct FanOut {
     overlord: Overlord,
     id: OverlordJobId,
     lock: JobLock,
-    acceptance: Duration,
 }
 
 impl FanOut {
-    pub(super) fn new(overlord: Overlord, id: OverlordJobId, lock: JobLock, acceptance: Duration) -> Self {
-        Self { overlord, id, lock, acceptance }
+    pub(super) fn new(overlord: Overlord, id: OverlordJobId, lock: JobLock) -> Self {
+        Self { overlord, id, lock }
     }
 
     /// The job.
@@ -51,17 +50,25 @@ impl FanOut {
 
     /// Sends every host its part, and answers how the job stands then: partial, or finished if no minion has work.
     pub async fn run(self) -> Result<JobView, Error> {
-        let Self { overlord, id, lock, acceptance } = self;
-        let ledger = overlord.ledger();
-        let work = overlord.work(&id).await?;
+        self.run_telling(|_, _| {}).await
+    }
+
+    /// The same. Of a job in batches, `on_result` hears meanwhile of each host's end, perhaps more than once.
+    pub async fn run_telling(self, mut on_result: impl FnMut(&HostName, &Outcome) + Send) -> Result<JobView, Error> {
+        let overlord = self.overlord.clone();
+        let work = overlord.work(&self.id).await?;
         if work.view.progress.open > 0 {
-            let desk = Desk::new(&overlord, id.clone(), work.view, acceptance)?;
-            let result = desk.hand_out(&overlord, work.parts).await;
-            // What was learned is kept, also when something failed.
-            desk.recorder.finish().await.and(result)?;
+            if work.view.stage.is_some() {
+                self.roll_out(&overlord, &mut on_result).await?;
+            } else {
+                let desk = Desk::new(&overlord, self.id.clone(), work.view)?;
+                let result = desk.hand_out(&overlord, work.parts, None).await;
+                // What was learned is kept, also when something failed.
+                desk.recorder.finish().await.and(result)?;
+            }
         }
-        let view = ledger.fanned_out(&id).await?;
-        drop(lock);
+        let view = overlord.ledger().fanned_out(&self.id).await?;
+        drop(self.lock);
         Ok(view)
     }
 }
@@ -76,16 +83,14 @@ pub(super) struct Desk {
     request: Request,
     /// How long a minion has to answer.
     acceptance: Duration,
+    /// How often a host that cannot be reached is tried again.
+    retry: u32,
     pub(super) recorder: Recorder,
 }
 
 impl Desk {
-    pub(super) fn new(
-        overlord: &Overlord,
-        id: OverlordJobId,
-        view: JobView,
-        acceptance: Duration,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(overlord: &Overlord, id: OverlordJobId, view: JobView) -> Result<Self, Error> {
+        let (acceptance, retry) = (view.plan.acceptance, view.plan.rollout.retry);
         let rules = view.record.rules(view.cancelled.is_some());
         let record = view.record;
         let call = Call::new(format!("async.{}", record.method), record.args.clone());
@@ -99,17 +104,25 @@ impl Desk {
             rules,
             request,
             acceptance,
+            retry,
             recorder,
         })
     }
 
-    async fn hand_out(&self, overlord: &Overlord, parts: Vec<Part>) -> Result<(), Error> {
+    /// Sends parts that were not sent, and settles those of which that is not known. Once more than so many have failed,
+    /// the others stay planned.
+    pub(super) async fn hand_out(
+        &self,
+        overlord: &Overlord,
+        parts: Vec<Part>,
+        may_fail: Option<usize>,
+    ) -> Result<(), Error> {
         let mut doubt = parts.iter().any(Part::is_doubtful);
         let planned = parts.into_iter().filter(|part| part.state == HostState::Planned);
         if self.record.is_given_up(Timestamp::now()) {
             planned.for_each(|part| self.recorder.note(part.host.name, Event::GaveUp));
         } else {
-            doubt |= self.send(planned.collect()).await;
+            doubt |= self.send(planned.collect(), may_fail).await;
         }
         for pass in 0..PASSES {
             if !doubt || !self.recorder.settled().await {
@@ -149,19 +162,31 @@ impl Desk {
                 self.recorder.note(part.host.name, Event::Reported { report, was_acknowledged: false });
             }
         }
-        self.send(unknown).await;
+        self.send(unknown, None).await;
     }
 
     /// Sends parts, each only after it is durable that it may have been sent. Answers whether of some it is not known if
     /// they arrived.
-    async fn send(&self, parts: Vec<Part>) -> bool {
-        let mut doubt = false;
+    async fn send(&self, parts: Vec<Part>, may_fail: Option<usize>) -> bool {
+        let (mut doubt, mut failed) = (false, 0);
         let mut note = |(host, outcome): (HostName, Outcome)| {
             doubt |= matches!(outcome, Outcome::Lost { .. } | Outcome::TimedOut { .. } | Outcome::Unreachable { .. });
+            failed += usize::from(!outcome.is_ok());
             self.recorder.note(host, Event::Submitted(outcome));
+            failed
         };
+        // What is noted as about to be sent is sent: where failures stop it, no more is noted than can leave at once.
+        let chunk_size = if may_fail.is_some() { CHUNK.min(self.record.forks) } else { CHUNK };
         let mut in_flight = FuturesUnordered::new();
-        for chunk in parts.chunks(CHUNK) {
+        'all: for chunk in parts.chunks(chunk_size) {
+            while may_fail.is_some()
+                && in_flight.len() + chunk.len() > self.record.forks
+                && let Some(submitted) = in_flight.next().await
+            {
+                if may_fail.is_some_and(|most| note(submitted) > most) {
+                    break 'all;
+                }
+            }
             if !self.recorder.sending(chunk.iter().map(|part| part.host.name.clone())).await {
                 break;
             }
@@ -175,7 +200,7 @@ impl Desk {
                     break;
                 }
                 let request = self.request.clone().job(&part.job, self.record.timeout);
-                in_flight.push(self.fleet.spawn(part.host.clone(), request));
+                in_flight.push(self.fleet.spawn_stubborn(part.host.clone(), request, self.retry));
             }
         }
         while let Some(submitted) = in_flight.next().await {

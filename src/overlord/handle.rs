@@ -9,11 +9,13 @@ use std::{
 use futures_util::stream::{self, Stream, StreamExt};
 use jiff::Timestamp;
 
-use super::{Error, FanOut, JobList, JobRecord, JobView, fan_out::ACCEPTANCE, ledger::Ledger, transactions::Work};
+use super::{
+    Error, FanOut, JobList, JobPlan, JobRecord, JobView, fan_out::ACCEPTANCE, ledger::Ledger, transactions::Work,
+};
 use crate::{
     ca::{Host, Inventory},
     config::Home,
-    fleet::{Fleet, FleetOptions, Groups, KnownDown, Outcome, Request, Selection, Selector, Width},
+    fleet::{Fleet, FleetOptions, Groups, KnownDown, Outcome, Request, Rollout, Selection, Selector, Stage, Width},
     ids::{HostName, MethodName, OverlordJobId},
     store::SetAside,
     sys::descriptor,
@@ -62,8 +64,8 @@ pub struct CallOptions {
     pub forks: usize,
     /// Each host's deadline; the fleet's usual one if `None`.
     pub timeout: Option<Duration>,
-    /// Once so many hosts have failed, the others are left alone.
-    pub max_fail: Option<usize>,
+    /// In which steps.
+    pub rollout: Rollout,
 }
 
 /// How a job is made.
@@ -77,17 +79,25 @@ pub struct JobOptions {
     pub timeout: Option<Duration>,
     /// How long after submission the hosts that still have no result are given up.
     pub give_up_after: Duration,
+    /// In which steps hosts are sent their parts.
+    pub rollout: Rollout,
 }
 
 impl Default for CallOptions {
     fn default() -> Self {
-        Self { forks: 64, timeout: None, max_fail: None }
+        Self { forks: 64, timeout: None, rollout: Rollout::default() }
     }
 }
 
 impl Default for JobOptions {
     fn default() -> Self {
-        Self { forks: 64, acceptance: ACCEPTANCE, timeout: None, give_up_after: Duration::from_hours(7 * 24) }
+        Self {
+            forks: 64,
+            acceptance: ACCEPTANCE,
+            timeout: None,
+            give_up_after: Duration::from_hours(7 * 24),
+            rollout: Rollout::default(),
+        }
     }
 }
 
@@ -160,7 +170,7 @@ impl Overlord {
         }
         let skipped = selection.skipped.into_iter().map(|(host, reason)| (host.name, Outcome::Skipped(reason)));
         let calls = selection.hosts.into_iter().map(move |host| (host, request.clone()));
-        let width = Width { forks: options.forks, max_fail: options.max_fail };
+        let width = Width { forks: options.forks, rollout: options.rollout };
         Ok(stream::iter(skipped).chain(self.fleet()?.fan_out(calls, width)))
     }
 
@@ -173,6 +183,19 @@ impl Overlord {
         method: MethodName,
         args: Vec<Value>,
         options: JobOptions,
+    ) -> Result<FanOut, Error> {
+        self.submit_as(target, selection, method, args, options, None).await
+    }
+
+    /// The same, perhaps as another try of a job.
+    pub(super) async fn submit_as(
+        &self,
+        target: &str,
+        selection: Selection,
+        method: MethodName,
+        args: Vec<Value>,
+        options: JobOptions,
+        retry_of: Option<OverlordJobId>,
     ) -> Result<FanOut, Error> {
         // A job that could not be sent by anybody is not made at all.
         self.fleet()?;
@@ -187,15 +210,16 @@ impl Overlord {
             resume_window: RESUME_WINDOW,
             give_up_after: options.give_up_after,
         };
-        let (id, lock) = self.inner.ledger.plan(record, selection).await?;
-        Ok(FanOut::new(self.clone(), id, lock, options.acceptance))
+        let plan = JobPlan { acceptance: options.acceptance, rollout: options.rollout, retry_of };
+        let (id, lock) = self.inner.ledger.plan(record, plan, selection).await?;
+        Ok(FanOut::new(self.clone(), id, lock))
     }
 
     /// Goes on with a job whose fan-out was interrupted. Nothing is run twice.
     pub async fn resume(&self, id: &OverlordJobId) -> Result<FanOut, Error> {
         self.inner.ledger.view(id).await?;
         let lock = self.lock(id).await?;
-        Ok(FanOut::new(self.clone(), id.clone(), lock, ACCEPTANCE))
+        Ok(FanOut::new(self.clone(), id.clone(), lock))
     }
 
     /// What the store knows of a job. No connection is opened.
@@ -238,9 +262,19 @@ impl Overlord {
 
     /// A job to be worked on, with each host where the inventory has it now: it may have moved since the job was submitted.
     pub(super) async fn work(&self, id: &OverlordJobId) -> Result<Work, Error> {
-        let mut work = self.inner.ledger.work(id).await?;
+        let work = self.inner.ledger.work(id).await?;
+        Ok(self.at_present_addresses(work))
+    }
+
+    /// The same, after its fan-out was moved on as far as it goes.
+    pub(super) async fn advance(&self, id: &OverlordJobId) -> Result<(Stage, Work), Error> {
+        let (stage, work) = self.inner.ledger.advance(id).await?;
+        Ok((stage, self.at_present_addresses(work)))
+    }
+
+    fn at_present_addresses(&self, mut work: Work) -> Work {
         if work.view.is_finished() {
-            return Ok(work);
+            return work;
         }
         // Without an inventory the map's addresses are as good as any.
         let inventory = Inventory::load(&self.inner.config.inventory).unwrap_or_default();
@@ -249,7 +283,7 @@ impl Overlord {
                 part.host.address = address.clone();
             }
         }
-        Ok(work)
+        work
     }
 
     pub(super) fn ledger(&self) -> &Ledger {

@@ -11,13 +11,14 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Error, JobList, JobRecord, JobView,
+    Error, JobList, JobPlan, JobRecord, JobView,
     lock::{JobLock, announce_cancel, is_cancel_announced},
+    rolling::advance,
     state::Event,
     transactions::{Work, cancel, fanned_out, list, plan, record, view, work},
 };
 use crate::{
-    fleet::Selection,
+    fleet::{Selection, Stage},
     ids::{HostName, OverlordJobId},
     store::{self, SetAside, Store, Tables, once},
 };
@@ -73,10 +74,17 @@ impl Ledger {
     pub(super) async fn plan(
         &self,
         record: JobRecord,
+        how: JobPlan,
         selection: Selection,
     ) -> Result<(OverlordJobId, JobLock), Error> {
         let locks = self.inner.locks.clone();
-        self.act(move |tables| plan(tables, &locks, record, &selection)).await
+        self.act(move |tables| plan(tables, &locks, record, &how, &selection)).await
+    }
+
+    /// Moves a job's fan-out on as far as it goes.
+    pub(super) async fn advance(&self, id: &OverlordJobId) -> Result<(Stage, Work), Error> {
+        let (id, locks) = (id.clone(), self.inner.locks.clone());
+        self.act(move |tables| advance(tables, &locks, &id, Timestamp::now())).await
     }
 
     /// Moves hosts by what was learned about them. Answers whether the job is cancelled.

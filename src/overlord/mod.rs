@@ -12,6 +12,10 @@
 //! [`state`](HostState)). A minion that cannot be asked is no news about its job. Once all results are here, the job is
 //! answered from the store alone; not even an identity is needed.
 //!
+//! A job may be handed out in batches. Where that is stands in the store, moved on in one commit with whatever it decides
+//! about hosts (see `rolling`, and the head of `fleet::rollout` for the stages); such a job is RUNNING until the last batch was
+//! sent, and killed anywhere in between it is interrupted like any other.
+//!
 //! A job can be cancelled at any time. The wish is durable, and with it the end of every host that has been sent nothing,
 //! before anybody is asked; from then on nothing is sent, and each host that may have its part is asked to end it, by whoever
 //! looks at the job or waits for it, until it has said what became of it.
@@ -29,6 +33,8 @@ mod lock;
 mod handle;
 mod record;
 mod recorder;
+mod retry;
+mod rolling;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -39,6 +45,6 @@ pub use error::Error;
 pub use fan_out::FanOut;
 pub use follow::Heard;
 pub use handle::{CallOptions, JobOptions, Overlord, OverlordConfig};
-pub use record::{JobRecord, Progress};
+pub use record::{JobPlan, JobRecord, Progress};
 pub use state::HostState;
 pub use view::{HostView, JobLine, JobList, JobView};

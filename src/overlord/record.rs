@@ -3,6 +3,9 @@
 //! | table | key | what | written |
 //! | --- | --- | --- | --- |
 //! | `jobs` | job | the call itself | once, with the map |
+//! | `plans` | job | how it is handed out, and what it is another try of | once, with the map |
+//! | `orders` | job | the order of its hosts, if some wait for others | once, with the map |
+//! | `stages` | job | where such a hand-out is | with the map, then at each step, with the hosts that it leaves out |
 //! | `map` | job, host | the minion's job id and address | once, before anything is sent |
 //! | `states` | job, host | where the host's part is, at last its outcome | at each step; no row means planned |
 //! | `cancels` | job | when it was cancelled | once, with the ends of all that were planned |
@@ -15,10 +18,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::state::{HostState, Rules};
+use super::{
+    fan_out::ACCEPTANCE,
+    state::{HostState, Rules},
+};
 use crate::{
     ca::Address,
-    fleet::Summary,
+    fleet::{Rollout, Stage, Summary},
     ids::{HostName, MethodName, MinionJobId, OverlordJobId},
     store::Table,
     wire::{JobStatus, Value},
@@ -57,6 +63,24 @@ impl JobRecord {
     }
 }
 
+/// How a job is handed out, as it was submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobPlan {
+    /// How long each host has to accept its part.
+    pub acceptance: Duration,
+    /// In which steps hosts are sent their parts.
+    pub rollout: Rollout,
+    /// The job of which it is another try.
+    pub retry_of: Option<OverlordJobId>,
+}
+
+impl Default for JobPlan {
+    /// That of a job from before there were plans.
+    fn default() -> Self {
+        Self { acceptance: ACCEPTANCE, rollout: Rollout::default(), retry_of: None }
+    }
+}
+
 /// One host's row of the map.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mapped {
@@ -88,6 +112,14 @@ impl Progress {
             (_, Some(_)) => JobStatus::Partial,
         }
     }
+
+    /// For programs: how many ended how, how many have not, and their sum, which is every host of the job at all times.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut data = self.summary.to_json();
+        data["open"] = self.open.into();
+        data["total"] = (self.summary.total() + self.open).into();
+        data
+    }
 }
 
 macro_rules! table {
@@ -104,6 +136,9 @@ macro_rules! table {
 }
 
 table!(Jobs, "jobs", OverlordJobId, JobRecord);
+table!(Plans, "plans", OverlordJobId, JobPlan);
+table!(Orders, "orders", OverlordJobId, Vec<HostName>);
+table!(Stages, "stages", OverlordJobId, Stage);
 table!(Map, "map", (OverlordJobId, HostName), Mapped);
 table!(States, "states", (OverlordJobId, HostName), HostState);
 table!(Cancels, "cancels", OverlordJobId, Timestamp);

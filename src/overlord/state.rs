@@ -5,7 +5,7 @@
 //!    │                       │ ▲ │                                        │
 //!    │                       │ └─┘ sent again: the minion says it never saw it
 //!    │                       └──refused, failed, unreachable at the first try, unknown too long──▶ Done
-//!    └──skipped──▶ Done
+//!    └──skipped: known to be down, or left out because of what became of others──▶ Done
 //! ```
 //!
 //! *Sent* is recorded before the first byte leaves, so after a crash it means "may have arrived": the minion is asked,
@@ -21,7 +21,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{fleet::Outcome, ids::MinionJobId, wire::Value};
+use crate::{
+    fleet::{Outcome, SkipReason},
+    ids::MinionJobId,
+    wire::Value,
+};
 
 /// Where a host's part of a job is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +72,8 @@ pub(super) enum Event {
     GaveUp,
     /// The operator wants the job to end.
     Cancelled,
+    /// It is left out, because of what became of others.
+    LeftOut(SkipReason),
 }
 
 /// A minion's word on a job.
@@ -152,10 +158,11 @@ pub(super) fn step(
     let lost = |why: &str| done(Outcome::Lost { why: why.into() });
     match (event, state) {
         (_, Done { .. })
-        | (Event::Sending | Event::Submitted(_) | Event::Cancelled, Acknowledged { .. })
-        | (Event::Cancelled, Sent { .. }) => None,
+        | (Event::Sending | Event::Submitted(_) | Event::Cancelled | Event::LeftOut(_), Acknowledged { .. })
+        | (Event::Cancelled | Event::LeftOut(_), Sent { .. }) => None,
 
         (Event::Cancelled, Planned) => done(Outcome::Cancelled),
+        (Event::LeftOut(reason), Planned) => done(Outcome::Skipped(*reason)),
         (Event::Sending, _) if rules.cancelled => None,
 
         (Event::Sending, Planned) => Some(Sent { since: now, again: false }),

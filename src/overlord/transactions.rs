@@ -8,9 +8,9 @@ use std::{collections::BTreeMap, path::Path};
 use jiff::Timestamp;
 
 use super::{
-    Error, HostState, HostView, JobLine, JobList, JobRecord, JobView, Progress,
+    Error, HostState, HostView, JobLine, JobList, JobPlan, JobRecord, JobView, Progress,
     lock::JobLock,
-    record::{Cancels, Jobs, Map, Mapped, ProgressRows, States},
+    record::{Cancels, Jobs, Map, Mapped, Orders, Plans, ProgressRows, Stages, States},
     state::{Event, step},
 };
 use crate::{
@@ -41,6 +41,7 @@ pub(super) fn plan(
     tables: &mut Tables<'_>,
     locks: &Path,
     mut record: JobRecord,
+    how: &JobPlan,
     selection: &Selection,
 ) -> Result<(OverlordJobId, JobLock), Error> {
     let mut repeat = 0;
@@ -67,6 +68,12 @@ pub(super) fn plan(
     if progress.open == 0 {
         progress.ended = Some(now);
     }
+    if how.rollout.is_staged() {
+        let order = selection.hosts.iter().map(|host| host.name.clone()).collect();
+        tables.put::<Orders>(&id, &order)?;
+        tables.put::<Stages>(&id, &how.rollout.first(order.len()))?;
+    }
+    tables.put::<Plans>(&id, how)?;
     tables.put::<Jobs>(&id, &record)?;
     tables.put::<ProgressRows>(&id, &progress)?;
     Ok((id, lock))
@@ -141,7 +148,9 @@ pub(super) fn view(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) ->
     let interrupted = is_interrupted(&progress, locks, id);
     let cancelled = tables.get::<Cancels>(id)?;
     let hosts = hosts.into_iter().map(shown).collect();
-    Ok(JobView { id: id.clone(), record, progress, cancelled, interrupted, hosts, unreadable })
+    let plan = tables.get::<Plans>(id)?.unwrap_or_default();
+    let stage = tables.get::<Stages>(id)?;
+    Ok(JobView { id: id.clone(), record, plan, stage, progress, cancelled, interrupted, hosts, unreadable })
 }
 
 /// The job as it is worked on.

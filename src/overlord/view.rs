@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    record::{JobRecord, Progress},
+    record::{JobPlan, JobRecord, Progress},
     state::HostState,
 };
 use crate::{
-    fleet::{Outcome, Summary},
+    fleet::{Outcome, Stage, Summary},
     ids::{HostName, MinionJobId, OverlordJobId},
     store::Unreadable,
     wire::JobStatus,
@@ -23,6 +23,10 @@ pub struct JobView {
     pub id: OverlordJobId,
     /// The call that it is.
     pub record: JobRecord,
+    /// How it is handed out.
+    pub plan: JobPlan,
+    /// Where that is, if some hosts wait for others.
+    pub stage: Option<Stage>,
     /// How far it is.
     pub progress: Progress,
     /// When somebody cancelled it.
@@ -107,8 +111,26 @@ impl JobView {
             "target": self.record.target, "method": self.record.method,
             "args": self.record.args.iter().map(crate::wire::Value::to_json).collect::<Vec<_>>(),
             "submitted": self.record.submitted, "fanned_out": self.progress.fanned_out, "ended": self.progress.ended,
-            "open": self.progress.open, "summary": self.summary().to_json(), "hosts": hosts,
-            "unreadable": self.unreadable,
+            "open": self.progress.open, "summary": self.progress.to_json(), "hosts": hosts,
+            "unreadable": self.unreadable, "retry_of": self.plan.retry_of, "rollout": self.rollout_json(),
+        })
+    }
+}
+
+impl JobView {
+    /// How it is handed out and where that is, if some hosts wait for others.
+    fn rollout_json(&self) -> serde_json::Value {
+        let Some(stage) = &self.stage else { return serde_json::Value::Null };
+        let rollout = &self.plan.rollout;
+        let (word, upto, until) = match *stage {
+            Stage::Asking { upto } => ("asking", Some(upto), None),
+            Stage::Pausing { upto, until } => ("pausing", Some(upto), Some(until)),
+            Stage::Asked => ("asked", None, None),
+            Stage::Stopped(_) => ("stopped", None, None),
+        };
+        json!({
+            "canary": rollout.canary, "batch": rollout.batch, "max_fail": rollout.max_fail, "retry": rollout.retry,
+            "pause_seconds": rollout.pause.as_secs_f64(), "stage": word, "upto": upto, "until": until,
         })
     }
 }
@@ -137,7 +159,7 @@ impl JobLine {
         json!({
             "id": self.id, "status": self.status().word(), "interrupted": self.interrupted,
             "submitted": self.submitted, "ended": self.progress.ended, "hosts": self.hosts,
-            "open": self.progress.open, "summary": self.progress.summary.to_json(),
+            "open": self.progress.open, "summary": self.progress.to_json(),
         })
     }
 }

@@ -66,7 +66,7 @@ async fn measure(simulation: &Simulation, count: usize) -> [Samples; 4] {
     let call = Call::new("test.ping", Vec::new());
     let body = Bytes::from(wire::encode_call(&call));
     let request = Request::new(&call);
-    let width = Width { forks: count, max_fail: None };
+    let width = Width::of(count);
     let mut samples: [Samples; 4] = Default::default();
     for _ in 0..ROUNDS {
         let (began, cpu) = (Instant::now(), cpu_of(std::process::id()));

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::fleet::Answer;
+
 /// `func sim N`, ended when dropped.
 pub struct Simulation {
     /// What runs it.
@@ -28,6 +30,18 @@ impl Simulation {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("listening on 127.0.0.1:"), "{line:?}");
         Self { process, folder }
+    }
+
+    /// A `func` command of its overlord, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_func"));
+        command.args(arguments).env("FUNC_HOME", self.home()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a `func` command of its overlord to its end.
+    pub fn func(&self, arguments: &[&str]) -> Answer {
+        self.command(arguments).output().unwrap().into()
     }
 
     /// The `FUNC_HOME` of its overlord.

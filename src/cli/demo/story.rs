@@ -18,7 +18,7 @@ use super::super::report::Report;
 use super::fleet::DemoFleet;
 use crate::author::Shipped;
 use crate::config::Home;
-use crate::fleet::{Outcome, Selector};
+use crate::fleet::{Outcome, Rollout, Selector};
 use crate::ids::{HostName, MethodName, OverlordJobId};
 use crate::overlord::{CallOptions, JobOptions, JobView, Overlord, OverlordConfig};
 use crate::wire::Value;
@@ -82,7 +82,7 @@ fn show(report: &dyn Report) -> Result<(), Failure> {
 }
 
 fn options() -> CallOptions {
-    CallOptions { forks: 16, timeout: Some(Duration::from_secs(30)), max_fail: None }
+    CallOptions { forks: 16, timeout: Some(Duration::from_secs(30)), rollout: Rollout::default() }
 }
 
 /// An overlord that looks into its store often.

@@ -1,6 +1,8 @@
 //! The overlord against minions that keep jobs as real ones do, and that misbehave on request.
 
+mod batches;
 mod cancelling;
+mod census;
 mod hand_out;
 mod killed;
 mod local;

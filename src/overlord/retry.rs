@@ -1,0 +1,42 @@
+//! Another try, as a job of its own, on hosts on which a job did not end well.
+
+use std::collections::BTreeMap;
+
+use super::{Error, FanOut, JobOptions, Overlord};
+use crate::{
+    ca::Host,
+    fleet::{Outcome, Rollout, Selection},
+    ids::OverlordJobId,
+};
+
+impl Overlord {
+    /// Makes a new job of the call of an old one, over those of its hosts of whose end `again` says so, where the inventory
+    /// has them now. Times and width are the old job's. It is a new call: where the old one may have run, it runs again.
+    pub async fn retry(
+        &self,
+        id: &OverlordJobId,
+        again: impl Fn(&Outcome) -> bool,
+        rollout: impl FnOnce(usize) -> Rollout,
+    ) -> Result<FanOut, Error> {
+        let work = self.work(id).await?;
+        let mut known: BTreeMap<_, _> =
+            work.parts.into_iter().map(|part| (part.host.name, part.host.address)).collect();
+        known.extend(self.hosts()?.into_iter().map(|host| (host.name, host.address)));
+        let chosen = work.view.outcomes().filter(|(_, outcome)| again(outcome));
+        let hosts: Vec<_> =
+            chosen.filter_map(|(name, _)| Some(Host { name: name.clone(), address: known.remove(name)? })).collect();
+        if hosts.is_empty() {
+            return Err(Error::NothingToRetry { id: id.clone() });
+        }
+        let (record, plan) = (work.view.record, work.view.plan);
+        let options = JobOptions {
+            forks: record.forks,
+            acceptance: plan.acceptance,
+            timeout: record.timeout,
+            give_up_after: record.give_up_after,
+            rollout: rollout(hosts.len()),
+        };
+        let selection = Selection { hosts, ..Selection::default() };
+        self.submit_as(&record.target, selection, record.method, record.args, options, Some(id.clone())).await
+    }
+}
