@@ -43,7 +43,8 @@ impl Guest for Httpd {
 
     fn check_config() -> Result<ConfigCheck> {
         let output = control()?.arg("configtest").run()?;
-        let said = [lossy(output.stdout.clone()), lossy(output.stderr.clone())].concat();
+        // The server complains before its script says that it failed.
+        let said = [lossy(output.stderr.clone()), lossy(output.stdout.clone())].concat();
         match output.status {
             Status::Exited(code) => Ok(ConfigCheck { valid: code == 0, messages: messages(&said) }),
             _ => judge(CONTROL, output).map(|_| ConfigCheck { valid: false, messages: Vec::new() }),
@@ -53,8 +54,7 @@ impl Guest for Httpd {
     fn graceful() -> Result<ConfigCheck> {
         let check = Self::check_config()?;
         if !check.valid {
-            let why = check.messages.iter().find(|line| !line.starts_with("AH0")).or(check.messages.first());
-            let why = why.map_or("it does not say why", String::as_str);
+            let why = reason(&check.messages);
             return Err(Error::failed(format!("the server would not start with its configuration: {why}")));
         }
         control()?.arg("graceful").change()?;
@@ -73,9 +73,34 @@ fn messages(text: &str) -> Vec<String> {
     lines.take(50).map(|line| checked::clipped(line, 500)).collect()
 }
 
+/// What is wrong with a configuration: the first complaint, with the line after it where it goes on there. That the server has
+/// no name is none, nor is what the script says.
+fn reason(messages: &[String]) -> String {
+    let is_other =
+        |line: &str| ["AH00558:", "Action '", "The Apache error log"].iter().any(|other| line.starts_with(other));
+    let mut complaints = messages.iter().map(String::as_str).filter(|line| !is_other(line));
+    match complaints.next() {
+        Some(place) if place.ends_with(':') => format!("{place} {}", complaints.next().unwrap_or_default()),
+        Some(complaint) => complaint.to_owned(),
+        None => "it does not say why".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reason_is_what_the_server_complains_of() {
+        let said = |text: &str| reason(&messages(text));
+        let script = "Action 'configtest' failed.\nThe Apache error log may have more information.\n";
+        assert_eq!(
+            said(&format!("AH00558: name\nAH00526: Syntax error on line 1 of /x:\nInvalid command 'No'\n{script}")),
+            "AH00526: Syntax error on line 1 of /x: Invalid command 'No'"
+        );
+        assert_eq!(said(&format!("AH00534: No MPM loaded.\n{script}")), "AH00534: No MPM loaded.");
+        assert_eq!(said(script), "it does not say why");
+    }
 
     #[test]
     fn what_a_server_says_is_bounded() {
