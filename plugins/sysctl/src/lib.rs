@@ -3,7 +3,7 @@
 mod key;
 mod settings;
 
-use exports::base::sysctl::sysctl::{Change, Guest};
+use exports::base::sysctl::sysctl::{Change, Forgotten, Guest};
 use func_sdk::{Error, ErrorKind, Result, checked, file, files, files::Kind, log};
 use key::Key;
 
@@ -60,14 +60,17 @@ impl Guest for Sysctl {
         Ok(settings::parse(&file::optional(FILE)?.unwrap_or_default()))
     }
 
-    fn forget(name: String) -> Result<bool> {
+    fn forget(name: String) -> Result<Forgotten> {
         let key = Key::parse(&name)?;
         let kept = file::optional(FILE)?.unwrap_or_default();
         let wanted = settings::with(&kept, &key.name(), None);
-        if kept != wanted {
+        let changed = kept != wanted;
+        if changed {
             files::write(FILE, wanted.as_bytes(), None)?;
         }
-        Ok(kept != wanted)
+        let value = |text: &str| settings::parse(text).into_iter().find(|(name, _)| *name == key.name());
+        let before = value(&kept).map(|(_, value)| value);
+        Ok(Forgotten { after: value(&wanted).map(|(_, value)| value), name: key.name(), before, changed })
     }
 }
 
