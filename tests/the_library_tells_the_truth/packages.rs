@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use func::wire::Value;
 use serde_json::json;
 
-use super::{call, error, text};
+use super::{call, error, failure, text};
 use crate::harness::direct::{check, recommended};
 
 fn has_dpkg() -> bool {
@@ -57,12 +57,14 @@ async fn what_is_so_already_is_not_done_and_a_check_does_nothing() {
     assert_eq!(call("package.remove", &names(&["no-such-package"])).await, nothing);
     assert_eq!(error("package.update", &names(&["no-such-package"])).await.0, "not_found");
     let gone = names(&["no-such-package-anywhere"]);
-    let would = check("package.install", &gone, recommended("package")).await.unwrap().to_json();
-    assert_eq!(would, json!({"changed": true, "packages": []}));
-    let (kind, message) = error("package.preview", &[text("install"), gone[0].clone()]).await;
-    assert!(kind == "failed" && message.contains("Unable to locate package"), "{kind}: {message}");
+    let would = failure(check("package.install", &gone, recommended("package")).await);
+    for (kind, message) in [would, error("package.preview", &[text("install"), gone[0].clone()]).await] {
+        assert!(kind == "failed" && message.contains("Unable to locate package"), "{kind}: {message}");
+    }
     let would = call("package.preview", &[text("remove"), names(&["perl"])[0].clone()]).await;
     let goes = |package: &serde_json::Value| package["name"] == "perl" && package["after"].is_null();
     let has_perl = call("package.glob", &[text("perl")]).await[0]["name"] == "perl";
     assert!(!has_perl || would.as_array().unwrap().iter().any(goes), "{would}");
+    let checked = check("package.remove", &names(&["perl"]), recommended("package")).await.unwrap().to_json();
+    assert!(!has_perl || checked == json!({"changed": true, "packages": would}), "{checked}");
 }

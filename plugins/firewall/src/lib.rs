@@ -7,9 +7,8 @@ use exports::base::firewall::firewall::{Change, Guest, PortRule, Verdict};
 use func_sdk::{
     Result,
     command::Status,
-    job,
     json::Json,
-    program::{Program, judge, lossy},
+    program::{Program, judge, lossy, untold},
 };
 use ruleset::Placed;
 
@@ -69,18 +68,13 @@ impl Guest for Firewall {
     }
 }
 
-/// What is in the table; none when there is no table. A check that does not run `nft` takes it that there is none.
+/// What is in the table; none when there is no table.
 fn placed() -> Result<Option<Vec<Placed>>> {
     let output = Program::new("nft").args(["-j", "-n", "list", "table", FAMILY, TABLE]).run()?;
     if output.status == Status::Exited(1) && lossy(output.stderr.clone()).contains("No such file or directory") {
         return Ok(None);
     }
-    let text = judge("nft", output)?;
-    if text.is_empty() && job::dry_run() {
-        return Ok(None);
-    }
-    let json = Json::parse(&text).map_err(|error| func_sdk::Error::failed(format!("`nft` wrote {}", error.message)))?;
-    Ok(Some(ruleset::parse(&json)))
+    Ok(Some(ruleset::parse(&Json::written("nft", &untold("nft", judge("nft", output)?)?)?)))
 }
 
 fn rules(placed: Vec<Placed>) -> Vec<PortRule> {

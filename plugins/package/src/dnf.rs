@@ -1,6 +1,8 @@
 //! What `rpm` and `dnf` write.
 
-use crate::exports::base::packages::package::{Available, Installed};
+use func_sdk::table;
+
+use crate::exports::base::packages::package::{Available, ChangedPackage, Installed};
 
 /// A line a package for `rpm -qa --queryformat`, fields separated by tabs.
 pub const FORMAT: &str = "%{NAME}\\t%{EVR}\\t%{ARCH}\\t%{SIZE}\\t%{SUMMARY}\\n";
@@ -39,6 +41,49 @@ pub fn available(text: &str) -> Vec<Available> {
     lines.filter_map(package).collect()
 }
 
+/// Whether the text of `dnf --assumeno` has a table of what would change.
+pub fn is_table(text: &str) -> bool {
+    text.lines().any(|line| line == "Transaction Summary")
+}
+
+/// What would change, by name: headings such as `Upgrading:`, and below each rows of `NAME ARCH VERSION REPOSITORY SIZE`. A
+/// name that is too long for its column has a line of its own.
+pub fn changes(text: &str, installed: &[Installed]) -> Vec<ChangedPackage> {
+    let mut found = Vec::new();
+    let (mut heading, mut name) = ("", None);
+    for line in text.lines().take_while(|line| *line != "Transaction Summary") {
+        if let Some(title) = line.strip_suffix(':').filter(|title| !title.starts_with(' ')) {
+            (heading, name) = (title, None);
+            continue;
+        }
+        let row = table::rows(line).next().unwrap_or_default();
+        let (who, architecture, version) = match (row[..].split_first(), name.take()) {
+            _ if heading.is_empty() || !line.starts_with(' ') => continue,
+            (Some((&"replacing", [old, version, ..])), _) => {
+                let (who, architecture) = old.rsplit_once('.').unwrap_or((old, ""));
+                (who, architecture, version)
+            }
+            (Some((who, [])), _) => {
+                name = Some(*who);
+                continue;
+            }
+            (Some((architecture, [version, ..])), Some(who)) => (who, *architecture, version),
+            (Some((who, [architecture, version, ..])), None) => (*who, *architecture, version),
+            _ => continue,
+        };
+        let goes = heading.starts_with("Removing") || row[0] == "replacing";
+        let is_it = |there: &&Installed| there.name == who && there.architecture == architecture;
+        let before = installed.iter().find(is_it).map(|there| there.version.clone());
+        found.push(ChangedPackage {
+            name: format!("{who}:{architecture}"),
+            before: before.filter(|_| !heading.starts_with("Installing") || goes),
+            after: (!goes).then(|| (*version).to_owned()),
+        });
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +95,42 @@ mod tests {
         let told = installed(text);
         assert_eq!(told.len(), 1);
         assert_eq!((told[0].version.as_str(), told[0].size), ("5.2.26-3.fc40", 8_316_000));
+    }
+
+    #[test]
+    fn what_dnf_would_change_is_told() {
+        // As dnf 4.14 wrote it, but for the package that replaces another and the one with a long name.
+        let text = "Last metadata expiration check: 0:00:01 ago on Tue Nov 24 13:39:07 2026.\nDependencies resolved.
+================================================================================
+ Package              Architecture      Version           Repository       Size
+================================================================================
+Upgrading:
+ func-demo            noarch            2.0-1             demo            6.1 k
+     replacing  func-old.noarch 0.9-1
+Installing dependencies:
+ a-package-of-which-the-name-is-too-long
+                      noarch            1.0-1             demo              6  
+Removing:
+ func-gone            noarch            1.0-1            @demo              6  \n
+Transaction Summary
+================================================================================
+Upgrade  1 Package\n\nTotal size: 6.1 k\nOperation aborted.\n";
+        let installed = installed(
+            "func-demo\t1.0-1\tnoarch\t6\ts\nfunc-old\t0.9-1\tnoarch\t6\ts\nfunc-gone\t1.0-1\tnoarch\t6\ts\n",
+        );
+        let told: Vec<_> = changes(text, &installed).into_iter().map(|c| (c.name, c.before, c.after)).collect();
+        let some = |text: &str| Some(text.to_owned());
+        let noarch = |name: &str| format!("{name}:noarch");
+        assert_eq!(
+            told,
+            [
+                (noarch("a-package-of-which-the-name-is-too-long"), None, some("1.0-1")),
+                (noarch("func-demo"), some("1.0-1"), some("2.0-1")),
+                (noarch("func-gone"), some("1.0-1"), None),
+                (noarch("func-old"), some("0.9-1"), None),
+            ]
+        );
+        assert!(is_table(text) && !is_table("Nothing to do.\n") && changes("Nothing to do.\n", &installed).is_empty());
     }
 
     #[test]

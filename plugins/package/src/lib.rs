@@ -87,9 +87,14 @@ fn change(verb: &str, choose: impl FnOnce(&[Installed]) -> Result<Option<Vec<Str
     let manager = Manager::find()?;
     let before = manager.installed()?;
     let Some(names) = choose(&before)? else { return Ok(Change { packages: Vec::new(), changed: false }) };
+    if job::dry_run() {
+        let packages = manager.would(verb, &names)?;
+        manager.change(verb, &names)?;
+        return Ok(Change { changed: !packages.is_empty(), packages });
+    }
     manager.change(verb, &names)?;
     let packages = difference::between(&before, &manager.installed()?);
-    Ok(Change { changed: !packages.is_empty() || job::dry_run(), packages })
+    Ok(Change { changed: !packages.is_empty(), packages })
 }
 
 fn require(installed: &[Installed], names: &[String]) -> Result<()> {

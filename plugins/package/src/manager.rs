@@ -1,10 +1,8 @@
 //! The two families of package managers.
 
 use func_sdk::{
-    Error, Result,
-    command::{Output, Status},
-    file, files,
-    program::{Program, judge},
+    Error, Result, file, files,
+    program::{Program, fine_with, judge, lossy, untold},
 };
 
 use crate::{
@@ -85,7 +83,13 @@ impl Manager {
     pub fn would(self, verb: &str, names: &[String]) -> Result<Vec<ChangedPackage>> {
         match self {
             Self::Apt => Ok(apt::changes(&self.simulated(verb, names)?)),
-            Self::Dnf => Err(Error::unsupported("dnf does not tell beforehand what it would change")),
+            Self::Dnf => {
+                let output = Program::new("dnf").args(["--assumeno", verb]).args(names).run()?;
+                // It ends with 1 when there is something to do and it was told not to; then it has told what.
+                let told = dnf::is_table(&lossy(output.stdout.clone()));
+                let text = untold("dnf", judge("dnf", if told { fine_with(output, 1) } else { output })?)?;
+                Ok(dnf::changes(&text, &self.installed()?))
+            }
         }
     }
 
@@ -107,9 +111,4 @@ impl Manager {
             Self::Dnf => Program::new("dnf").args(["-q", "-y", verb]).args(names),
         }
     }
-}
-
-/// An exit code that means something was found, and not that anything went wrong.
-fn fine_with(output: Output, code: i32) -> Output {
-    if output.status == Status::Exited(code) { Output { status: Status::Exited(0), ..output } } else { output }
 }

@@ -36,6 +36,11 @@ impl Json {
         if reader.at == text.len() { Ok(value) } else { reader.wrong("something after its end") }
     }
 
+    /// What a program wrote, which its error names.
+    pub fn written(program: &str, text: &str) -> Result<Self> {
+        Self::parse(text).map_err(|error| Error::failed(format!("`{program}` wrote {}", error.message)))
+    }
+
     /// The member of an object.
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {

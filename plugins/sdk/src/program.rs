@@ -84,19 +84,13 @@ impl Program {
 
     /// Runs it and reads its standard output as JSON. It is an error unless the program exits with 0.
     pub fn json(&self) -> Result<Json> {
-        let text = self.look()?;
-        Json::parse(&text).map_err(|error| Error::failed(format!("`{}` wrote {}", self.0.program, error.message)))
+        Json::written(&self.0.program, &self.look()?)
     }
 
     /// Runs it for what it tells, which is more than nothing. In a check that is `unsupported`, unless the program is
     /// granted as one that only reads: the host then plans it, and nobody knows what it would have told.
     pub fn look(&self) -> Result<String> {
-        let text = self.text()?;
-        if text.is_empty() && job::dry_run() {
-            let message = format!("a check does not run `{}`, and cannot go on without what it tells", self.0.program);
-            return Err(Error::unsupported(message));
-        }
-        Ok(text)
+        untold(&self.0.program, self.text()?)
     }
 
     /// Runs it for what it changes, and logs its command line. In a check the host plans it instead.
@@ -106,6 +100,24 @@ impl Program {
         log::info(&format!("{}: {line}", if job::dry_run() { "would run" } else { "runs" }));
         self.text().map(drop)
     }
+}
+
+/// What a program that must tell something wrote; see [`Program::look`].
+pub fn untold(program: &str, text: String) -> Result<String> {
+    if text.is_empty() && job::dry_run() {
+        let message = format!("a check does not run `{program}`, and cannot go on without what it tells");
+        return Err(
+            Error::unsupported(message).hint("grant it as `read-only` for the arguments with which it only reads")
+        );
+    }
+    Ok(text)
+}
+
+/// The output of a program that ended with a code that means something was found, and not that anything went wrong: as if
+/// it had ended with 0.
+#[must_use]
+pub fn fine_with(output: Output, code: i32) -> Output {
+    if output.status == Status::Exited(code) { Output { status: Status::Exited(0), ..output } } else { output }
 }
 
 /// The standard output of a program that did well; otherwise an error that says how it ended and what it complained of.

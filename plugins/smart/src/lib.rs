@@ -7,7 +7,7 @@ use func_sdk::{
     Error, Result, checked,
     command::Status,
     json::Json,
-    program::{Program, judge, lossy},
+    program::{Program, judge, lossy, untold},
 };
 
 func_sdk::module!(Smart);
@@ -51,7 +51,7 @@ fn ask(device: &str, kind: Option<&str>) -> Result<Health> {
 fn smartctl(args: &[&str]) -> Result<Json> {
     let output = Program::new("smartctl").args(args.iter().copied()).run()?;
     let Status::Exited(code) = output.status else { return judge("smartctl", output).map(|_| Json::Null) };
-    let json = Json::parse(&lossy(output.stdout.clone()));
+    let json = Json::written("smartctl", &untold("smartctl", lossy(output.stdout.clone()))?);
     // A disk that sleeps ends it with the same code as one that cannot be opened.
     let sleeps = json.as_ref().is_ok_and(report::sleeps);
     if code & NOT_ASKED != 0 && !sleeps {
@@ -62,5 +62,5 @@ fn smartctl(args: &[&str]) -> Result<Json> {
             None => judge("smartctl", output).err().unwrap_or_else(|| Error::failed("`smartctl` did not say why")),
         });
     }
-    json.map_err(|error| Error::failed(format!("`smartctl` wrote {}", error.message)))
+    json
 }
