@@ -6,9 +6,11 @@ mod files;
 mod hostile;
 mod links;
 mod machine;
+mod managers;
 mod nagios;
 mod network;
 mod packages;
+mod programs;
 mod users;
 
 use func::{plugin::CallError, wire::Value};
@@ -22,6 +24,18 @@ fn text(text: &str) -> Value {
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap().trim().to_owned()
+}
+
+/// A rule of the module `firewall`.
+fn rule(verdict: &str, transport: &str, port: u16, last_port: Option<u16>, source: Option<&str>) -> Value {
+    let fields = [
+        ("verdict", text(verdict)),
+        ("transport", text(transport)),
+        ("port", Value::Int(port.into())),
+        ("last_port", last_port.map_or(Value::Nil, |port| Value::Int(port.into()))),
+        ("source", source.map_or(Value::Nil, text)),
+    ];
+    Value::Struct(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 async fn call(method: &str, args: &[Value]) -> Json {

@@ -59,6 +59,11 @@ pub async fn call_set(method: &str, args: &[Value], grant: Grant, set: (&str, &s
     call_in(method, args, grant, &[set], false).await
 }
 
+/// The same as [`call_set`], as a check.
+pub async fn check_set(method: &str, args: &[Value], grant: Grant, set: (&str, &str)) -> Result<Value, CallError> {
+    call_in(method, args, grant, &[set], true).await
+}
+
 async fn call_in(
     method: &str,
     args: &[Value],
