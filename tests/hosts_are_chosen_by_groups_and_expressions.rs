@@ -35,12 +35,30 @@ fn groups_are_kept_shown_and_nested() {
         "{}",
         cycle.err
     );
-    assert!(fleet.func(["group", "remove", "web"]).expect(3).err.contains("no group `web`"), "it is a member of `all`");
+    let held = fleet.func(["group", "remove", "web"]).expect(3).err;
+    assert!(held.contains("the group `web` is a member of `all`"), "{held}");
     fleet.func(["group", "remove", "web", "web3"]).expect(0);
     assert_eq!(chosen(&fleet, &["@web"]), ["web1", "web2"]);
     fleet.func(["group", "remove", "all"]).expect(0);
     let unknown = fleet.func(["ping", "@all"]).expect(3);
     assert!(unknown.err.contains("no group `all`") && unknown.err.contains("func group list"), "{}", unknown.err);
+}
+
+#[test]
+fn slips_in_groups_are_told() {
+    let fleet = inventory();
+    let nobody = fleet.func(["group", "add", "web", "web*", "wbe*;db1"]).expect(0);
+    assert_eq!(nobody.err, "warning: no host of the inventory matches `wbe*` now\n".trim_end());
+    let unknown = fleet.func(["group", "show", "wbe"]).expect(3).err;
+    assert!(unknown.contains("there is no group `wbe`; did you mean `web`?"), "{unknown}");
+    let absent = fleet.func(["group", "remove", "web", "proxy*"]).expect(3).err;
+    assert!(absent.contains("`proxy*` is no member of `web`") && absent.contains("it has web*; wbe*;db1"), "{absent}");
+    let some = fleet.func(["group", "remove", "web", "proxy*", "web*"]).expect(0);
+    assert_eq!(
+        (some.out.as_str(), some.err.as_str()),
+        ("`web` is wbe*;db1", "warning: `proxy*` is no member of `web`")
+    );
+    assert_eq!(fleet.func(["group", "remove", "web"]).expect(0).out, "`web` is gone");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::render;
 use super::report::{Lines, Report};
 use crate::ca::Host;
 use crate::fleet::{GroupError, GroupName, Groups, Selector, Target};
-use crate::overlord;
+use crate::overlord::{self, Overlord};
 
 /// List, show and change groups of hosts
 ///
@@ -114,12 +114,13 @@ pub(super) struct Add {
 
 impl Add {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        let group = self.group.clone();
-        change(context, |groups| {
+        let (group, added) = (self.group.clone(), self.members.clone());
+        let members = change(context, |groups| {
             groups.add(self.group, self.members);
             Ok(texts(groups.members(&group)?))
-        })
-        .map(|members| told(&group, &members))
+        })?;
+        warn_of_nobody(&*overlord(context)?, added);
+        Ok(told(&group, &members))
     }
 }
 
@@ -141,8 +142,16 @@ impl Remove {
             let missing = groups.remove(&self.group, &self.members)?;
             Ok((texts(&missing), groups.members(&group).map(texts).unwrap_or_default()))
         })?;
-        for member in missing {
-            Context::warn(format!("`{member}` was no member of `{group}`"));
+        let missed = |member: &String| format!("`{member}` is no member of `{group}`");
+        if !missing.is_empty() && missing.len() == self.members.len() {
+            let why = missing.iter().map(missed).collect::<Vec<_>>().join("; ");
+            let has = if left.is_empty() { "it has none".to_owned() } else { format!("it has {}", left.join("; ")) };
+            return Err(Failure::new(Exit::Configuration, why).hint(format!("name members as they are written: {has}")));
+        }
+        missing.iter().map(missed).for_each(Context::warn);
+        if self.members.is_empty() {
+            let line = format!("`{group}` is gone");
+            return Ok(Box::new(Lines { lines: vec![line], data: json!({ "name": group, "members": [] }) }));
         }
         Ok(told(&group, &left))
     }
@@ -162,6 +171,22 @@ fn told(group: &GroupName, members: &[String]) -> Box<dyn Report> {
         format!("`{group}` is {}", members.join("; "))
     };
     Box::new(Lines { lines: vec![line], data: json!({ "name": group, "members": members }) })
+}
+
+/// A member that chooses nobody may be meant for hosts to come, and may be a slip.
+fn warn_of_nobody(overlord: &Overlord, members: Vec<Target>) {
+    for member in members {
+        let text = member.as_str().to_owned();
+        let unmatched = match overlord.select(&Selector::new(member)) {
+            Ok(selection) => selection.unmatched,
+            Err(overlord::Error::NoHost(_)) => vec![text],
+            // Whoever uses the group is told.
+            Err(_) => Vec::new(),
+        };
+        for part in unmatched {
+            Context::warn(format!("no host of the inventory matches `{part}` now"));
+        }
+    }
 }
 
 fn texts(targets: &[Target]) -> Vec<String> {

@@ -24,6 +24,7 @@ use crate::{
     ca::Host,
     config,
     ids::HostName,
+    plugin::similar,
     sys::{durable, lock},
 };
 
@@ -113,11 +114,26 @@ pub enum GroupError {
         path: Vec<GroupName>,
     },
     /// There is no such group.
-    #[error("there is no group `{group}`")]
+    #[error("there is no group `{group}`{}", hint.as_ref().map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default())]
     Unknown {
         /// Which.
         group: GroupName,
+        /// One of a similar name.
+        hint: Option<GroupName>,
     },
+    /// It cannot go away, because another holds it.
+    #[error("the group `{group}` is a member of `{by}`")]
+    Held {
+        /// Which.
+        group: GroupName,
+        /// Whose member it is.
+        by: GroupName,
+    },
+}
+
+fn unknown<'a>(group: &GroupName, known: impl Iterator<Item = &'a GroupName>) -> GroupError {
+    let hint = similar(group.as_str(), known.map(GroupName::as_str)).and_then(|name| name.parse().ok());
+    GroupError::Unknown { group: group.clone(), hint }
 }
 
 fn shown(path: &[GroupName]) -> String {
@@ -179,7 +195,7 @@ impl Groups {
 
     /// The members of a group, as they are written.
     pub fn members(&self, group: &GroupName) -> Result<&[Target], GroupError> {
-        self.0.get(group).map(|members| &members[..]).ok_or_else(|| GroupError::Unknown { group: group.clone() })
+        self.0.get(group).map(|members| &members[..]).ok_or_else(|| unknown(group, self.0.keys()))
     }
 
     /// Adds members to a group, which is made if it is new. Those that it has already are not repeated.
@@ -194,11 +210,16 @@ impl Groups {
 
     /// Takes members out of a group, all of it if none are named. Answers those that it does not have.
     pub fn remove(&mut self, group: &GroupName, members: &[Target]) -> Result<Vec<Target>, GroupError> {
-        let present = self.0.get_mut(group).ok_or_else(|| GroupError::Unknown { group: group.clone() })?;
+        self.members(group)?;
         if members.is_empty() {
+            let holds = |members: &Vec<Target>| members.iter().any(|member| member.groups().contains(&group));
+            if let Some((by, _)) = self.0.iter().find(|(other, members)| *other != group && holds(members)) {
+                return Err(GroupError::Held { group: group.clone(), by: by.clone() });
+            }
             self.0.remove(group);
             return Ok(Vec::new());
         }
+        let present = self.0.entry(group.clone()).or_default();
         let missing = members.iter().filter(|member| !present.contains(member)).cloned().collect();
         present.retain(|member| !members.contains(member));
         Ok(missing)
@@ -261,7 +282,7 @@ impl Members {
     /// That every group which a target names is there.
     pub(super) fn know(&self, target: &Target) -> Result<(), GroupError> {
         match target.groups().into_iter().find(|group| !self.0.contains_key(group)) {
-            Some(group) => Err(GroupError::Unknown { group: group.clone() }),
+            Some(group) => Err(unknown(group, self.0.keys())),
             None => Ok(()),
         }
     }
@@ -318,7 +339,7 @@ mod tests {
         add("all", "@web").unwrap();
         assert!(matches!(add("web", "@all"), Err(GroupError::Cycle { .. })));
         let web: GroupName = "web".parse().unwrap();
-        assert!(matches!(Groups::update(&path, |groups| groups.remove(&web, &[])), Err(GroupError::Unknown { .. })));
+        assert!(matches!(Groups::update(&path, |groups| groups.remove(&web, &[])), Err(GroupError::Held { .. })));
         let groups = Groups::load(&path).unwrap();
         assert_eq!(groups.members(&web).unwrap(), ["web{1..3}".parse().unwrap()]);
         let missing = Groups::update(&path, |groups| groups.remove(&web, &["x".parse().unwrap()])).unwrap();
