@@ -12,7 +12,7 @@ use super::hosts::enter;
 use super::render;
 use super::report::{Lines, Report};
 use super::revoke::Revoke;
-use crate::ca::{Address, Authority, IssueRequest, Issued};
+use crate::ca::{Address, Authority, Entry, IssueRequest, Issued};
 use crate::ids::HostName;
 use crate::tls::Role;
 
@@ -135,6 +135,12 @@ impl List {
         let authority = Authority::open(&context.home.authority()).or_exit(Exit::Configuration)?;
         let entries = authority.issued().or_exit(Exit::Configuration)?;
         let revoked = authority.revoked().or_exit(Exit::Configuration)?;
+        let now = jiff::Timestamp::now();
+        let state = |entry: &Entry| match entry {
+            entry if revoked.contains(&entry.serial) => "revoked",
+            entry if entry.not_after < now => "expired",
+            _ => "valid",
+        };
         let rows: Vec<Vec<String>> = entries
             .iter()
             .map(|entry| {
@@ -142,19 +148,20 @@ impl List {
                 vec![
                     entry.name.to_string(),
                     entry.role.to_string(),
+                    state(entry).to_owned(),
                     day(entry.issued),
                     day(entry.not_after),
                     entry.serial.to_string(),
-                    if revoked.contains(&entry.serial) { "revoked".to_owned() } else { String::new() },
                 ]
             })
             .collect();
         let data = entries.iter().map(|entry| {
             let mut data = json!(entry);
             data["revoked"] = revoked.contains(&entry.serial).into();
+            data["state"] = state(entry).into();
             data
         });
-        let table = render::table(&["name", "role", "issued", "until", "serial", ""], &rows, &[]);
+        let table = render::table(&["name", "role", "state", "issued", "until", "serial"], &rows, &[]);
         Ok(Box::new(Lines { lines: vec![table], data: data.collect() }))
     }
 }
