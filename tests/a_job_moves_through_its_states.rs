@@ -49,7 +49,7 @@ fn every_step_of_the_table_is_seen() {
     // 1: nobody has heard of it.
     fleet.minions.iter().for_each(Minion::freeze);
     let call = ["call", "m1;m2", "rogue.pass_gate", "--async", "--no-wait", "--forks", "1"];
-    let job = fleet.func(call).expect(7).out;
+    let job = fleet.func(call).expect(0).out;
     let status = fleet.stored(&job);
     assert_eq!(status["status"], "RUNNING");
     assert!(gates.iter().all(|gate| gate.lines().is_empty()));

@@ -19,7 +19,7 @@ fn gated<const N: usize>(names: [&str; N]) -> (Fleet, [Gate; N]) {
 
 /// Starts a job at the gates, and waits until it runs on every minion.
 fn start(fleet: &Fleet, gates: &[Gate]) -> String {
-    let job = fleet.func(["call", "*", "rogue.pass_gate", "--async", "--no-wait"]).expect(7).out;
+    let job = fleet.func(["call", "*", "rogue.pass_gate", "--async", "--no-wait"]).expect(0).out;
     for gate in gates {
         until("the job to run", || (!gate.lines().is_empty()).then_some(()));
     }

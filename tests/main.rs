@@ -10,6 +10,7 @@
 )]
 
 mod a_call_goes_in_batches;
+mod a_call_that_cannot_succeed_is_not_sent;
 mod a_cancelled_job_is_gone;
 mod a_call_needs_a_rule;
 mod a_check_changes_nothing;
@@ -26,6 +27,7 @@ mod a_large_fleet_is_called_and_counted;
 mod a_module_is_begun_and_tried_out;
 mod a_revoked_certificate_is_refused;
 mod a_simulated_fleet_answers_like_a_real_one;
+mod answers_are_shown_as_they_are_wanted;
 mod architecture;
 mod bad_requests_get_clear_answers;
 mod client;

@@ -104,7 +104,7 @@ fn a_served_fleet_is_described_for_scripts_and_ends_without_a_trace() {
     assert_eq!(func(&["ping", "--json"]).expect(0).json()["summary"]["ok"], 2);
 
     // A job that is far from its end, and the overlord's process that waits for it.
-    func(&["call", "*", "test.sleep", "600", "--async", "--no-wait"]).expect(7);
+    func(&["call", "*", "test.sleep", "600", "--async", "--no-wait"]).expect(0);
     let minions: Vec<_> = minions.iter().map(|minion| PathBuf::from(minion["state"].as_str().unwrap())).collect();
     for home in &minions {
         until("the daemon, its fork server and a worker", || (processes_of(home).len() >= 3).then_some(()));

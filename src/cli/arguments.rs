@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::render::clip;
+use crate::ids::MethodName;
 use crate::plugin::Param;
 use crate::wire::Value;
 
@@ -49,6 +50,19 @@ pub(super) struct Described {
     pub(super) parameters: Vec<Parameter>,
     /// What it answers, as WIT text, when the minion says so.
     pub(super) returns: String,
+}
+
+impl Described {
+    /// The method as its author wrote it: `test.add(a: s64, b: s64) -> s64`.
+    pub(super) fn signature(&self, method: &MethodName) -> String {
+        let parameters = self.parameters.iter().map(|parameter| {
+            let kind = if parameter.wit.is_empty() { &parameter.kind } else { &parameter.wit };
+            format!("{}: {kind}", parameter.name)
+        });
+        let parameters = parameters.collect::<Vec<_>>().join(", ");
+        let returns = if self.returns.is_empty() { String::new() } else { format!(" -> {}", self.returns) };
+        format!("{method}({parameters}){returns}")
+    }
 }
 
 /// A word that is not what its parameter wants.

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::render;
 use super::report::Report;
+use super::shape::Shape;
 use crate::ids::HostName;
 use crate::plugin::Budget;
 
@@ -22,8 +23,12 @@ pub(super) struct WithBudgets {
 
 impl Report for WithBudgets {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.report.text(out)?;
-        if self.budgets.is_empty() {
+        self.shaped(&Shape::Folded, out)
+    }
+
+    fn shaped(&self, shape: &Shape, out: &mut dyn Write) -> io::Result<()> {
+        self.report.shaped(shape, out)?;
+        if self.budgets.is_empty() || !shape.is_for_people() {
             return Ok(());
         }
         let row = |(host, budget): (&HostName, &Budget)| {

@@ -15,10 +15,12 @@ use super::failure::{Failure, OrExit};
 use super::fleet_options::{FleetOptions, overlord};
 use super::follow::{ending, followed};
 use super::handing_out::{attended, hand_out_and_wait};
+use super::hints;
 use super::outcomes::Outcomes;
 use super::progress::Progress;
 use super::report::{Lines, Report, Silent};
 use super::rollout_options::RolloutOptions;
+use super::shape::ShapeOptions;
 use super::signature;
 use crate::config::Period;
 use crate::fleet::{Request, Selection, Target};
@@ -47,6 +49,8 @@ pub(super) struct Call {
     fleet: FleetOptions,
     #[command(flatten)]
     rollout: RolloutOptions,
+    #[command(flatten)]
+    shape: ShapeOptions,
     /// Change nothing: say what the method would do
     #[arg(long)]
     check: bool,
@@ -60,7 +64,7 @@ pub(super) struct Call {
     #[arg(long, requires = "background")]
     no_wait: bool,
     /// Run it as a job and show what the hosts log and how far they are, as it comes; see `func job follow`
-    #[arg(long, conflicts_with_all = ["no_wait", "budget"])]
+    #[arg(long, conflicts_with_all = ["no_wait", "budget", "jsonl"])]
     follow: bool,
     /// How long each host may work on the job [default: what its minion allows]
     #[arg(long, value_name = "PERIOD", requires = "background")]
@@ -76,35 +80,38 @@ impl Call {
         if self.no_wait {
             return self.run_in_the_background(context);
         }
+        let shape = self.shape.shape(context)?;
         let overlord = overlord(context)?;
         let selection = self.fleet.select(&overlord, &self.target)?;
         warn_of_unmatched(&selection);
         if self.follow {
             let report = Context::block_on(async {
+                let progress = Progress::of_hosts(context, &shape, selection.names());
                 let fan_out = self.submit(&overlord, selection).await?;
                 let id = fan_out.id().clone();
                 Context::say(format!("job {id}"));
-                let hidden = Progress::hidden();
-                let work = followed(context, &overlord, &id, hand_out_and_wait(&overlord, fan_out, &hidden));
-                attended(&overlord, &id, &hidden, work).await
+                let work = hand_out_and_wait(&overlord, fan_out, &progress);
+                let work = followed(context, &overlord, &id, &progress, work);
+                attended(&overlord, &id, &progress, work).await
             })?;
-            return Ok(ending(context, report));
+            return Ok(ending(context, shape.of(report, false)));
         }
         if self.background {
-            return Context::block_on(async {
-                let progress = Progress::new(context, selection.len());
+            let report = Context::block_on(async {
+                let progress = Progress::of_hosts(context, &shape, selection.names());
                 let fan_out = self.submit(&overlord, selection).await?;
                 let id = fan_out.id().clone();
                 // Whoever is killed, on a terminal or not, knows what to ask for.
                 Context::say(format!("job {id}"));
                 attended(&overlord, &id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
-            });
+            })?;
+            return Ok(shape.of(report, true));
         }
         let (to, mut budgets) = mpsc::unbounded_channel();
         let hosts = Context::block_on(async {
             let began = Instant::now();
             let args = self.arguments(&overlord, &selection).await?;
-            let progress = Progress::new(context, selection.len());
+            let progress = Progress::of_hosts(context, &shape, selection.names());
             let rollout = self.rollout.for_hosts(selection.hosts.len());
             let options = CallOptions { rollout, ..self.fleet.call_options_after(began.elapsed()) };
             let mut request = Request::new(&wire::Call::new(self.sent().to_string(), args));
@@ -113,19 +120,22 @@ impl Call {
             }
             let mut answers = pin!(overlord.send(selection, request, options)?);
             let mut hosts = Vec::new();
-            while let Some(answer) = answers.next().await {
-                hosts.push(answer);
-                progress.at(hosts.len());
+            while let Some((host, outcome)) = answers.next().await {
+                progress.ended(&host, &outcome);
+                hosts.push((host, outcome));
             }
             Ok(hosts)
         })?;
         let outcomes = Outcomes { method: self.sent().to_string(), hosts };
+        if !context.json {
+            hints::of_unreachable(&outcomes.hosts);
+        }
         let outcomes: Box<dyn Report> = if self.check { Box::new(Checked(outcomes)) } else { Box::new(outcomes) };
         if !self.budget {
-            return Ok(outcomes);
+            return Ok(shape.of(outcomes, true));
         }
         let budgets = std::iter::from_fn(|| budgets.try_recv().ok()).collect();
-        Ok(Box::new(WithBudgets { report: outcomes, budgets }))
+        Ok(shape.of(Box::new(WithBudgets { report: outcomes, budgets }), true))
     }
 
     /// The method as it is called: the check of it, if that is all that is wanted.
@@ -135,14 +145,7 @@ impl Call {
 
     /// The words as values of the method's types.
     async fn arguments(&self, overlord: &Overlord, selection: &Selection) -> Result<Vec<Value>, Failure> {
-        if self.words.is_empty() {
-            // Nothing to convert; the minions know what is missing.
-            return Ok(Vec::new());
-        }
-        let parameters = signature::of(overlord, selection, &self.method, self.fleet.call_options()).await;
-        signature::convert(&self.method, &self.words, parameters.as_deref()).map_err(|error| {
-            Failure::new(Exit::Usage, error).hint(format!("see what it wants with `func doc {}`", self.method))
-        })
+        signature::arguments(overlord, selection, &self.method, &self.words, self.fleet.call_options()).await
     }
 
     /// Writes the whole job durably; nothing is sent yet.
@@ -165,7 +168,7 @@ impl Call {
         match detach().or_exit(Exit::Internal)? {
             Detached::Caller(report) if report.exit_code == Exit::StillRunning as u8 => {
                 let data = serde_json::json!({ "job": report.text });
-                Ok(Box::new(Started(Lines { lines: vec![report.text], data })))
+                Ok(Box::new(Lines { lines: vec![report.text], data }))
             }
             Detached::Caller(report) => {
                 use std::io::Write as _;
@@ -207,22 +210,5 @@ impl Call {
 fn warn_of_unmatched(selection: &Selection) {
     for part in &selection.unmatched {
         Context::warn(format!("no host matches `{part}`"));
-    }
-}
-
-/// A job that goes on in the background.
-struct Started(Lines);
-
-impl Report for Started {
-    fn text(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-        self.0.text(out)
-    }
-
-    fn json(&self) -> serde_json::Value {
-        self.0.json()
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::StillRunning
     }
 }

@@ -8,7 +8,9 @@ use super::exit::Exit;
 use super::outcomes::{Outcomes, census, exit_of, write_folded};
 use super::render;
 use super::report::Report;
+use super::shape::Shape;
 use crate::fleet::Outcome;
+use crate::ids::HostName;
 use crate::wire::Value;
 
 /// The outcomes of a check.
@@ -16,31 +18,54 @@ pub(super) struct Checked(pub(super) Outcomes);
 
 impl Report for Checked {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let bold = anstyle::Style::new().bold();
-        for group in render::fold(self.0.hosts.iter().cloned()) {
-            let Outcome::Ok(answer) = &group.result else {
-                let hosts: Vec<_> = group.hosts.iter().map(|host| (host.clone(), group.result.clone())).collect();
-                write_folded(&hosts, out)?;
-                continue;
-            };
-            writeln!(out, "{bold}{}{bold:#}", render::compress(&group.hosts))?;
-            write_answer(answer, out)?;
+        self.shaped(&Shape::Folded, out)
+    }
+
+    fn shaped(&self, shape: &Shape, out: &mut dyn Write) -> io::Result<()> {
+        if *shape != Shape::Folded {
+            return self.0.shaped(shape, out);
         }
-        let would_fail = self.0.hosts.iter().filter(|(_, outcome)| would_fail(outcome)).count();
-        let but = if would_fail == 0 { String::new() } else { format!("; it would fail on {would_fail}") };
-        writeln!(out, "{}{but}", census(&self.0.summary()))
+        write_plans(&self.0.hosts, out)?;
+        writeln!(out, "{}{}", census(&self.0.summary()), but(&self.0.hosts))
     }
 
     fn json(&self) -> Json {
         self.0.json()
     }
 
-    /// A method that would fail is a failure of the check.
     fn exit(&self) -> Exit {
-        match exit_of(&self.0.summary()) {
-            Exit::Ok if self.0.hosts.iter().any(|(_, outcome)| would_fail(outcome)) => Exit::SomeFailed,
-            other => other,
-        }
+        exit_of_check(exit_of(&self.0.summary()), &self.0.hosts)
+    }
+}
+
+/// A method that would fail is a failure of the check.
+pub(super) fn exit_of_check(exit: Exit, hosts: &[(HostName, Outcome)]) -> Exit {
+    match exit {
+        Exit::Ok if hosts.iter().any(|(_, outcome)| would_fail(outcome)) => Exit::SomeFailed,
+        other => other,
+    }
+}
+
+/// Writes what the method would do, equal plans once.
+pub(super) fn write_plans(hosts: &[(HostName, Outcome)], out: &mut dyn Write) -> io::Result<()> {
+    let bold = anstyle::Style::new().bold();
+    for group in render::fold(hosts.iter().cloned()) {
+        let Outcome::Ok(answer) = &group.result else {
+            let hosts: Vec<_> = group.hosts.iter().map(|host| (host.clone(), group.result.clone())).collect();
+            write_folded(&hosts, out)?;
+            continue;
+        };
+        writeln!(out, "{bold}{}{bold:#}", render::compress(&group.hosts))?;
+        write_answer(answer, out)?;
+    }
+    Ok(())
+}
+
+/// What follows the census: on how many hosts the method would fail.
+pub(super) fn but(hosts: &[(HostName, Outcome)]) -> String {
+    match hosts.iter().filter(|(_, outcome)| would_fail(outcome)).count() {
+        0 => String::new(),
+        count => format!("; it would fail on {count}"),
     }
 }
 

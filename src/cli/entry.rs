@@ -22,7 +22,7 @@ Exit codes:
   4   no identity, or one that cannot be used
   5   the target matches no host
   6   no host could be reached
-  7   still running: the wait timed out, or the command detached from the job
+  7   still running: the wait timed out, or Ctrl-C left the job to itself
   70  a fault of Func's own
   130, 143  ended by Ctrl-C or SIGTERM before it was done
 

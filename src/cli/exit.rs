@@ -20,7 +20,7 @@ pub(super) enum Exit {
     NoHost = 5,
     /// No host could be reached.
     NobodyReachable = 6,
-    /// The job goes on: the wait timed out, or the command detached from it.
+    /// The job goes on: the wait timed out, or Ctrl-C left it to itself.
     StillRunning = 7,
     /// A fault of Func's own.
     Internal = 70,

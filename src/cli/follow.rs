@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::render;
 use super::report::{Report, Silent};
 use crate::ids::{HostName, OverlordJobId};
@@ -17,6 +18,7 @@ pub(super) async fn followed(
     context: &Context,
     overlord: &Overlord,
     id: &OverlordJobId,
+    progress: &Progress,
     work: impl Future<Output = Result<JobView, Failure>>,
 ) -> Result<JobView, Failure> {
     let over = CancellationToken::new();
@@ -24,7 +26,9 @@ pub(super) async fn followed(
         let _over = over.clone().drop_guard();
         work.await
     };
-    let listening = overlord.follow(id, over.clone(), |host, heard| show(context, host, &heard));
+    let listening = overlord.follow(id, over.clone(), |host, heard| {
+        progress.aside(|| show(context, host, &heard));
+    });
     let (view, listened) = tokio::join!(working, listening);
     listened?;
     view

@@ -1,6 +1,5 @@
 //! A job from its first host to its last result.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::io::{self, Write};
 
@@ -21,20 +20,8 @@ pub(super) async fn hand_out_and_wait(
     progress: &Progress,
 ) -> Result<JobView, Failure> {
     let id = fan_out.id().clone();
-    let mut heard = HashSet::new();
-    fan_out
-        .run_telling(|host, _| {
-            if heard.insert(host.clone()) {
-                progress.at(heard.len());
-            }
-        })
-        .await?;
-    let mut done = 0;
-    let view = overlord.wait(&id, None, |_, _| {
-        done += 1;
-        progress.at(done);
-    });
-    Ok(view.await?)
+    fan_out.run_telling(|host, outcome| progress.ended(host, outcome)).await?;
+    Ok(overlord.wait(&id, None, |host, outcome| progress.ended(host, outcome)).await?)
 }
 
 /// Works on a job until that is done or the operator has seen enough: Ctrl-C leaves the job to itself and says how to come

@@ -2,9 +2,11 @@
 
 use std::io;
 
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::fleet::GroupError;
+use crate::fleet::{GroupError, Outcome};
+use crate::ids::HostName;
 use crate::overlord::Error;
 use crate::store;
 
@@ -48,10 +50,19 @@ impl From<Error> for Failure {
     }
 }
 
+/// Tells what the operator can do about hosts that are not where the inventory has them.
+pub(super) fn of_unreachable(hosts: &[(HostName, Outcome)]) {
+    let there = |outcome: &Outcome| !matches!(outcome, Outcome::Unreachable { .. });
+    if hosts.iter().any(|(_, outcome)| !there(outcome)) {
+        Context::say("hint: correct a wrong address with `func hosts set NAME HOST:PORT`");
+    }
+}
+
 /// What the operator can do about groups.
 pub(super) fn of_groups(error: &GroupError) -> &'static str {
     match error {
         GroupError::Unknown { .. } => "list the groups with `func group list`",
+        GroupError::Held { .. } => "take it out of that group first, with `func group remove GROUP MEMBER`",
         GroupError::Write { source, .. } => refused(source.kind()),
         _ => "mend `groups.toml` in the configuration folder",
     }

@@ -116,6 +116,6 @@ fn show(selection: &Selection, because: impl Fn(&HostName) -> Vec<String>) -> Bo
     let data = all.iter().map(|(host, note)| {
         json!({ "name": host.name, "address": host.address, "chosen_by": because(&host.name), "skipped": note })
     });
-    let table = render::table(&["name", "address", "chosen by", ""], &rows, &[]);
+    let table = render::table(&["host", "address", "chosen by", "state"], &rows, &[]);
     Box::new(Lines { lines: vec![table], data: data.collect() })
 }

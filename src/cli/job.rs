@@ -2,24 +2,27 @@
 
 use std::io::{self, Write};
 
+use super::check::{but, exit_of_check, write_plans};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fleet_options::overlord;
 use super::follow::{ending, followed};
 use super::handing_out::{attended, hand_out_and_wait};
-use super::outcomes::{counts, exit_of, write_folded};
+use super::outcomes::{counts, exit_of};
 use super::progress::Progress;
 use super::render;
 use super::report::{Lines, Report};
 use super::retry::Retry;
+use super::shape::{Shape, ShapeOptions};
 use super::standing;
 use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{HostName, OverlordJobId};
-use crate::overlord::{JobLine, JobList, JobView};
+use crate::overlord::{HostView, JobLine, JobList, JobView};
 use crate::wire::JobStatus;
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 /// List jobs, look at one, wait for it, go on with it, try it again, cancel it
 #[derive(Debug, Subcommand)]
@@ -88,13 +91,16 @@ impl List {
 pub(super) struct Status {
     /// The job, as `func job list` names it
     id: OverlordJobId,
+    #[command(flatten)]
+    shape: ShapeOptions,
 }
 
 impl Status {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let shape = self.shape.shape(context)?;
         let overlord = overlord(context)?;
         let view = Context::block_on(async { Ok(overlord.poll(&self.id).await?) })?;
-        Ok(Box::new(JobReport(view)))
+        Ok(shape.of(Box::new(JobReport(view)), false))
     }
 }
 
@@ -106,20 +112,23 @@ pub(super) struct Wait {
     /// Wait no longer than this
     #[arg(long, value_name = "PERIOD")]
     timeout: Option<Period>,
+    #[command(flatten)]
+    shape: ShapeOptions,
 }
 
 impl Wait {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let shape = self.shape.shape(context)?;
         let overlord = overlord(context)?;
-        Context::block_on(async {
-            let progress = Progress::new(context, overlord.status(&self.id).await?.hosts.len());
-            let mut done = 0;
-            let view = overlord.wait(&self.id, self.timeout.map(Period::duration), |_, _| {
-                done += 1;
-                progress.at(done);
+        let report = Context::block_on(async {
+            let hosts = overlord.status(&self.id).await?.hosts.into_keys();
+            let progress = Progress::of_hosts(context, &shape, hosts);
+            let view = overlord.wait(&self.id, self.timeout.map(Period::duration), |host, outcome| {
+                progress.ended(host, outcome);
             });
             attended(&overlord, &self.id, &progress, async { Ok(view.await?) }).await
-        })
+        })?;
+        Ok(shape.of(report, true))
     }
 }
 
@@ -134,7 +143,8 @@ impl Resume {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
         Context::block_on(async {
-            let progress = Progress::new(context, overlord.status(&self.id).await?.hosts.len());
+            let hosts = overlord.status(&self.id).await?.hosts.into_keys();
+            let progress = Progress::of_hosts(context, &Shape::Folded, hosts);
             let fan_out = overlord.resume(&self.id).await?;
             attended(&overlord, &self.id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
         })
@@ -154,9 +164,12 @@ impl Follow {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
         let report = Context::block_on(async {
-            let wait = async { Ok(overlord.wait(&self.id, None, |_, _| {}).await?) };
-            let work = followed(context, &overlord, &self.id, wait);
-            attended(&overlord, &self.id, &Progress::hidden(), work).await
+            let hosts = overlord.status(&self.id).await?.hosts.into_keys();
+            let progress = Progress::of_hosts(context, &Shape::Folded, hosts);
+            let wait =
+                async { Ok(overlord.wait(&self.id, None, |host, outcome| progress.ended(host, outcome)).await?) };
+            let work = followed(context, &overlord, &self.id, &progress, wait);
+            attended(&overlord, &self.id, &progress, work).await
         })?;
         Ok(ending(context, report))
     }
@@ -205,13 +218,39 @@ fn state_word(status: JobStatus, interrupted: bool) -> String {
 /// A job as it stands: hosts that are done with their results, the others with their state.
 pub(super) struct JobReport(pub(super) JobView);
 
+impl JobReport {
+    fn outcomes(&self) -> Vec<(HostName, Outcome)> {
+        self.0.outcomes().map(|(host, outcome)| (host.clone(), outcome.clone())).collect()
+    }
+
+    fn is_check(&self) -> bool {
+        self.0.record.method.checked().is_some()
+    }
+}
+
 impl Report for JobReport {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.shaped(&Shape::Folded, out)
+    }
+
+    fn shaped(&self, shape: &Shape, out: &mut dyn Write) -> io::Result<()> {
         let job = &self.0;
+        let outcomes = self.outcomes();
+        if !shape.is_for_people() {
+            shape.write(&outcomes, out)?;
+            let open = job.hosts.iter().filter(|(_, host)| host.state.outcome().is_none());
+            let line = |(name, host): (&HostName, &HostView)| json!({ "host": name, "state": host.state.word() });
+            return match shape {
+                Shape::JsonLines => open.map(line).try_for_each(|line| writeln!(out, "{line}")),
+                _ => Ok(()),
+            };
+        }
         writeln!(out, "{}  {}", state_word(job.status(), job.interrupted), job.id)?;
-        let outcomes: Vec<(HostName, Outcome)> =
-            job.outcomes().map(|(host, outcome)| (host.clone(), outcome.clone())).collect();
-        write_folded(&outcomes, out)?;
+        if self.is_check() && *shape == Shape::Folded {
+            write_plans(&outcomes, out)?;
+        } else {
+            shape.write(&outcomes, out)?;
+        }
         let waiting = job.hosts.iter().filter(|(_, host)| host.state.outcome().is_none()).map(|(name, host)| {
             let unasked = host.unasked.as_ref().map(|why| format!("; not known now: {why}")).unwrap_or_default();
             (name.clone(), format!("{}{unasked}", host.state.word()))
@@ -222,6 +261,12 @@ impl Report for JobReport {
         for (host, why) in &job.unreadable {
             writeln!(out, "{}\n  its record cannot be read: {}", render::visible(host), render::visible(why))?;
         }
+        if self.is_check() {
+            let lines = standing::lines(job);
+            let last = lines.len() - 1;
+            let but = |index| if index == last && job.is_finished() { but(&outcomes) } else { String::new() };
+            return lines.iter().enumerate().try_for_each(|(index, line)| writeln!(out, "{line}{}", but(index)));
+        }
         standing::lines(job).iter().try_for_each(|line| writeln!(out, "{line}"))
     }
 
@@ -231,7 +276,8 @@ impl Report for JobReport {
 
     fn exit(&self) -> Exit {
         if self.0.is_finished() && self.0.unreadable.is_empty() {
-            exit_of(&self.0.summary())
+            let exit = exit_of(&self.0.summary());
+            if self.is_check() { exit_of_check(exit, &self.outcomes()) } else { exit }
         } else if self.0.is_finished() || self.0.is_stuck() {
             Exit::SomeFailed
         } else {

@@ -36,6 +36,7 @@ mod report;
 mod retry;
 mod revoke;
 mod rollout_options;
+mod shape;
 mod signature;
 mod sim;
 mod standing;

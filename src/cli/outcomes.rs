@@ -5,10 +5,12 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::exit::Exit;
-use super::render;
+use super::render::{self, Folded};
 use super::report::Report;
+use super::shape::Shape;
 use crate::fleet::{Outcome, Summary};
 use crate::ids::HostName;
+use crate::wire::Value;
 
 /// The outcomes of one call. Every host that was chosen is in it once.
 pub(super) struct Outcomes {
@@ -58,16 +60,22 @@ pub(super) fn counts(summary: &Summary) -> String {
     named.join(", ")
 }
 
-/// Writes outcomes folded: a line of hosts, then what they answered.
+/// Writes outcomes folded: a line of hosts, then what they answered. What a few answered is told by how it differs from what
+/// most did.
 pub(super) fn write_folded(hosts: &[(HostName, Outcome)], out: &mut dyn Write) -> io::Result<()> {
     let bold = anstyle::Style::new().bold();
     let red = anstyle::AnsiColor::Red.on_default();
-    for group in render::fold(hosts.iter().cloned()) {
+    let groups = render::fold(hosts.iter().cloned());
+    let usual = usual(&groups);
+    for group in &groups {
         let names = render::compress(&group.hosts);
         match &group.result {
             Outcome::Ok(value) => {
                 writeln!(out, "{bold}{names}{bold:#}")?;
-                writeln!(out, "{}", render::value(value, 2))?;
+                match usual.filter(|usual| *usual != value).and_then(|usual| render::differences(usual, value)) {
+                    Some(lines) => lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?,
+                    None => writeln!(out, "{}", render::value(value, 2))?,
+                }
             }
             other => {
                 writeln!(out, "{bold}{names}{bold:#}")?;
@@ -82,10 +90,21 @@ pub(super) fn write_folded(hosts: &[(HostName, Outcome)], out: &mut dyn Write) -
     Ok(())
 }
 
+/// What most hosts answered: at least two, and more than anything else.
+fn usual(groups: &[Folded<Outcome>]) -> Option<&Value> {
+    let mut answers = groups.iter().filter_map(|group| Some((group.hosts.len(), group.result.value()?)));
+    let (most, value) = answers.next()?;
+    (most > 1 && answers.all(|(count, _)| count < most)).then_some(value)
+}
+
 impl Report for Outcomes {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        write_folded(&self.hosts, out)?;
-        writeln!(out, "{}", census(&self.summary()))
+        self.shaped(&Shape::Folded, out)
+    }
+
+    fn shaped(&self, shape: &Shape, out: &mut dyn Write) -> io::Result<()> {
+        shape.write(&self.hosts, out)?;
+        if shape.is_for_people() { writeln!(out, "{}", census(&self.summary())) } else { Ok(()) }
     }
 
     fn json(&self) -> serde_json::Value {
@@ -102,7 +121,6 @@ impl Report for Outcomes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Value;
 
     fn outcomes() -> Outcomes {
         let host = |name: &str| name.parse::<HostName>().unwrap();
@@ -125,6 +143,25 @@ mod tests {
             "web[1-2]\n  3\ndb1\n  unreachable: connection refused\n2 ok, 1 unreachable: 3 hosts\n"
         );
         assert_eq!(outcomes().exit(), Exit::SomeFailed);
+    }
+
+    #[test]
+    fn a_minority_is_told_by_what_is_different_about_it() {
+        let answer = |size: i64| {
+            Outcome::Ok(Value::structure([
+                ("size", Value::Int(size)),
+                ("kind", Value::from("ext4")),
+                ("mode", Value::Int(1)),
+            ]))
+        };
+        let hosts: Vec<(HostName, Outcome)> =
+            (1..=5).map(|n| (format!("web{n}").parse().unwrap(), answer(if n == 3 { 4096 } else { 8192 }))).collect();
+        let mut text = Vec::new();
+        write_folded(&hosts, &mut anstream::StripStream::new(&mut text)).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "web[1-2,4-5]\n  kind: ext4\n  mode: 1\n  size: 8192\nweb3\n  size: 4096, others 8192\n"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use super::fleet_options::{FleetOptions, overlord};
+use super::hints;
 use super::outcomes::Outcomes;
 use super::report::Report;
 use crate::fleet::Target;
@@ -29,10 +30,13 @@ impl Ping {
         let selection = self.fleet.select(&overlord, &self.target)?;
         // Answered by the daemon itself: a minion without any module is there all the same.
         let method: MethodName = "system.ping".parse().or_exit(Exit::Internal)?;
-        let hosts = Context::block_on(async {
+        let hosts: Vec<_> = Context::block_on(async {
             let answers = overlord.call(selection, &method, Vec::new(), self.fleet.call_options())?;
             Ok(answers.collect().await)
         })?;
+        if !context.json {
+            hints::of_unreachable(&hosts);
+        }
         Ok(Box::new(Outcomes { method: method.to_string(), hosts }))
     }
 }

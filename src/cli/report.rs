@@ -3,11 +3,17 @@
 use std::io::{self, Write};
 
 use super::exit::Exit;
+use super::shape::Shape;
 
 /// The answer of a command.
 pub(super) trait Report {
     /// For people.
     fn text(&self, out: &mut dyn Write) -> io::Result<()>;
+
+    /// The same with the answers of hosts in another form, where there are any.
+    fn shaped(&self, _: &Shape, out: &mut dyn Write) -> io::Result<()> {
+        self.text(out)
+    }
 
     /// For programs.
     fn json(&self) -> serde_json::Value;

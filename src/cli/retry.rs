@@ -9,6 +9,7 @@ use super::handing_out::{attended, hand_out_and_wait};
 use super::progress::Progress;
 use super::report::Report;
 use super::rollout_options::RolloutOptions;
+use super::shape::Shape;
 use crate::fleet::Outcome;
 use crate::ids::OverlordJobId;
 
@@ -79,7 +80,7 @@ impl Retry {
             let fan_out = overlord.retry(&self.id, |outcome| self.which.means(outcome), rollout).await?;
             let id = fan_out.id().clone();
             Context::say(format!("job {id}"));
-            let progress = Progress::new(context, overlord.status(&id).await?.hosts.len());
+            let progress = Progress::of_hosts(context, &Shape::Folded, overlord.status(&id).await?.hosts.into_keys());
             attended(&overlord, &id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
         })
     }

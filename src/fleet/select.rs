@@ -70,6 +70,14 @@ pub enum SelectError {
     },
 }
 
+impl Selection {
+    /// The names of all that were chosen, also of those that are skipped.
+    pub fn names(&self) -> Vec<HostName> {
+        let skipped = self.skipped.iter().map(|(host, _)| host);
+        self.hosts.iter().chain(skipped).map(|host| host.name.clone()).collect()
+    }
+}
+
 impl Selector {
     /// All hosts that a target chooses.
     pub fn new(target: Target) -> Self {
