@@ -16,6 +16,10 @@ impl Guest for Disk {
         let all = mounts::parse(&files::read_text(MOUNTS)?);
         let Some(path) = path else { return Ok(usage_of(mounts::storing(all))) };
         let path = checked::path("path", &path)?;
+        // A mount point is there; of others the grant must allow to know it.
+        if !all.iter().any(|mount| mount.point == path) && !files::exists(path)? {
+            return Err(Error::not_found(format!("there is no {}", checked::shown(path))));
+        }
         let mount = mounts::holding(all, path).filter(mounts::stores);
         let found = usage_of(mount.into_iter().collect());
         if found.is_empty() {
