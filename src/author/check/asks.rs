@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::{
-    access::{CommandGrant, Grant, NetworkGrant, PathGrant, ServiceGrant, SignalGrant},
+    access::{CommandGrant, Grant, NetworkGrant, PathGrant, ServiceGrant, SignalGrant, VariableGrant},
     author::uses::Use,
     plugin::{MANIFEST_SECTION, Manifest, Right},
 };
@@ -23,7 +23,10 @@ pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
         // Who may change a service may look at it.
         let covered = right == Right::ServicesRead && !manifest.asks.services.is_empty();
         for text in &asked {
-            if let Some(why) = broad(right, text) {
+            // Whoever says that the operator chooses may name the most that there is to choose from.
+            let most =
+                chosen && matches!(right, Right::Services | Right::ServicesRead | Right::Signal | Right::Network);
+            if let Some(why) = broad(right, text).filter(|_| !most) {
                 let advice = format!("ask for just what it needs, in {TABLE}");
                 findings.push(Finding::warning(format!("asks: {right} {text}"), why, advice));
             }
@@ -45,6 +48,7 @@ pub(super) fn check(manifest: Option<&Manifest>, uses: &[Use]) -> Vec<Finding> {
             _ => {}
         }
     }
+    findings.extend(variables(manifest));
     findings
 }
 
@@ -95,9 +99,55 @@ fn broad(right: Right, text: &str) -> Option<&'static str> {
             let whole = WHOLE.iter().any(|folder| folder[1..] == *first);
             (whole && everything).then_some("it asks for all that is in a folder of the system")
         }
-        // What a machine runs, and whom it may reach, only its operator knows.
-        _ => None,
+        Right::Services | Right::ServicesRead => {
+            text.trim_matches('*').is_empty().then_some("it asks for every service of the machine")
+        }
+        Right::Signal => {
+            let name = text.strip_prefix("user:").unwrap_or(text);
+            match name {
+                "root" if text != name => Some("it asks for every process of root"),
+                name if name.trim_matches('*').is_empty() => Some("it asks for every process of the machine"),
+                _ => None,
+            }
+        }
+        Right::Network => broad_network(text),
     }
+}
+
+/// The fewest bits of a network that one organisation has.
+const FEWEST_BITS: u8 = 8;
+
+fn broad_network(text: &str) -> Option<&'static str> {
+    let (host, _) = text.rsplit_once(':')?;
+    let bits = host.trim_matches(['[', ']']).rsplit_once('/').and_then(|(_, bits)| bits.parse::<u8>().ok());
+    let below = host.strip_prefix("*.");
+    if bits == Some(0) {
+        Some("it asks for every host there is")
+    } else if bits.is_some_and(|bits| bits < FEWEST_BITS) {
+        Some("it asks for a large part of all hosts")
+    } else if below.is_some_and(|name| !name.contains('.') && name != "localhost") {
+        Some("it asks for every host of a top-level domain")
+    } else {
+        None
+    }
+}
+
+/// Variables that say where programs look for their configuration, which may name other programs.
+const WHERE_CONFIGURED: [&str; 4] = ["HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_DIRS"];
+
+fn variables(manifest: &Manifest) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let names: Vec<&str> = manifest.asks.env.iter().map(VariableGrant::as_str).collect();
+    for name in names.iter().filter(|name| WHERE_CONFIGURED.contains(*name)) {
+        let message = "programs take their configuration from where it points, and with it what to run";
+        findings.push(Finding::warning(format!("asks: env {name}"), message, format!("remove it from {TABLE}")));
+    }
+    let runs = !manifest.asks.run.is_empty() || manifest.operator_chooses.contains(&Right::Run);
+    if !names.is_empty() && !runs {
+        let message = "it asks for variables, and for no program to set them for";
+        findings.push(Finding::warning("asks: env", message, format!("remove them from {TABLE}, or name the program")));
+    }
+    findings
 }
 
 #[cfg(test)]
@@ -151,5 +201,35 @@ mod tests {
         for text in ["/etc/sysctl.d/*", "/proc/sys/net/**", "/data/**"] {
             assert!(broad(Right::Write, text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_ask_for_every_service_process_or_host_is_told() {
+        let told = |right, broad_ones: &[&str], narrow: &[&str]| {
+            for text in broad_ones {
+                assert!(broad(right, text).is_some(), "{right}: {text}");
+            }
+            for text in narrow {
+                assert_eq!(broad(right, text), None, "{right}: {text}");
+            }
+        };
+        for right in [Right::Services, Right::ServicesRead] {
+            told(right, &["*", "**"], &["nginx", "app@*", "*.timer"]);
+        }
+        told(Right::Signal, &["*", "user:*", "user:root"], &["nginx", "java*", "user:www-data"]);
+        let networks = ["0.0.0.0/0:*", "0.0.0.0/0:443", "[::/0]:*", "0.0.0.0/1:22", "*.com:443"];
+        told(
+            Right::Network,
+            &networks,
+            &["10.0.0.0/8:*", "db1.example.org:5432", "*.example.org:443", "[fd00::/8]:443"],
+        );
+    }
+
+    #[test]
+    fn variables_without_a_program_and_those_that_point_to_configuration_are_told() {
+        let run = uses(Right::Run);
+        assert_eq!(places("asks = { run = ['df'], env = ['LC_ALL'] }", &run), Vec::<String>::new());
+        assert_eq!(places("asks = { run = ['df'], env = ['HOME'] }", &run), ["asks: env HOME"]);
+        assert_eq!(places("asks = { env = ['LC_ALL'] }", &[]), ["asks: env"]);
     }
 }
