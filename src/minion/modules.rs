@@ -86,7 +86,8 @@ impl Modules {
         let served = catalog.served().iter().flat_map(|served| {
             served.plugin.modules().iter().map(|module| ModuleState::serving(&served.file, module, &served.provenance))
         });
-        served.chain(catalog.failures().iter().map(ModuleState::not_served)).collect()
+        let files = served.chain(catalog.failures().iter().map(ModuleState::not_served));
+        files.chain(self.rules.outdated().map(ModuleState::configuration)).collect()
     }
 
     pub(super) fn known(&self, name: &MethodName) -> Option<Known> {

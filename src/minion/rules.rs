@@ -3,7 +3,7 @@
 //! ```text
 //! minion.toml, *.acl ──changed, or SIGHUP──▶ read, checked ──▶ who may call what, grants, settings: from the next call on
 //!                                                │       └──▶ whose modules load: the registry looks again
-//!                                                └── broken ──▶ the last good rules stay, and the log says so
+//!                                                └── broken ──▶ the last good rules stay; the log and `system.modules` say so
 //! ```
 //!
 //! A call keeps the rules with which it began. What else changed in the file waits for a restart, which the
@@ -52,32 +52,54 @@ impl Rules {
     }
 }
 
+/// Why the file is not what is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outdated {
+    pub(super) file: PathBuf,
+    pub(super) why: String,
+}
+
 /// The rules in force. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct RulesInForce(watch::Receiver<Arc<Rules>>);
+pub(super) struct RulesInForce {
+    rules: watch::Receiver<Arc<Rules>>,
+    outdated: watch::Receiver<Option<Outdated>>,
+}
 
 impl RulesInForce {
     /// These rules, for good.
     pub(super) fn fixed(rules: Rules) -> Self {
-        Self(watch::channel(Arc::new(rules)).1)
+        Self { rules: watch::channel(Arc::new(rules)).1, outdated: watch::channel(None).1 }
     }
 
     /// The rules of `config`, kept up with its file for as long as somebody asks.
     pub(super) fn following(config: &MinionConfig, registry: Registry) -> Self {
-        let (sender, receiver) = watch::channel(Arc::new(Rules::of(config)));
+        let (sender, rules) = watch::channel(Arc::new(Rules::of(config)));
+        let (teller, outdated) = watch::channel(None);
         if let Some(source) = config.source.clone() {
-            tokio::spawn(follow(source, config.clone(), registry, sender));
+            tokio::spawn(follow(source, config.clone(), registry, sender, teller));
         }
-        Self(receiver)
+        Self { rules, outdated }
+    }
+
+    /// Why the rules are not those of the file, if they are not.
+    pub(super) fn outdated(&self) -> Option<Outdated> {
+        self.outdated.borrow().clone()
     }
 
     /// The rules now.
     pub(super) fn now(&self) -> Arc<Rules> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.rules.borrow())
     }
 }
 
-async fn follow(source: Source, config: MinionConfig, registry: Registry, sender: watch::Sender<Arc<Rules>>) {
+async fn follow(
+    source: Source,
+    config: MinionConfig,
+    registry: Registry,
+    sender: watch::Sender<Arc<Rules>>,
+    teller: watch::Sender<Option<Outdated>>,
+) {
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => Some(hangup),
         Err(error) => {
@@ -100,6 +122,7 @@ async fn follow(source: Source, config: MinionConfig, registry: Registry, sender
         seen = Some(now);
         match source.read() {
             Ok(fresh) => {
+                teller.send_replace(None);
                 let rules = Rules::of(&fresh);
                 let (trust, changed) = (fresh.trust(), **sender.borrow() != rules);
                 if changed || trust != in_force.trust() {
@@ -113,10 +136,15 @@ async fn follow(source: Source, config: MinionConfig, registry: Registry, sender
                 }
                 in_force = fresh;
             }
-            Err(error) => tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "cannot use the changed configuration; the last good rules and grants stay in force"
-            ),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                let why = format!("{error}{cause}");
+                teller.send_replace(Some(Outdated { file: source.path.clone(), why }));
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot use the changed configuration; the last good rules and grants stay in force"
+                );
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use super::rules::Outdated;
 use crate::{
     access::Provenance,
     ids::{Digest, ModuleName},
@@ -62,6 +63,12 @@ impl ModuleState {
     pub(super) fn native(module: &ModuleView) -> Self {
         let (module, version) = (Some(module.name.clone()), module.version.clone());
         Self { module, version, signer: "built in".to_owned(), state: "serving", ..Self::default() }
+    }
+
+    /// The configuration, where what is in force is not what its file says.
+    pub(super) fn configuration(outdated: Outdated) -> Self {
+        let why = format!("{}; the grants and signers before its change stay in force", outdated.why);
+        Self { file: name(&outdated.file), why, state: "failed", ..Self::default() }
     }
 
     pub(super) fn not_served(failure: &LoadFailure) -> Self {
