@@ -1,5 +1,7 @@
 //! Where what modules and the registry have to say goes: into the minion's own log.
 
+use std::fmt::Write as _;
+
 use crate::{
     ids::{MethodName, ModuleName},
     plugin::{Events, Level, LoadEvent, LoadSink, NotServed},
@@ -11,16 +13,26 @@ pub(super) struct CallLog(pub(super) MethodName);
 impl Events for CallLog {
     fn log(&self, level: Level, message: &str, fields: &[(String, String)]) {
         let method = &self.0;
+        let fields = in_one_line(fields);
         match level {
-            Level::Error => tracing::warn!(%method, ?fields, "{message}"),
-            Level::Warn | Level::Info => tracing::info!(%method, ?fields, "{message}"),
-            Level::Debug | Level::Trace => tracing::debug!(%method, ?fields, "{message}"),
+            Level::Error => tracing::warn!(%method, "{message}{fields}"),
+            Level::Warn | Level::Info => tracing::info!(%method, "{message}{fields}"),
+            Level::Debug | Level::Trace => tracing::debug!(%method, "{message}{fields}"),
         }
     }
 
     fn progress(&self, done: u64, total: Option<u64>, note: &str) {
         tracing::debug!(method = %self.0, done, total, note, "progress");
     }
+}
+
+/// The fields as they stand behind a message: `; allow: [grants.disk] read = ["/etc/hosts"]`.
+fn in_one_line(fields: &[(String, String)]) -> String {
+    fields.iter().fold(String::new(), |mut text, (key, value)| {
+        let lines: Vec<&str> = value.lines().map(str::trim).collect();
+        let _ = write!(text, "; {key}: {}", lines.join(" "));
+        text
+    })
 }
 
 /// What became of plugin files.
@@ -56,4 +68,17 @@ impl LoadSink for LoadLog {
 
 fn names(modules: &[ModuleName]) -> String {
     modules.iter().map(ModuleName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_plain_text_in_one_line() {
+        let field = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let fields = [field("allow", "[grants.disk]\nread = [\"/etc/hosts\"]"), field("n", "1")];
+        assert_eq!(in_one_line(&fields), "; allow: [grants.disk] read = [\"/etc/hosts\"]; n: 1");
+        assert_eq!(in_one_line(&[]), "");
+    }
 }
