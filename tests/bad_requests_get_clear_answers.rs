@@ -109,3 +109,20 @@ fn calls_that_cannot_be_made_say_why() {
     }
     assert_eq!(client.call("test.ping", vec![]), Value::Int(1), "it serves on");
 }
+
+#[test]
+fn what_there_is_is_named_to_whoever_asks_for_the_documentation_of_something_else() {
+    let fleet = Fleet::start(["m1"]);
+    let module = fleet.func(["doc", "dizk"]).expect(1).err;
+    assert!(
+        module.contains("`m1` has no module `dizk`") && module.contains("did you mean `disk`? there are: "),
+        "{module}"
+    );
+    let module = fleet.func(["doc", "nothing-like-it"]).expect(1).err;
+    assert!(
+        module.contains("there are: ") && module.contains("greeting") && !module.contains("did you mean"),
+        "{module}"
+    );
+    let method = fleet.func(["doc", "disk.usagee"]).expect(1).err;
+    assert!(method.contains("has no method `usagee`") && method.contains("did you mean `usage`?"), "{method}");
+}

@@ -17,6 +17,7 @@ use crate::config::Period;
 use crate::fleet::{Outcome, Rollout, Selection, Selector, Target};
 use crate::ids::{HostName, MethodName, ModuleName};
 use crate::overlord::{CallOptions, Overlord};
+use crate::plugin::similar;
 use crate::wire::Value;
 
 /// Show which modules and methods there are, and what a method wants and answers
@@ -128,15 +129,18 @@ impl Asker {
     }
 
     async fn module(&self, module: &ModuleName, method: Option<&str>) -> Result<Box<dyn Report>, Failure> {
-        let (host, described) = self.ask(&format!("{module}.get_method_args"), Vec::new()).await?;
+        let (host, described) = match self.ask(&format!("{module}.get_method_args"), Vec::new()).await {
+            Ok(answer) => answer,
+            Err(failure) => return Err(self.without(module).await.unwrap_or(failure)),
+        };
         let mut methods = arguments::described(&described);
         if let Some(wanted) = method {
             methods.retain(|name, _| name == wanted);
             if methods.is_empty() {
+                let described = arguments::described(&described);
+                let names: Vec<&str> = described.keys().map(String::as_str).collect();
                 let why = format!("module `{module}` on `{host}` has no method `{wanted}`");
-                return Err(
-                    Failure::new(Exit::SomeFailed, why).hint(format!("see all of them with `func doc {module}`"))
-                );
+                return Err(Failure::new(Exit::SomeFailed, why).hint(instead(wanted, &names)));
             }
         }
         let description = if method.is_some() {
@@ -146,6 +150,33 @@ impl Asker {
             text.as_str().unwrap_or_default().to_owned()
         };
         Ok(Box::new(ModuleDoc { module: module.clone(), description, methods: methods.into_iter().collect(), host }))
+    }
+}
+
+impl Asker {
+    /// The failure of a host that answers, and has no such module.
+    async fn without(&self, module: &ModuleName) -> Option<Failure> {
+        let (host, Value::Array(modules)) = self.ask("system.list_modules", Vec::new()).await.ok()? else {
+            return None;
+        };
+        let names: Vec<&str> = modules.iter().filter_map(Value::as_str).collect();
+        if names.contains(&module.as_str()) {
+            return None;
+        }
+        let why = format!("`{host}` has no module `{module}`");
+        Some(Failure::new(Exit::SomeFailed, why).hint(instead(module.as_str(), &names)))
+    }
+}
+
+/// What was probably meant, and what there is.
+fn instead(wanted: &str, names: &[&str]) -> String {
+    let there_are = match names {
+        [] => "it has none".to_owned(),
+        names => format!("there are: {}", render::visible(&names.join(", "))),
+    };
+    match similar(wanted, names.iter().copied()) {
+        Some(near) => format!("did you mean `{}`? {there_are}", render::visible(near)),
+        None => there_are,
     }
 }
 
