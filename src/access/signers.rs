@@ -102,8 +102,9 @@ pub enum Untrusted {
     },
     /// The signature is by a key that the operator does not trust.
     #[error(
-        "it is signed with the key {key}, which is not trusted here; to trust it, add to the minion's configuration: \
-         [modules] trusted = [\"{}…\"] (the signer's public key, which begins so)", key.beginning_of_key()
+        "it is signed with the key {key}, which is not trusted here. Anybody can make a key: ask the one who should have \
+         signed it, in another way than this file came, for the public key, and only if that begins with `{begins}` \
+         trust it, in the minion's configuration: [modules] trusted = [\"{begins}…\"]", begins = key.beginning_of_key()
     )]
     Stranger {
         /// The key that the signature names.
