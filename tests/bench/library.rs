@@ -148,19 +148,32 @@ const CALLER: &str = r#"(component
         (type $kind' (enum "denied" "not-found" "already-exists" "invalid" "too-large" "unsupported" "timed-out"
             "cancelled" "busy" "failed"))
         (export "error-kind" (type $kind (eq $kind')))
+        (type $datetime' (record (field "seconds" s64) (field "nanoseconds" u32)))
+        (export "datetime" (type (eq $datetime')))
         (type $error' (record (field "kind" $kind) (field "message" string) (field "hint" (option string))))
         (export "error" (type (eq $error')))))
     (alias export $types "error" (type $error))
+    (alias export $types "datetime" (type $datetime))
     (import "minion:host/clock@0.1.0" (instance $clock (export "monotonic-ns" (func (result u64)))))
     (import "minion:host/files@0.1.0" (instance $files
         (alias outer 1 $error (type $e')) (export "error" (type $e (eq $e')))
+        (alias outer 1 $datetime (type $d')) (export "datetime" (type $d (eq $d')))
+        (type $kind' (enum "file" "directory" "symlink" "fifo" "socket" "character-device" "block-device" "other"))
+        (export "kind" (type $kind (eq $kind')))
+        (type $metadata' (record (field "kind" $kind) (field "size" u64) (field "mode" u32) (field "uid" u32)
+            (field "gid" u32) (field "owner" (option string)) (field "group" (option string)) (field "links" u64)
+            (field "modified" $d)))
+        (export "metadata" (type $metadata (eq $metadata')))
+        (export "stat" (func (param "path" string) (result (result $metadata (error $e)))))
         (export "exists" (func (param "path" string) (result (result bool (error $e)))))))
     (core module $lib (memory (export "memory") 1)
         (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
     (core instance $lib (instantiate $lib))
     (core func $now (canon lower (func $clock "monotonic-ns")))
     (core func $exists (canon lower (func $files "exists") (memory $lib "memory") (realloc (func $lib "realloc"))))
+    (core func $stat (canon lower (func $files "stat") (memory $lib "memory") (realloc (func $lib "realloc"))))
     (core module $m
+        (import "host" "stat" (func $stat (param i32 i32 i32)))
         (import "host" "now" (func $now (result i64)))
         (import "host" "exists" (func $exists (param i32 i32 i32)))
         (import "lib" "memory" (memory 1))
@@ -168,14 +181,18 @@ const CALLER: &str = r#"(component
         (func (export "now") (param $n i32)
             (loop $l (drop (call $now))
                 (local.set $n (i32.sub (local.get $n) (i32.const 1))) (br_if $l (local.get $n))))
+        (func (export "stat") (param $n i32)
+            (loop $l (call $stat (i32.const 16) (i32.const 13) (i32.const 64))
+                (local.set $n (i32.sub (local.get $n) (i32.const 1))) (br_if $l (local.get $n))))
         (func (export "exists") (param $n i32)
             (loop $l (call $exists (i32.const 16) (i32.const 13) (i32.const 64))
                 (local.set $n (i32.sub (local.get $n) (i32.const 1))) (br_if $l (local.get $n)))))
     (core instance $i (instantiate $m (with "lib" (instance $lib))
-        (with "host" (instance (export "now" (func $now)) (export "exists" (func $exists))))))
+        (with "host" (instance (export "now" (func $now)) (export "exists" (func $exists)) (export "stat" (func $stat))))))
     (func $now-times (param "n" u32) (canon lift (core func $i "now")))
     (func $exists-times (param "n" u32) (canon lift (core func $i "exists")))
-    (instance $out (export "now" (func $now-times)) (export "exists" (func $exists-times)))
+    (func $stat-times (param "n" u32) (canon lift (core func $i "stat")))
+    (instance $out (export "stat" (func $stat-times)) (export "now" (func $now-times)) (export "exists" (func $exists-times)))
     (export "bench:caller/caller" (instance $out)))"#;
 
 fn call_the_host(table: &mut Table) {
@@ -192,7 +209,9 @@ fn call_the_host(table: &mut Table) {
         runtime.block_on(plugin.call(&method, &arguments, context)).unwrap();
         began.elapsed()
     };
-    for (name, method) in [("clock.monotonic-ns", "caller.now"), ("files.exists", "caller.exists")] {
+    for (name, method) in
+        [("clock.monotonic-ns", "caller.now"), ("files.exists", "caller.exists"), ("files.stat", "caller.stat")]
+    {
         // What a call costs in itself is not the host function's.
         let around = calls(method, 1);
         let each = calls(method, HOST_CALLS).saturating_sub(around) / HOST_CALLS;
