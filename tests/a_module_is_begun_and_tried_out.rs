@@ -80,6 +80,79 @@ fn nothing_is_granted_but_what_is_said() {
 }
 
 #[test]
+fn a_denial_tells_the_author_what_to_do_next() {
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let denied = run("facts", &["facts.hostname"]).expect(1).err;
+    assert!(denied.contains("to try it here with that granted, add: --read /proc/sys/kernel/hostname\n"), "{denied}");
+    for part in ["[package.metadata.func.asks]", "--grants-from-asks", "    read = [\"/proc/sys/kernel/hostname\"]"] {
+        assert!(denied.contains(part), "{part}: {denied}");
+    }
+    let granted = run("facts", &["facts.hostname", "--read", "/proc/sys/kernel/hostname"]).expect(0);
+    assert_eq!(granted.out, hostname.trim_end());
+    assert!(!granted.err.contains("to try it here"), "{}", granted.err);
+    assert!(run("facts", &["facts.hostname", "--read", "relative"]).expect(2).err.contains("a path begins with `/`"));
+}
+
+#[test]
+fn a_project_is_found_from_within_and_need_not_be_named() {
+    let inside = project().join("src");
+    for arguments in [&["module", "run", "hello.greet", "you"][..], &["module", "run", ".", "hello.greet", "you"]] {
+        assert_eq!(func(arguments, project()).expect(0).out, "Hello, you!");
+        let answer = func(arguments, &inside).expect(0);
+        assert!(answer.out == "Hello, you!" && answer.err.contains("taking the project in "), "{}", answer.err);
+    }
+    assert!(func(&["module", "check"], &inside).expect(0).out.ends_with("0 warnings"));
+    let none = func(&["module", "test"], &inside).expect(2).err;
+    assert!(none.contains("has no cases") && !none.contains("/src`"), "{none}");
+
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["build", "check", "test"] {
+        let lost = func(&["module", command], folder.path()).expect(3).err;
+        assert!(lost.contains("nor a folder above it has a Cargo.toml") && lost.contains("func module new"), "{lost}");
+    }
+    for (words, why) in [
+        (&["hello"][..], "`hello` is neither a file, a folder nor a method's name"),
+        (&["."], "say which method of `.` to call"),
+        (&[".", "greet"], "greet"),
+    ] {
+        let refused = func(&[&["module", "run"], words].concat(), project()).expect(2).err;
+        assert!(refused.contains(why) && refused.contains("[MODULE] METHOD"), "{refused}");
+    }
+}
+
+#[test]
+fn what_was_compiled_once_is_not_compiled_again() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let home = tempfile::tempdir().unwrap();
+    let process = shipped_modules().modules.iter().find(|built| built.name == "process").unwrap();
+    let module = |words: &[&str]| -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_func"));
+        command.args(["module"]).args(words).arg(&process.path).env("FUNC_HOME", home.path());
+        let answer = if words == ["run"] { command.arg("process.loadavg").output() } else { command.output() };
+        answer.unwrap().into()
+    };
+    let code = || {
+        let files = fs::read_dir(home.path().join("compiled")).unwrap().map(|entry| entry.unwrap());
+        files.map(|entry| (entry.path(), entry.metadata().unwrap().ino())).collect::<Vec<_>>()
+    };
+    module(&["check"]).expect(0);
+    let first = code();
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert!(first[0].0.file_name().unwrap().to_string_lossy().starts_with(&process.digest.to_string()));
+    for command in ["inspect", "docs", "check"] {
+        module(&[command]).expect(0);
+        assert_eq!(code(), first, "{command}");
+    }
+    module(&["run"]).expect(1);
+    assert_eq!(code(), first);
+    // What does not load is made again.
+    fs::write(&first[0].0, "damaged").unwrap();
+    module(&["inspect"]).expect(0);
+    assert!(fs::metadata(&first[0].0).unwrap().len() > 10_000);
+}
+
+#[test]
 fn a_module_ends_when_its_time_is_over() {
     let rogue = guest("rogue");
     let answer = func(&["module", "run", rogue.to_str().unwrap(), "rogue.spin", "--timeout", "1s"], Path::new("/"));

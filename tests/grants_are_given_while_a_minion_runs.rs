@@ -33,10 +33,75 @@ fn a_grant_is_taken_at_once_and_a_broken_file_changes_nothing() {
     });
     assert!(reads(&fleet));
     on(&fleet, "web1", &["module", "grant", "disk", "--read", "/etc/hosts"]).expect(3);
+    let told = fleet.func(["modules"]).expect(0).out;
+    let line =
+        told.lines().find(|line| line.starts_with("web1  minion.toml  failed: ")).unwrap_or_else(|| panic!("{told}"));
+    assert!(line.contains("line ") || line.contains("unclosed") || line.contains("expected"), "{line}");
+    assert!(
+        line.contains("before its change stay in force") || told.contains("before its change stay in force"),
+        "{told}"
+    );
 
     fs::write(&file, good.replace("/proc/self/mountinfo", "/nothing")).unwrap();
     kill(fleet.minion("web1").pid(), Signal::SIGHUP).unwrap();
     until("the grant's end", || (!reads(&fleet)).then_some(()));
+    assert!(!fleet.func(["modules"]).expect(0).out.contains("minion.toml"), "the file is good again");
+    let log = fleet.minion("web1").log();
+    let denial = log.lines().find(|line| line.contains("may not read")).unwrap();
+    assert!(denial.contains("; allow: [grants.disk] read = [\"/proc/") && !denial.contains("fields="), "{denial}");
+}
+
+#[test]
+fn a_version_that_would_signal_processes_is_held_and_shown_with_what_it_wants() {
+    let fleet = Fleet::start(["web1"]);
+    let folder = fleet.folder().join("web1/modules");
+    let mut bytes = fs::read(&shipped_modules().greeting_2.path).unwrap();
+    // A custom section, as `func module build` would pack it.
+    let asks = br#"{"asks":{"signal":["nginx","user:www-data"]}}"#;
+    let name = b"func-manifest";
+    bytes.extend([0, u8::try_from(1 + name.len() + asks.len()).unwrap(), u8::try_from(name.len()).unwrap()]);
+    bytes.extend(name.iter().chain(asks));
+    fs::write(folder.join(".greeting"), bytes).unwrap();
+    fs::rename(folder.join(".greeting"), folder.join("greeting.wasm")).unwrap();
+    let shown = until("the held version", || {
+        let shown = fleet.func(["modules"]).expect(0).out;
+        shown.contains("greeting  held: ").then_some(shown)
+    });
+    assert!(
+        shown.contains("[grants.greeting]") && shown.contains("signal = [\"nginx\", \"user:www-data\"]"),
+        "{shown}"
+    );
+    let goodbye = || fleet.ask("web1", "greeting.goodbye", vec!["you".into()]);
+    assert!(!matches!(goodbye(), Outcome::Ok(_)), "the old version serves");
+    on(&fleet, "web1", &["module", "grant", "greeting", "--signal", "nginx", "--signal", "user:www-data"]).expect(0);
+    until("the new version", || matches!(goodbye(), Outcome::Ok(_)).then_some(()));
+    assert!(!fleet.func(["modules"]).expect(0).out.contains("held"));
+}
+
+#[test]
+fn a_name_that_no_module_has_is_told() {
+    let fleet = Fleet::with(["web1"], "");
+    let granted = on(&fleet, "web1", &["module", "grant", "nosuch", "--read", "/etc/hosts"]).expect(0);
+    assert!(granted.err.contains("warning: no module `nosuch` is in the plugin folder"), "{}", granted.err);
+    for known in ["disk", "copyfile"] {
+        let granted = on(&fleet, "web1", &["module", "grant", known, "--read", "/etc/hosts"]).expect(0);
+        assert!(!granted.err.contains("warning"), "{}", granted.err);
+    }
+    let near = on(&fleet, "web1", &["module", "grants", "disl"]).expect(3).err;
+    assert!(near.contains("did you mean `disk`?"), "{near}");
+    // Elsewhere there is nothing, and nothing is made.
+    let elsewhere = fleet.folder().join("no/minion");
+    let there =
+        |words: &[&str]| -> Answer { fleet.command(words).env("FUNC_HOME", &elsewhere).output().unwrap().into() };
+    let refused = there(&["module", "grant", "nosuch", "--read", "/etc/hosts"]).expect(3).err;
+    assert!(refused.contains("there is no folder") && refused.contains("FUNC_HOME"), "{refused}");
+    let nothing = there(&["module", "grants"]).expect(0);
+    assert!(
+        nothing.out.is_empty() && nothing.err.contains("is not there") && nothing.err.contains("FUNC_HOME"),
+        "{}",
+        nothing.err
+    );
+    assert!(!elsewhere.exists());
 }
 
 #[test]
@@ -63,13 +128,23 @@ fn what_cannot_be_granted_is_refused_before_it_is_written() {
 fn what_a_job_was_denied_becomes_the_grants_that_it_needs() {
     let fleet = Fleet::with(["web1"], "");
     fleet.func(["call", "web1", "disk.usage", "--async"]).expect(1);
-    let suggested = fleet.func(["module", "suggest", "--last"]).expect(0).out;
+    let suggested = fleet.func(["module", "suggest", "--last"]).expect(0);
+    assert!(
+        suggested.err.contains("what the job ") && suggested.err.contains("(disk.usage) was denied:"),
+        "{}",
+        suggested.err
+    );
+    let suggested = suggested.out;
     assert!(suggested.starts_with("[grants.disk]\nread = ["), "{suggested}");
     let file = fleet.folder().join("web1/minion.toml");
     fs::write(&file, format!("{}\n{suggested}\n", fs::read_to_string(&file).unwrap())).unwrap();
     until("the grant", || reads(&fleet).then_some(()));
     fleet.func(["call", "web1", "disk.usage", "--async"]).expect(0);
-    assert!(fleet.func(["module", "suggest", "--last"]).expect(0).err.contains("nothing was denied"));
+    let nothing = fleet.func(["module", "suggest", "--last"]).expect(0).err;
+    assert!(
+        nothing.contains("nothing was denied") && nothing.contains("--budget") && nothing.contains("(disk.usage)"),
+        "{nothing}"
+    );
 }
 
 #[test]

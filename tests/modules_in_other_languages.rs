@@ -21,6 +21,8 @@ struct Language {
     tests: &'static [&'static str],
     /// The file with the module's methods, where the method `explode` is added, and its code.
     code: (&'static str, &'static str, &'static str),
+    /// The method `motto`, which reads a file of the machine, and what it needs at the top of the file.
+    motto: (&'static str, &'static str),
     /// What an exception says that nobody caught, and where the job's log has it.
     exception: (&'static str, &'static str),
 }
@@ -34,6 +36,10 @@ const PYTHON: Language = Language {
         "    def greet",
         "    def explode(self) -> int:\n        print('about to explode')\n        return {}['nothing']\n\n",
     ),
+    motto: (
+        "    def motto(self, path: str) -> str:\n        return files.read_text(path).strip()\n\n",
+        "from wit_world.imports import files\n",
+    ),
     exception: ("KeyError: 'nothing'", "File \"/0/app.py\""),
 };
 
@@ -42,11 +48,14 @@ const JAVASCRIPT: Language = Language {
     componentizer: "componentize-qjs",
     tests: &["node", "--test"],
     code: ("app.js", "  greet(name)", "  explode() {\n    return undefined.nothing;\n  },\n"),
+    motto: (
+        "  motto(path) {\n    return readText(path).trim();\n  },\n",
+        "import { readText } from \"minion:host/files@0.1.0\";\n",
+    ),
     exception: ("cannot read property 'nothing' of undefined", "at explode (/app.js:"),
 };
 
-const EXPLODE: &str =
-    "  /// Fails in a way that its author did not foresee.\n  explode: func() -> u32;\n\n  /// Greets";
+const EXPLODE: &str = "  /// Fails in a way that its author did not foresee.\n  explode: func() -> u32;\n\n  /// Reads a motto.\n  ///\n  /// - `path`: where it is.\n  motto: func(path: string) -> result<string, error>;\n\n  /// Greets";
 
 #[test]
 fn a_module_in_python_is_one_like_any_other() {
@@ -91,8 +100,17 @@ fn begin(home: &Path, language: &Language) -> PathBuf {
         fs::write(folder.join(file), old.replacen(before, text, 1)).unwrap();
     };
     insert("wit/hello.wit", "  /// Greets", EXPLODE);
+    fs::write(folder.join("motto.txt"), "Always be kind.\n").unwrap();
     let (file, before, method) = language.code;
-    insert(file, before, &format!("{method}{before}"));
+    // Its caller names the file, so nobody but the operator can know it.
+    let about = fs::read_to_string(folder.join("module.toml")).unwrap();
+    fs::write(folder.join("module.toml"), format!("operator-chooses = [\"read\", \"write\"]\n{about}")).unwrap();
+    let (motto, import) = language.motto;
+    insert(file, before, &format!("{method}{motto}{before}"));
+    let code = fs::read_to_string(folder.join(file)).unwrap();
+    let at = code.find(if import.starts_with("from") { "from " } else { "import " }).unwrap();
+    fs::write(folder.join(file), format!("{}{import}{}", &code[..at], &code[at..])).unwrap();
+    insert("wit/hello.wit", "  export hello;", "  import minion:host/files@0.1.0;\n  export hello;");
     folder
 }
 
@@ -123,6 +141,7 @@ fn goes_the_whole_way(test: &str, language: &Language) {
     let ran = module(&["run", component_path, "hello.greet", "you"]).expect(0);
     assert_eq!(ran.out, "Hello, you!");
     explained(&module, component_path);
+    recorded(&module, component_path, &project);
     is_served(language, &component);
 }
 
@@ -135,10 +154,31 @@ fn explained(module: &dyn Fn(&[&str]) -> Answer, component: &str) {
     assert_eq!(modules.len(), 1, "{sheet}");
     assert_eq!(modules[0]["full_name"], "local:hello/hello");
     let signatures: Vec<_> = modules[0]["methods"].as_array().unwrap().iter().map(|one| &one["signature"]).collect();
-    assert_eq!(signatures, ["hello.explode() -> u32", "hello.greet(name: string) -> result<string, error>"]);
+    let greet = "hello.greet(name: string) -> result<string, error>";
+    assert_eq!(signatures, ["hello.explode() -> u32", greet, "hello.motto(path: string) -> result<string, error>"]);
     // The page is written from the same, and a large component takes long to compile.
     let told = sheet["modules"][0]["methods"][1].to_string();
     assert!(told.contains("Greets somebody.") && told.contains("whom to greet"), "{told}");
+}
+
+/// A call is recorded, answered from the recording where the file is gone, and fails where it asks something else.
+fn recorded(module: &dyn Fn(&[&str]) -> Answer, component: &str, project: &Path) {
+    let file = project.join("motto.txt").canonicalize().unwrap();
+    let path = file.to_str().unwrap();
+    module(&["run", component, "hello.motto", path, "--read", path, "--record", "cases/motto.toml"]).expect(0);
+    fs::remove_file(&file).unwrap();
+    let test = || module(&["test", ".", "--component", component]);
+    assert!(test().expect(0).out.contains("1 case run: 1 passed"));
+    let case = project.join("cases/motto.toml");
+    let text = fs::read_to_string(&case).unwrap();
+    assert!(text.contains("files.read-text") && text.contains("Always be kind."), "{text}");
+    fs::write(&case, text.replacen("files.read-text", "files.read", 1)).unwrap();
+    let unrecorded = test().expect(1).out;
+    assert!(unrecorded.contains("it asked what was not recorded: files.read-text(path = "), "{unrecorded}");
+    let inject = "[[inject]]\ncall = \"files.read-text\"\nerror = { kind = \"busy\", message = \"not now\" }\n";
+    fs::write(&case, format!("{text}\n{inject}")).unwrap();
+    let injected = test().expect(1).out;
+    assert!(injected.contains("+error") && injected.contains("not now"), "{injected}");
 }
 
 /// A minion that runs takes it, and calls it in the daemon and in workers.

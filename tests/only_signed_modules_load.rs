@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use func::fleet::Outcome;
 
-use crate::harness::{Fleet, shipped_modules, until};
+use crate::harness::{Answer, Fleet, shipped_modules, until};
 
 /// A copy of `greeting`, signed with the fleet's own key, and that key.
 fn signed_greeting(fleet: &Fleet) -> (PathBuf, String) {
@@ -63,12 +63,38 @@ fn signatures_are_checked_by_hand() {
     assert_eq!(verify(&["--json"]).json()[0]["public"], key.as_str());
     verify(&["--key", &key]).expect(0);
     let other = "RWShUuMOxxGeyOIF3wnegTvOTS3mVslyp+6Rzde0yG9skoVXswgJr6tB";
-    assert!(verify(&["--key", other]).expect(3).err.contains("is not trusted here"));
+    let refused = verify(&["--key", other]).expect(3).err;
+    assert!(refused.contains("is not trusted here"), "{refused}");
+    assert!(refused.contains("Anybody can make a key") && refused.contains("only if that begins with"), "{refused}");
+
+    let inspect = |more: &[&str]| {
+        let words = ["module", "inspect", greeting.to_str().unwrap()];
+        fleet.func(words.into_iter().chain(more.iter().copied())).expect(0)
+    };
+    let id = verify(&["--json"]).json()[0]["key"].as_str().unwrap().to_owned();
+    assert!(inspect(&[]).out.contains(&format!("signed by: the key {id}\n")), "{}", inspect(&[]).out);
+    assert_eq!(inspect(&["--json"]).json()[0]["signed_by"]["key"], id.as_str());
+    let stranger = fleet.command(["module", "inspect", greeting.to_str().unwrap()]);
+    let stranger: Answer = { stranger }.env("FUNC_HOME", fleet.folder().join("nobody")).output().unwrap().into();
+    assert!(stranger.expect(0).out.contains(&format!("signed by: the key {id}, which is not known here")));
+    // Without a file it is the project here.
+    let lost = fleet.command(["module", "verify"]).current_dir(fleet.folder()).output().unwrap();
+    assert!(Answer::from(lost).expect(3).err.contains("has a Cargo.toml or a module.toml"));
+    let project = fleet.folder().join("project");
+    fs::create_dir_all(project.join("target/modules")).unwrap();
+    fs::write(project.join("module.toml"), "").unwrap();
+    let here = || Answer::from(fleet.command(["module", "verify"]).current_dir(&project).output().unwrap());
+    assert!(here().expect(2).err.contains("func module build"));
+    fs::copy(&greeting, project.join("target/modules/greeting.wasm")).unwrap();
+    fs::copy(signature(&greeting), project.join("target/modules/greeting.wasm.minisig")).unwrap();
+    assert!(here().expect(0).out.contains(&id));
 
     let mut bytes = fs::read(&greeting).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&greeting, bytes).unwrap();
     assert!(verify(&[]).expect(3).err.contains("is not of these bytes"));
+    assert!(inspect(&[]).out.contains("signed by: nobody: its signature, which names the key"));
     fs::remove_file(signature(&greeting)).unwrap();
     assert!(verify(&[]).expect(3).err.contains("it is not signed"));
+    assert!(inspect(&[]).out.contains("signed by: nobody\n"));
 }

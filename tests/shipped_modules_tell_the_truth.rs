@@ -239,7 +239,7 @@ const MEANT: [(&str, &str); 0] = [];
 fn nothing_is_to_be_said_against_them() {
     for built in &shipped_modules().modules {
         let artifact = Artifact::of(&built.path, &Quiet).unwrap().remove(0);
-        let findings = check(&ENGINE, &artifact);
+        let findings = check(&ENGINE, None, &artifact);
         let bad = findings.iter().filter(|finding| finding.severity > Severity::Note);
         let bad: Vec<_> = bad.filter(|finding| !MEANT.contains(&(&built.name, &finding.place))).collect();
         assert!(bad.is_empty(), "{}: {bad:#?}", built.name);

@@ -105,7 +105,7 @@ fn importing_everything(release: &[(String, String)]) -> Vec<u8> {
 fn this_host_offers_every_function_of_every_release() {
     let engine = Engine::serving().unwrap();
     for (version, release) in released() {
-        let examined = examine(&engine, &importing_everything(&release)).unwrap();
+        let examined = examine(&engine, None, &importing_everything(&release)).unwrap();
         let functions: usize = examined.imports.iter().map(|import| import.functions.len()).sum();
         assert!(functions > 25, "only {functions} functions of {version} are imported");
         assert!(examined.misfit.is_none(), "{version}: {:?}", examined.misfit);

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{build::BuildRequest, cached::build_if_changed, error::Error, progress::Progress};
+use super::{build::BuildRequest, cached::build_if_changed, error::Error, progress::Progress, project::project_folder};
 
 /// A component that is there.
 #[derive(Debug, Clone)]
@@ -22,8 +22,9 @@ impl Artifact {
         if !path.is_dir() {
             return Self::read(path.to_owned()).map(|artifact| vec![artifact]);
         }
-        let out_dir = default_output(path);
-        let request = BuildRequest { crate_dir: path.to_owned(), out_dir, toolchain: None };
+        let crate_dir = project_folder(path, progress)?;
+        let out_dir = default_output(&crate_dir);
+        let request = BuildRequest { crate_dir, out_dir, toolchain: None };
         let built = build_if_changed(&request, &[], progress)?;
         built.into_iter().map(|built| Self::read(built.path)).collect()
     }

@@ -14,7 +14,7 @@ use super::{
     module_toml,
     pack::pack,
     progress::{Progress, Step},
-    project::Project,
+    project::{Project, project_folder},
     toolchain::Toolchain,
     wit_package::WitPackage,
 };
@@ -48,14 +48,11 @@ pub struct Built {
 
 /// Builds. The components are complete or absent: each is renamed into place when it is finished.
 pub fn build(request: &BuildRequest, progress: &dyn Progress) -> Result<Vec<Built>, Error> {
-    let folder = &request.crate_dir;
+    let folder = &project_folder(&request.crate_dir, progress)?;
     let folder = fs::canonicalize(folder).map_err(Error::file("find", folder))?;
     let out_dir = &request.out_dir;
     if folder.join("Cargo.toml").exists() {
         return crates(&folder, request, progress);
-    }
-    if !folder.join(module_toml::FILE).exists() {
-        return Err(Error::NoProject { path: folder });
     }
     let (project, language) = module_toml::read(&folder)?;
     let componentizer = match language {

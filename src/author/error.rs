@@ -59,10 +59,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// The folder has neither of the files that make a project of it.
-    #[error("`{}` has neither Cargo.toml nor module.toml", path.display())]
+    #[error("neither `{}` nor a folder above it has a Cargo.toml or a module.toml{}", path.display(), there_is(below))]
     NoProject {
         /// The folder.
         path: PathBuf,
+        /// Folders in it that are projects.
+        below: Vec<PathBuf>,
     },
     /// The project's module.toml says that it is in Rust.
     #[error("`{}` is a module in Rust without a Cargo.toml", path.display())]
@@ -190,6 +192,12 @@ pub enum Error {
     },
 }
 
+/// Where a project is instead.
+fn there_is(below: &[PathBuf]) -> String {
+    let names: Vec<String> = below.iter().take(5).map(|path| format!("`{}`", path.display())).collect();
+    if names.is_empty() { String::new() } else { format!("; there is one in {}", names.join(", ")) }
+}
+
 impl Error {
     /// What to do about it: an imperative sentence without a full stop.
     pub fn hint(&self) -> Option<&'static str> {
@@ -198,7 +206,7 @@ impl Error {
                 Some("install Rust from rustup.rs, then `rustup target add wasm32-unknown-unknown`")
             }
             Self::Run { .. } => Some("install Rust from rustup.rs"),
-            Self::NoProject { .. } => Some("name a module's folder; `func module new NAME` begins one"),
+            Self::NoProject { .. } => Some("go into a module's folder, or name it; `func module new NAME` begins one"),
             Self::ModuleToml { .. } => {
                 Some("compare it with that of a new module: `func module new NAME --lang python`")
             }

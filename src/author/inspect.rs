@@ -11,7 +11,7 @@ use super::{
 use crate::{
     access::Grant,
     ids::Digest,
-    plugin::{self, Engine, Examined, Method, Module, Right, examine},
+    plugin::{self, Cache, Engine, Examined, Method, Module, Right, examine},
 };
 
 /// A component, as its file tells.
@@ -93,8 +93,8 @@ pub struct ParameterSheet {
 
 impl Inspection {
     /// Inspects a component. What this host cannot run is explained all the same.
-    pub fn of(engine: &Engine, artifact: &Artifact) -> Result<Self, plugin::Error> {
-        let Examined { digest, metadata, imports, misfit, modules, .. } = examine(engine, &artifact.bytes)?;
+    pub fn of(engine: &Engine, cache: Option<&Cache>, artifact: &Artifact) -> Result<Self, plugin::Error> {
+        let Examined { digest, metadata, imports, misfit, modules, .. } = examine(engine, cache, &artifact.bytes)?;
         let (modules, unnamed) = match modules {
             Ok(modules) => (modules, None),
             Err(error) => (Vec::new(), Some(error)),

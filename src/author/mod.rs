@@ -53,6 +53,7 @@ pub use language::{Language, UnknownLanguage};
 pub use name::{InvalidName, ProjectName};
 pub use new::NewProject;
 pub use progress::{Progress, Quiet, Step};
+pub use project::project_folder;
 pub use sdk::update_sdk;
 pub use shipped::{SHIPPED_GRANTS, Shipped, shipped_modules, shipped_modules_from};
 pub use sign::{SigningKey, public_path, signature_path};

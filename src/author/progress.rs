@@ -30,6 +30,11 @@ impl Progress for Quiet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
+    /// The project was found above the folder that was named.
+    Project {
+        /// The project's folder.
+        path: PathBuf,
+    },
     /// Another process builds into the same folder; this one waits.
     Waiting {
         /// The folder.
@@ -71,6 +76,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Project { path } => write!(f, "taking the project in {}", path.display()),
             Self::Waiting { path } => write!(f, "waiting for another build into {}", path.display()),
             Self::Unchanged { path } => write!(f, "the modules in {} are up to date", path.display()),
             Self::AddTarget => write!(f, "adding the WebAssembly target with rustup"),

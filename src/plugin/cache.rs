@@ -15,7 +15,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{check, engine::Engine, error::Error, load::Plugin, metadata::Metadata};
+use wasmtime::component::Component;
+
+use super::{
+    check,
+    engine::Engine,
+    error::Error,
+    load::{self, Plugin},
+    metadata::Metadata,
+};
 use crate::{ids::Digest, sys::durable};
 
 /// What a compiled file's name says.
@@ -67,14 +75,19 @@ impl Cache {
     /// Loads a component, compiling it if there is no code for it that loads. Takes seconds when it
     /// must compile.
     pub fn load(&self, engine: &Engine, bytes: &[u8]) -> Result<Plugin, Error> {
+        let component = self.component(engine, bytes)?;
+        Plugin::new(engine, &component, Digest::of(bytes), &Metadata::read(bytes))
+    }
+
+    /// The code of a component, compiled if there is none that loads.
+    pub(super) fn component(&self, engine: &Engine, bytes: &[u8]) -> Result<Component, Error> {
         check::is_component(bytes)?;
         let digest = Digest::of(bytes);
-        let metadata = Metadata::read(bytes);
         let path = self.path(engine, &digest);
-        match Plugin::load(engine, &path, digest, &metadata) {
-            Ok(plugin) => {
+        match load::code(engine, &path) {
+            Ok(component) => {
                 touch(&path);
-                Ok(plugin)
+                Ok(component)
             }
             Err(Error::LoadCompiled { source, .. }) => {
                 if path.exists() {
@@ -84,10 +97,32 @@ impl Cache {
                 let code = compiled(engine, bytes, &digest)?;
                 durable::write_atomic(&path, &code, 0o600)
                     .map_err(|source| Error::Cache { path: path.clone(), source })?;
-                Plugin::load(engine, &path, digest, &metadata)
+                load::code(engine, &path)
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// Removes what was not loaded for longest until all that is left has `most` bytes together.
+    pub fn shrink(&self, most: u64) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if CompiledName::of(&entry.path()).is_ok() {
+                let meta = entry.metadata()?;
+                files.push((meta.modified()?, meta.len(), entry.path()));
+            }
+        }
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, size, _)| size).sum();
+        for (_, size, path) in files {
+            if bytes <= most {
+                break;
+            }
+            fs::remove_file(path)?;
+            bytes -= size;
+        }
+        Ok(())
     }
 
     /// Removes the code of every component that is not in `keep` (nobody serves it, and no job that has
@@ -184,6 +219,24 @@ mod tests {
         }
         assert_eq!(cache.collect(&[Digest::of(b"kept")].into(), ABANDONED).unwrap(), 1);
         assert!(named(b"kept").exists() && named(b"used").exists());
+    }
+
+    #[test]
+    fn what_was_not_loaded_for_longest_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let named = |text: &[u8]| folder.path().join(format!("{}-0123.cwasm", Digest::of(text)));
+        for (age, text) in [b"c", b"a", b"b"].into_iter().enumerate() {
+            fs::write(named(text), [0; 100]).unwrap();
+            let file = fs::File::options().write(true).open(named(text)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_mins(1 + age as u64)).unwrap();
+        }
+        fs::write(folder.path().join("other"), [0; 1000]).unwrap();
+        cache.shrink(300).unwrap();
+        assert!([b"a", b"b", b"c"].iter().all(|text| named(*text).exists()));
+        cache.shrink(299).unwrap();
+        assert!(named(b"c").exists() && named(b"a").exists() && !named(b"b").exists());
+        assert!(folder.path().join("other").exists());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use wasmtime::component::types::ComponentItem;
 
-use super::{check, engine::Engine, error::Error, link, metadata::Metadata, module::Module, reflect};
+use super::{cache::Cache, check, engine::Engine, error::Error, link, metadata::Metadata, module::Module, reflect};
 use crate::ids::Digest;
 
 /// What was found out about a component without running it.
@@ -31,10 +31,16 @@ pub struct Import {
     pub functions: Vec<String>,
 }
 
-/// Examines a component: every file that is a valid one, of whatever host. Compiles it, so it takes the serving engine.
-pub fn examine(engine: &Engine, bytes: &[u8]) -> Result<Examined, Error> {
-    check::component(bytes)?;
-    let component = engine.compile(bytes)?;
+/// Examines a component: every file that is a valid one, of whatever host. Compiles it, so it takes the serving engine;
+/// with a cache only if its code is not there.
+pub fn examine(engine: &Engine, cache: Option<&Cache>, bytes: &[u8]) -> Result<Examined, Error> {
+    let component = match cache {
+        Some(cache) => cache.component(engine, bytes)?,
+        None => {
+            check::component(bytes)?;
+            engine.compile(bytes)?
+        }
+    };
     let (digest, metadata) = (Digest::of(bytes), Metadata::read(bytes));
     let mut imports = Vec::new();
     for (name, item) in component.component_type().imports(component.engine()) {

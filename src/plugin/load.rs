@@ -38,16 +38,15 @@ impl Plugin {
     /// documentation then, which the compiled form does not hold.
     pub fn load_compiled(engine: &Engine, path: &Path) -> Result<Self, Error> {
         let name = CompiledName::of(path)?;
-        Self::load(engine, path, name.digest, &Metadata::default())
+        Self::new(engine, &code(engine, path)?, name.digest, &Metadata::default())
     }
 
-    pub(super) fn load(engine: &Engine, path: &Path, digest: Digest, metadata: &Metadata) -> Result<Self, Error> {
-        let component = crate::sys::compiled::load_compiled(engine.wasmtime(), path)
-            .map_err(|error| Error::LoadCompiled { path: path.to_owned(), source: error.into() })?;
-        Self::new(engine, &component, digest, metadata)
-    }
-
-    fn new(engine: &Engine, component: &Component, digest: Digest, metadata: &Metadata) -> Result<Self, Error> {
+    pub(super) fn new(
+        engine: &Engine,
+        component: &Component,
+        digest: Digest,
+        metadata: &Metadata,
+    ) -> Result<Self, Error> {
         let instance = link::instance(engine.linker(), component)?;
         let (modules, facts) = reflect::modules(component, digest, metadata)?;
         let asks = metadata.manifest.as_ref().map(|manifest| manifest.asks.clone()).unwrap_or_default();
@@ -89,6 +88,12 @@ impl Plugin {
     pub(super) fn instance(&self) -> &InstancePre<State> {
         &self.0.instance
     }
+}
+
+/// The code in a compiled file.
+pub(super) fn code(engine: &Engine, path: &Path) -> Result<Component, Error> {
+    crate::sys::compiled::load_compiled(engine.wasmtime(), path)
+        .map_err(|error| Error::LoadCompiled { path: path.to_owned(), source: error.into() })
 }
 
 impl std::fmt::Debug for Plugin {

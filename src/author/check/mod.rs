@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{artifact::Artifact, uses::proven};
 use crate::{
     minion::RESERVED_MODULES,
-    plugin::{Engine, Error, Examined, Import, Module, examine},
+    plugin::{Cache, Engine, Error, Examined, Import, Module, examine},
 };
 
 /// How bad it is.
@@ -77,9 +77,9 @@ const LARGE: usize = 4 << 20;
 const HUGE: usize = 64 << 20;
 
 /// Checks a component. The findings are in the order of the component's parts.
-pub fn check(engine: &Engine, artifact: &Artifact) -> Vec<Finding> {
+pub fn check(engine: &Engine, cache: Option<&Cache>, artifact: &Artifact) -> Vec<Finding> {
     let mut findings = size(artifact.bytes.len());
-    match examine(engine, &artifact.bytes) {
+    match examine(engine, cache, &artifact.bytes) {
         Ok(examined) => {
             findings.extend(examined.misfit.as_ref().map(misfit).unwrap_or_default());
             findings.extend(names(&examined));
@@ -180,7 +180,7 @@ mod tests {
     fn found(text: &str) -> Vec<(Severity, String)> {
         let bytes = wat::parse_str(text).unwrap();
         let artifact = Artifact { path: "a.wasm".into(), bytes };
-        let findings = check(&Engine::serving().unwrap(), &artifact);
+        let findings = check(&Engine::serving().unwrap(), None, &artifact);
         assert!(findings.iter().all(|finding| !finding.message.is_empty() && !finding.advice.is_empty()));
         findings.into_iter().map(|finding| (finding.severity, finding.place)).collect()
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_no_component_is_one_error() {
         let artifact = Artifact { path: "a.wasm".into(), bytes: b"#!/bin/sh".to_vec() };
-        let findings = check(&Engine::serving().unwrap(), &artifact);
+        let findings = check(&Engine::serving().unwrap(), None, &artifact);
         assert!(matches!(&findings[..], [only] if only.severity == Severity::Error), "{findings:?}");
         assert_eq!(found("(component)")[0], (Severity::Error, "component".to_owned()));
     }

@@ -32,8 +32,9 @@ pub(in crate::cli) struct Build {
 
 impl Build {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        let out_dir = self.out.unwrap_or_else(|| author::default_output(&self.folder));
-        let request = BuildRequest { crate_dir: self.folder, out_dir, toolchain: self.toolchain };
+        let folder = author::project_folder(&self.folder, &Steps)?;
+        let out_dir = self.out.unwrap_or_else(|| author::default_output(&folder));
+        let request = BuildRequest { crate_dir: folder, out_dir, toolchain: self.toolchain };
         let built = author::build(&request, &Steps)?;
         sign::sign_built(context, built.iter().map(|module| module.path.as_path()))?;
         let lines = built

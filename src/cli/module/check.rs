@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::load;
+use super::load::Bench;
 use super::steps::Work;
 use crate::author::{self, Artifact, Finding, Severity};
 use crate::cli::context::Context;
@@ -30,10 +30,10 @@ pub(in crate::cli) struct Check {
 }
 
 impl Check {
-    pub(super) fn run(self, _: &Context) -> Result<Box<dyn Report>, Failure> {
-        let engine = load::engine()?;
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let bench = Bench::open(context)?;
         let files = Artifact::of(&self.module, &Work)?.into_iter().map(|artifact| {
-            let findings = author::check(&engine, &artifact);
+            let findings = author::check(&bench.engine, bench.cache.as_ref(), &artifact);
             (artifact.path, findings)
         });
         Ok(Box::new(Checked { files: files.collect(), strict: self.strict }))

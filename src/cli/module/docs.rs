@@ -20,9 +20,9 @@ pub(in crate::cli) struct Docs {
 }
 
 impl Docs {
-    pub(super) fn run(self, _: &Context) -> Result<Box<dyn Report>, Failure> {
-        let pages = load::inspections(&self.module)?;
-        let markdown: Vec<String> = pages.iter().map(|page| page.to_markdown().trim_end().to_owned()).collect();
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let pages = load::inspections(context, &self.module)?;
+        let markdown: Vec<String> = pages.iter().map(|(_, page)| page.to_markdown().trim_end().to_owned()).collect();
         let markdown = markdown.join("\n\n");
         let lines = markdown.lines().map(render::visible).collect();
         Ok(Box::new(Lines { lines, data: json!({ "markdown": markdown }) }))

@@ -11,6 +11,8 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
+use super::grants;
+use super::rights::Rights;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, OrExit};
@@ -31,30 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(in crate::cli) struct Grant {
     /// The module, by its short or full name
     module: ModuleName,
-    /// A program it may run: a path, a name, or a table as in the configuration
-    #[arg(long, value_name = "PROGRAM")]
-    run: Vec<String>,
-    /// Files it may read: an absolute path, or a glob
-    #[arg(long, value_name = "PATH")]
-    read: Vec<String>,
-    /// Files it may write
-    #[arg(long, value_name = "PATH")]
-    write: Vec<String>,
-    /// A variable it may set for programs
-    #[arg(long, value_name = "NAME")]
-    env: Vec<String>,
-    /// A service it may look at and change
-    #[arg(long, value_name = "NAME")]
-    service: Vec<String>,
-    /// A service it may only look at
-    #[arg(long, value_name = "NAME")]
-    service_read: Vec<String>,
-    /// Processes it may signal: a program by the name of its file, or user:NAME
-    #[arg(long, value_name = "PROGRAM")]
-    signal: Vec<String>,
-    /// Where it may connect to: HOST:PORT, NETWORK/BITS:PORT or HOST:ping
-    #[arg(long, value_name = "PLACE")]
-    network: Vec<String>,
+    #[command(flatten)]
+    rights: Rights,
     /// Change this configuration instead of the usual one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -63,7 +43,7 @@ pub(in crate::cli) struct Grant {
 impl Grant {
     /// Changes the file, if what comes of it is a configuration.
     pub(in crate::cli) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        if self.values().next().is_none() {
+        if self.rights.values().next().is_none() {
             return Err(Failure::new(Exit::Usage, format!("nothing to grant to `{}`", self.module))
                 .hint("say what: --read PATH, --run PROGRAM, …; see `func module grant --help`"));
         }
@@ -72,6 +52,11 @@ impl Grant {
             Failure::new(Exit::Configuration, format!("cannot {what} `{}`: {error}", path.display()))
         };
         let folder = durable::folder_of(&path);
+        let known = grants::knows(&path, context, &self.module);
+        if !known && !folder.is_dir() {
+            let why = format!("there is no folder `{}`, and no module `{}` here", folder.display(), self.module);
+            return Err(Failure::new(Exit::Configuration, why).hint(grants::ELSEWHERE));
+        }
         durable::create_folder(folder, 0o755).map_err(|error| failed("make the folder of", &error))?;
         // One change at a time; the file itself is replaced.
         let held = File::open(folder).map_err(|error| failed("open the folder of", &error))?;
@@ -86,7 +71,7 @@ impl Grant {
         };
         let mut text = before.clone();
         let (mut shown, mut data) = (String::new(), Vec::new());
-        for (key, value) in self.values() {
+        for (key, value) in self.rights.values() {
             let table = ["grants", self.module.as_str()];
             text = config::add_to_list(&text, &table, key, &value)
                 .map_err(|error| Failure::new(Exit::Configuration, format!("`{}`: {error}", path.display())))?;
@@ -101,25 +86,15 @@ impl Grant {
             Context::say(format!("in `{}`:", path.display()));
             durable::write_atomic(&real(&path), text.as_bytes(), mode).map_err(|error| failed("write", &error))?;
         }
+        if !known {
+            Context::warn(format!(
+                "no module `{}` is in the plugin folder of this minion: the grant waits for one of that name \
+                 (`func module grants` lists those that are there)",
+                self.module
+            ));
+        }
         let lines = shown.trim().lines().map(str::to_owned).collect();
         Ok(Box::new(Lines { lines, data: data.into() }))
-    }
-
-    fn values(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let quoted = |text: &String| toml::Value::from(text.as_str()).to_string();
-        let program = move |text: &String| if text.starts_with("{ ") { text.clone() } else { quoted(text) };
-        let run: Vec<_> = self.run.iter().map(|text| ("run", program(text))).collect();
-        let others = [
-            ("read", &self.read),
-            ("write", &self.write),
-            ("env", &self.env),
-            ("services", &self.service),
-            ("services-read", &self.service_read),
-            ("signal", &self.signal),
-            ("network", &self.network),
-        ];
-        let others = others.into_iter().flat_map(|(key, texts)| texts.iter().map(move |text| (key, quoted(text))));
-        run.into_iter().chain(others.collect::<Vec<_>>())
     }
 }
 

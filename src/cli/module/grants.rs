@@ -1,6 +1,10 @@
 //! `func module grants`.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use serde_json::json;
@@ -26,6 +30,22 @@ pub(in crate::cli) struct Grants {
     /// Read this configuration instead of the usual one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+/// What somebody has mistaken who finds nothing.
+pub(super) const ELSEWHERE: &str = "grants are of a minion: run this on its machine, as the user that it runs as, with \
+                                    the FUNC_HOME or --config that it has";
+
+/// Modules that are a part of the minion, and take grants.
+const BUILT_IN: [&str; 2] = ["copyfile", "getfile"];
+
+/// Whether the minion of this configuration has a module of that name.
+pub(super) fn knows(file: &Path, context: &Context, name: &ModuleName) -> bool {
+    let Ok(config) = MinionConfig::load_or_default(file, &context.home) else { return true };
+    let modules = found(&config);
+    BUILT_IN.contains(&name.as_str())
+        || modules.contains_key(name)
+        || modules.values().any(|module| module.full == *name)
 }
 
 /// A module in the plugin folder.
@@ -54,8 +74,22 @@ impl Grants {
             if names.is_empty() {
                 let folder = config.folders.modules.display();
                 let why = format!("no module `{wanted}` is in `{folder}` or in the configuration");
-                return Err(Failure::new(Exit::Configuration, why));
+                let failure = Failure::new(Exit::Configuration, why);
+                let names: Vec<&str> = found.keys().map(ModuleName::as_str).collect();
+                return Err(match plugin::similar(wanted.as_str(), names.iter().copied()) {
+                    Some(near) => failure.hint(format!("did you mean `{near}`?")),
+                    None if names.is_empty() => failure.hint(ELSEWHERE),
+                    None => failure.hint(format!("there are: {}", names.join(", "))),
+                });
             }
+        }
+        if names.is_empty() {
+            let folder = &config.folders.modules;
+            let state = if folder.is_dir() { "holds no module" } else { "is not there" };
+            Context::say(format!(
+                "nothing to show: the plugin folder `{}` {state}, and no grants are configured; {ELSEWHERE}",
+                folder.display()
+            ));
         }
         let (mut lines, mut data) = (Vec::new(), Vec::new());
         for name in &names {

@@ -9,6 +9,7 @@ mod inspect;
 mod load;
 mod new;
 mod push;
+mod rights;
 mod run;
 mod sdk;
 mod sign;

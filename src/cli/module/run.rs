@@ -1,6 +1,6 @@
 //! `func module run`: one call on this machine, in the sandbox that a minion has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::load::{self, Loaded};
+use super::rights::{Rights, as_options_and_asks};
 use crate::access::{Bearer, Grant, Provenance};
 use crate::author::{Case, signature_path};
 use crate::cli::arguments::{self, Parameter};
@@ -24,7 +25,7 @@ use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{MethodName, MinionJobId, ModuleName};
 use crate::minion::MinionConfig;
-use crate::plugin::{CallContext, Events, Level, Limits, Metadata, Mode, Module, Trail};
+use crate::plugin::{CallContext, Denial, Events, Level, Limits, Metadata, Mode, Module, Trail};
 use crate::wire::Value;
 
 /// The folder of what modules keep that are tried out: what those of a minion keep is left alone.
@@ -32,16 +33,19 @@ const TRIALS: &str = "trials";
 
 /// Call a method of a module here, in the sandbox that a minion has
 ///
-/// Nothing is granted unless it is said here. What the module logs, and how far it is, is shown on
+/// Without MODULE it is the project in this folder. Nothing is granted unless it is said here. What the module logs, and how far it is, is shown on
 /// standard error. Words after the method become what its types demand, as in `func call`.
 #[derive(Debug, Args)]
+#[command(override_usage = "func module run [OPTIONS] [MODULE] <METHOD> [ARGUMENT]...")]
 pub(in crate::cli) struct Run {
-    /// A component, or a module's folder, which is built if it changed
-    module: PathBuf,
-    /// What: MODULE.METHOD
-    method: MethodName,
-    /// With what
-    #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
+    /// MODULE: a component, or a module's folder, which is built if it changed. METHOD: what to call, as MODULE.METHOD.
+    /// ARGUMENT: with what
+    #[arg(
+        required = true,
+        value_name = "MODULE METHOD ARGUMENT",
+        allow_negative_numbers = true,
+        hide_possible_values = true
+    )]
     words: Vec<String>,
     /// Grant what this minion's configuration grants, with its settings and limits
     #[arg(long, value_name = "MINION.TOML", conflicts_with = "grants_from_asks")]
@@ -58,6 +62,58 @@ pub(in crate::cli) struct Run {
     /// How long the call may take
     #[arg(long, value_name = "PERIOD", default_value = "60s")]
     timeout: Period,
+    #[command(flatten, next_help_heading = "Grants")]
+    rights: Rights,
+}
+
+/// The words of the command line: what, of which module, with what.
+struct Wanted<'a> {
+    path: PathBuf,
+    method: MethodName,
+    words: &'a [String],
+}
+
+impl<'a> Wanted<'a> {
+    /// The first word is a module where there is such a file or folder, or where no method has a name like it;
+    /// otherwise it is a method of the project here.
+    fn read(words: &'a [String]) -> Result<Self, Failure> {
+        let usage = |why: String| {
+            Failure::new(Exit::Usage, why)
+                .hint("write `func module run [MODULE] METHOD [ARGUMENT]...`, say `func module run . hello.greet you`")
+        };
+        let (first, rest) = words.split_first().ok_or_else(|| usage("say which method to call".to_owned()))?;
+        let method = |text: &str| text.parse::<MethodName>();
+        if !Path::new(first).exists() {
+            if let (Ok(method), false) = (method(first), first.ends_with(".wasm") || first.contains('/')) {
+                return Ok(Self { path: ".".into(), method, words: rest });
+            }
+            if rest.first().is_none_or(|second| method(second).is_err()) {
+                return Err(usage(format!(
+                    "`{first}` is neither a file, a folder nor a method's name like `hello.greet`"
+                )));
+            }
+        }
+        let (second, words) =
+            rest.split_first().ok_or_else(|| usage(format!("say which method of `{first}` to call")))?;
+        let method = method(second).map_err(|error| usage(error.to_string()))?;
+        Ok(Self { path: first.into(), method, words })
+    }
+}
+
+/// Says what an author does next about what was denied.
+fn say_how_to_allow(denials: &[Denial]) {
+    let told = denials.iter().filter_map(|denial| as_options_and_asks(denial.allow.as_deref()?));
+    let (options, asks): (BTreeSet<String>, BTreeSet<String>) = told.unzip();
+    if options.is_empty() {
+        return;
+    }
+    let options = options.into_iter().collect::<Vec<_>>().join(" ");
+    Context::say(format!("to try it here with that granted, add: {}", render::visible(&options)));
+    Context::say(
+        "for operators to see that the module needs it, name it in its Cargo.toml under [package.metadata.func.asks], or in \
+         its module.toml under [asks]; --grants-from-asks grants that here:",
+    );
+    asks.iter().flat_map(|ask| ask.lines()).for_each(|line| Context::say(format!("    {}", render::visible(line))));
 }
 
 /// What the call gets besides its arguments.
@@ -70,23 +126,33 @@ struct Given {
 
 impl Run {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        let loaded = load::with_method(&self.module, &self.method)?;
-        let (module, method) = loaded.method(&self.method)?;
+        let Wanted { path, method: name, words } = Wanted::read(&self.words)?;
+        let loaded = load::with_method(context, &path, &name)?;
+        let (module, method) = loaded.method(&name)?;
         let parameters: Vec<Parameter> = method.params.iter().map(Parameter::from).collect();
-        let args = arguments::convert(&self.method.to_string(), &self.words, &parameters)
-            .map_err(|error| Failure::new(Exit::Usage, error).hint(method.signature(&self.method.to_string())))?;
+        let args = arguments::convert(&name.to_string(), words, &parameters)
+            .map_err(|error| Failure::new(Exit::Usage, error).hint(method.signature(&name.to_string())))?;
         let given = self.given(context, &loaded, module)?;
         say_grants(&module.name, &given.grant);
-        let outcome = self.call(&loaded, &args, given, context.home.state().join(TRIALS))?;
+        let (outcome, denials) = self.call(&loaded, &name, &args, given, context.home.state().join(TRIALS))?;
         if let (false, Some(why)) = (context.json, outcome.why()) {
             why.lines().zip(["error: "].into_iter().chain(std::iter::repeat(""))).for_each(|(line, lead)| {
                 Context::say(format!("{lead}{}", render::visible(line)));
             });
         }
-        Ok(Box::new(Ran { method: self.method, outcome, check: self.check }))
+        if !context.json {
+            say_how_to_allow(&denials);
+        }
+        Ok(Box::new(Ran { method: name, outcome, check: self.check }))
     }
 
     fn given(&self, context: &Context, loaded: &Loaded, module: &Module) -> Result<Given, Failure> {
+        let mut given = self.given_by_files(context, loaded, module)?;
+        given.grant.extend(self.rights.grant().or_exit(Exit::Usage)?);
+        Ok(given)
+    }
+
+    fn given_by_files(&self, context: &Context, loaded: &Loaded, module: &Module) -> Result<Given, Failure> {
         if let Some(file) = &self.grant_file {
             let config = MinionConfig::load(file, &context.home).or_exit(Exit::Configuration)?;
             let mut settings = config.settings.get(&module.name).cloned().unwrap_or_default();
@@ -110,7 +176,14 @@ impl Run {
         Ok(given)
     }
 
-    fn call(&self, loaded: &Loaded, args: &[Value], given: Given, state: PathBuf) -> Result<Outcome, Failure> {
+    fn call(
+        &self,
+        loaded: &Loaded,
+        method: &MethodName,
+        args: &[Value],
+        given: Given,
+        state: PathBuf,
+    ) -> Result<(Outcome, Vec<Denial>), Failure> {
         let mut call = CallContext::bare(MinionJobId::fresh().to_string(), "author", self.timeout.duration());
         call.grant = Arc::new(given.grant);
         call.settings = Arc::new(given.settings);
@@ -122,13 +195,13 @@ impl Run {
             (false, None) => Mode::Perform,
         };
         call.events = Arc::new(Shown);
-        let called = Context::block_on(async { Ok(loaded.plugin.call_measured(&self.method, args, call).await) })?;
+        let called = Context::block_on(async { Ok(loaded.plugin.call_measured(method, args, call).await) })?;
         if let (Some(file), Trail::Recording(recording)) = (&self.record, &called.trail) {
-            let case = Case::of_call(self.method.clone(), args, recording.clone(), &called.answer);
+            let case = Case::of_call(method.clone(), args, recording.clone(), &called.answer);
             write_new(file, &case.to_text())?;
         }
-        let answer = called.into_answer();
-        Ok(answer.map_or_else(
+        let denials = called.budget.denials.clone();
+        let outcome = called.into_answer().map_or_else(
             |error| {
                 if let Some(trace) = error.trace() {
                     trace.lines().for_each(|line| Context::say(render::visible(line)));
@@ -136,7 +209,8 @@ impl Run {
                 Outcome::Failed(error.to_remote_error())
             },
             Outcome::Ok,
-        ))
+        );
+        Ok((outcome, denials))
     }
 }
 

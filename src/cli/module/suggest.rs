@@ -21,7 +21,8 @@ use crate::wire::Value;
 /// Turn what a job was denied into the grants that it would have needed
 ///
 /// Asks the minions for the denials of their parts of the job, and prints TOML for their minion.toml. Read
-/// it before you grant it: what a module asked for is not always what it should have.
+/// it before you grant it: what a module asked for is not always what it should have. Only jobs are kept, which
+/// `func call --async` starts: of a plain call, `func call --budget` tells the denials.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Suggest {
     /// The job
@@ -39,12 +40,13 @@ impl Suggest {
     /// Asks every host of the job.
     pub(in crate::cli) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
-        let (denials, silent) = Context::block_on(async {
+        let (job, denials, silent) = Context::block_on(async {
             let id = match self.job {
                 Some(id) => id,
                 None => newest(&overlord).await?,
             };
             let view = overlord.status(&id).await?;
+            let job = format!("{id} ({})", view.record.method);
             let parts = view.hosts.into_iter().filter_map(|(host, part)| Some((host, part.minion_job?)));
             let mut denials = Denials::new();
             let mut silent = Vec::new();
@@ -59,14 +61,20 @@ impl Suggest {
                     Err(failure) => silent.push((host, failure.to_string())),
                 }
             }
-            Ok((denials, silent))
+            Ok((job, denials, silent))
         })?;
         for (host, why) in silent {
             Context::warn(format!("`{host}` does not say what was denied: {}", render::visible(&why)));
         }
         let toml = merged(denials.keys().map(String::as_str));
+        let job = render::visible(&job);
         if toml.is_empty() {
-            Context::say("nothing was denied that a grant would have allowed");
+            Context::say(format!(
+                "nothing was denied to the job {job} that a grant would have allowed; plain calls are not recorded: \
+                 make one again with --budget, which tells what it was denied, or with --async"
+            ));
+        } else {
+            Context::say(format!("what the job {job} was denied:"));
         }
         let data: Vec<_> = denials.iter().map(|(lines, hosts)| json!({ "lines": lines, "hosts": hosts })).collect();
         let lines = toml.trim().lines().map(render::visible).collect();
@@ -77,7 +85,10 @@ impl Suggest {
 async fn newest(overlord: &Overlord) -> Result<OverlordJobId, Failure> {
     let jobs = overlord.list().await?.jobs;
     let last = jobs.into_iter().next_back().map(|job| job.id);
-    last.ok_or_else(|| Failure::new(Exit::Configuration, "there is no job yet"))
+    last.ok_or_else(|| {
+        Failure::new(Exit::Configuration, "there is no job yet, and plain calls are not recorded")
+            .hint("call with --async, or with --budget, which tells what a plain call was denied")
+    })
 }
 
 async fn budget(overlord: &Overlord, host: &HostName, job: &MinionJobId) -> Result<Outcome, Failure> {

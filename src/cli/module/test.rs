@@ -7,15 +7,15 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use super::load::unusable;
+use super::load::{Bench, unusable};
 use super::steps::Work;
-use crate::author::{Artifact, Case, CaseReport, case_files};
+use crate::author::{Artifact, Case, CaseReport, case_files, project_folder};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::render;
 use crate::cli::report::Report;
-use crate::plugin::{Engine, Plugin};
+use crate::plugin::Plugin;
 
 /// Run a module's cases: calls that a recording answers in the host's place
 ///
@@ -35,15 +35,16 @@ pub(in crate::cli) struct Test {
 }
 
 impl Test {
-    pub(super) fn run(self, _: &Context) -> Result<Box<dyn Report>, Failure> {
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let began = Instant::now();
-        let files = case_files(&self.folder)?;
+        let folder = self.project()?;
+        let files = case_files(&folder)?;
         if files.is_empty() {
-            let why = format!("`{}` has no cases", self.folder.display());
+            let why = format!("`{}` has no cases", folder.display());
             return Err(Failure::new(Exit::Usage, why)
                 .hint("write one with `func module run --record cases/NAME.toml …` in the module's folder"));
         }
-        let plugins = self.plugins()?;
+        let plugins = self.plugins(context)?;
         let mut cases = Vec::new();
         for file in files {
             let name = name(&file);
@@ -61,13 +62,22 @@ impl Test {
         Ok(Box::new(Tested { cases, seconds: began.elapsed().as_secs_f64() }))
     }
 
-    fn plugins(&self) -> Result<Vec<Plugin>, Failure> {
-        let engine = Engine::serving().map_err(unusable)?;
+    /// The folder with the cases: what is named, if it has some, or the project that it belongs to.
+    fn project(&self) -> Result<PathBuf, Failure> {
+        let named = case_files(&self.folder).is_ok_and(|files| !files.is_empty());
+        if named || !self.component.is_empty() {
+            return Ok(self.folder.clone());
+        }
+        Ok(project_folder(&self.folder, &Work)?)
+    }
+
+    fn plugins(&self, context: &Context) -> Result<Vec<Plugin>, Failure> {
+        let bench = Bench::open(context)?;
         let paths = if self.component.is_empty() { std::slice::from_ref(&self.folder) } else { &self.component[..] };
         let mut plugins = Vec::new();
         for path in paths {
             for artifact in Artifact::of(path, &Work)? {
-                plugins.push(Plugin::compile(&engine, &artifact.bytes).map_err(unusable)?);
+                plugins.push(bench.plugin(&artifact).map_err(unusable)?);
             }
         }
         Ok(plugins)

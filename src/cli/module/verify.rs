@@ -15,9 +15,10 @@ use super::super::{
     render,
     report::{Lines, Report},
 };
+use super::Steps;
 use crate::{
     access::{Provenance, PublicKey, Signature, Signers},
-    author::{SigningKey, signature_path},
+    author::{SigningKey, default_output, project_folder, signature_path},
     minion::MinionConfig,
 };
 
@@ -27,8 +28,8 @@ use crate::{
 /// and this user's own.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Verify {
-    /// The modules
-    #[arg(required = true, value_name = "FILE")]
+    /// The modules [default: what was built of the project here]
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Believe only this public key
     #[arg(long, value_name = "RWQ…")]
@@ -42,8 +43,9 @@ impl Verify {
             Some(key) => Signers::new(&[].into(), [key], false),
             None => known(context)?,
         };
+        let files = if self.files.is_empty() { built_here()? } else { self.files };
         let (mut lines, mut data) = (Vec::new(), Vec::new());
-        for file in &self.files {
+        for file in &files {
             let (provenance, signature) = check(&signers, file)?;
             let Provenance::Signed { key, name } = provenance else { continue };
             let comment = render::visible(signature.comment());
@@ -57,8 +59,23 @@ impl Verify {
     }
 }
 
+/// The components of the project in this folder, or in one above it, as they were built last.
+fn built_here() -> Result<Vec<PathBuf>, Failure> {
+    let project = project_folder(Path::new("."), &Steps)?;
+    let folder = default_output(&project);
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    files.sort();
+    if files.is_empty() {
+        let why = format!("there is no component in `{}`", folder.display());
+        return Err(Failure::new(Exit::Usage, why).hint("make one with `func module build`, or name a file"));
+    }
+    Ok(files)
+}
+
 /// Whom this machine's minion trusts, and this user.
-fn known(context: &Context) -> Result<Signers, Failure> {
+pub(super) fn known(context: &Context) -> Result<Signers, Failure> {
     let config =
         MinionConfig::load_or_default(&context.home.minion_toml(), &context.home).or_exit(Exit::Configuration)?;
     let own = SigningKey::open(&context.home.author_key()).ok().map(|key| key.public());
