@@ -63,6 +63,7 @@ mod the_command_line_is_written_down;
 mod the_demo_shows_what_it_says;
 mod the_interface_is_documented;
 mod the_interface_only_grows;
+mod the_library_is_listed;
 mod the_library_tells_the_truth;
 mod the_readme_is_true;
 mod what_a_module_hoards_is_bounded;

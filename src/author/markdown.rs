@@ -33,7 +33,7 @@ impl Inspection {
         }
         for right in &self.operator_chooses {
             let _ =
-                writeln!(text, "What it may {right}, only the operator can say: `{right}` in its table of grants.\n");
+                writeln!(text, "What it may touch by `{right}`, only the operator can say, in its table of grants.\n");
         }
     }
 }
