@@ -13,6 +13,7 @@ pub mod tls;
 pub mod access;
 pub mod transfer;
 pub mod ca;
+pub mod enrol;
 pub mod store;
 pub mod plugin;
 pub mod jobs;

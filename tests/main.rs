@@ -54,6 +54,7 @@ mod modules_test_their_own_logic;
 mod nothing_is_granted_by_default;
 mod nothing_runs_twice;
 mod only_signed_modules_load;
+mod only_those_who_belong;
 mod python_drives_a_minion;
 mod refuse_strangers;
 mod rogue_modules_do_no_harm;

@@ -86,6 +86,13 @@ impl FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        Self::with_usual_port(text, DEFAULT_PORT)
+    }
+}
+
+impl Address {
+    /// Reads an address whose port is `usual` where it names none.
+    pub fn with_usual_port(text: &str, usual: u16) -> Result<Self, InvalidAddress> {
         let shown = || text.chars().take(80).flat_map(char::escape_debug).collect();
         let refuse = || InvalidAddress::Form { text: shown() };
         if !text.starts_with('[') && text.matches(':').count() > 1 {
@@ -95,7 +102,7 @@ impl FromStr for Address {
         // The last colon of a bare `[::1]` is inside.
         let (host, port) = match text.rsplit_once(':').filter(|_| !text.ends_with(']')) {
             Some((host, port)) => (host, port.parse().ok().filter(|port| *port != 0).ok_or_else(refuse)?),
-            None => (text, DEFAULT_PORT),
+            None => (text, usual),
         };
         let place = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(inside) => Place::Ip(IpAddr::V6(inside.parse().map_err(|_| refuse())?)),

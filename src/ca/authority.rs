@@ -5,12 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rcgen::{CertificateParams, Issuer, KeyPair};
+use rcgen::{CertificateParams, Issuer, KeyPair, PublicKeyData};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use time::OffsetDateTime;
 
-use super::{Address, Entry, Error, index, lock, profile};
+use super::{Address, Entry, Error, audit, index, lock, profile, signing_request::key_digest};
 use crate::{
-    ids::{HostName, Serial},
+    ids::{Digest, HostName, Serial},
     sys::durable,
     tls::{self, Peer, Role},
 };
@@ -116,6 +117,7 @@ impl Authority {
         };
         let (params, certificate) = certify(name, &key)?;
         durable::write_new(&path, certificate.as_bytes(), 0o644).map_err(|source| Error::Write { path, source })?;
+        audit::write(folder, &[audit::Change::new(audit::Event::AuthorityMade)])?;
         Ok(Self {
             folder: Some(folder.to_owned()),
             ends: params.not_after,
@@ -155,18 +157,30 @@ impl Authority {
         &self.certificate
     }
 
+    /// What tells the CA's certificate from every other.
+    pub fn fingerprint(&self) -> Digest {
+        // Our own text, so it is PEM.
+        let der = CertificateDer::from_pem_slice(self.certificate.as_bytes());
+        Digest::of(der.as_ref().map(AsRef::as_ref).unwrap_or_default())
+    }
+
+    /// How many more days it can sign for.
+    pub fn days_left(&self) -> u32 {
+        u32::try_from((self.ends - OffsetDateTime::now_utc()).whole_days()).unwrap_or_default()
+    }
+
     /// Makes a key and a certificate for it.
     pub fn issue(&self, request: &IssueRequest) -> Result<Issued, Error> {
         let (issued, entry) = self.sign(request)?;
-        self.record(&[entry])?;
+        self.record(std::slice::from_ref(&entry), &[issued_line(&entry)])?;
         Ok(issued)
     }
 
     /// The same for many at once, with one durable write for all of them.
     pub fn issue_all(&self, requests: &[IssueRequest]) -> Result<Vec<Issued>, Error> {
         let signed: Vec<_> = requests.iter().map(|request| self.sign(request)).collect::<Result<_, _>>()?;
-        let (issued, entries): (Vec<_>, Vec<_>) = signed.into_iter().unzip();
-        self.record(&entries)?;
+        let (issued, entries): (Vec<_>, Vec<Entry>) = signed.into_iter().unzip();
+        self.record(&entries, &entries.iter().map(issued_line).collect::<Vec<_>>())?;
         Ok(issued)
     }
 
@@ -181,21 +195,58 @@ impl Authority {
 
     fn sign(&self, request: &IssueRequest) -> Result<(Issued, Entry), Error> {
         let key = profile::new_key()?;
-        let certificate = profile::leaf(request, self.ends)?.signed_by(&key, &self.issuer).map_err(Error::Sign)?;
-        let peer = Peer::from_certificate(certificate.der())
-            .map_err(|_| Error::Sign(rcgen::Error::CouldNotParseCertificate))?;
+        let (certificate, entry) = self.sign_key(request, &key)?;
         let issued = Issued {
             cert_pem: certificate.pem(),
             key_pem: key.serialize_pem(),
             ca_pem: self.certificate.clone(),
-            serial: peer.serial.clone(),
+            serial: entry.serial.clone(),
         };
-        Ok((issued, Entry::new(request.name.clone(), request.role, &peer)))
+        Ok((issued, entry))
     }
 
-    fn record(&self, entries: &[Entry]) -> Result<(), Error> {
-        self.folder.as_ref().map_or(Ok(()), |folder| index::append(&folder.join(INDEX), entries))
+    /// A certificate for a key that somebody else has, which is not yet written down.
+    pub(super) fn sign_key(
+        &self,
+        request: &IssueRequest,
+        key: &impl PublicKeyData,
+    ) -> Result<(rcgen::Certificate, Entry), Error> {
+        if request.name.as_str() == tls::ENROLMENT_NAME {
+            return Err(Error::ReservedName { name: request.name.clone() });
+        }
+        self.sign_any(request, key)
     }
+
+    /// The identity of this authority's own door, where machines ask to belong. Its name is nobody else's, so no minion can
+    /// pose as it.
+    pub fn door(&self, days: u32) -> Result<tls::Identity, Error> {
+        let key = profile::new_key()?;
+        let name: HostName = tls::ENROLMENT_NAME.parse().map_err(|_| Error::Random)?;
+        let request = IssueRequest { days: days.min(self.days_left()), ..IssueRequest::new(name, Role::Minion) };
+        let (certificate, entry) = self.sign_any(&request, &key)?;
+        self.record(std::slice::from_ref(&entry), &[issued_line(&entry)])?;
+        let chain = format!("{}{}", certificate.pem(), self.certificate);
+        tls::Identity::from_pem(&chain, &key.serialize_pem(), &self.certificate).map_err(Error::Door)
+    }
+
+    fn sign_any(&self, request: &IssueRequest, key: &impl PublicKeyData) -> Result<(rcgen::Certificate, Entry), Error> {
+        let certificate = profile::leaf(request, self.ends)?.signed_by(key, &self.issuer).map_err(Error::Sign)?;
+        let peer = Peer::from_certificate(certificate.der())
+            .map_err(|_| Error::Sign(rcgen::Error::CouldNotParseCertificate))?;
+        let entry = Entry::new(request, &peer, key_digest(key));
+        Ok((certificate, entry))
+    }
+
+    /// The index first: what can be presented can be named.
+    pub(super) fn record(&self, entries: &[Entry], changes: &[audit::Change<'_>]) -> Result<(), Error> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        index::append(&folder.join(INDEX), entries)?;
+        audit::write(folder, changes)
+    }
+}
+
+fn issued_line(entry: &Entry) -> audit::Change<'_> {
+    audit::Change::new(audit::Event::Issued).of(&entry.name).serial(&entry.serial).why(entry.role.word())
 }
 
 fn certify(name: &str, key: &KeyPair) -> Result<(CertificateParams, String), Error> {

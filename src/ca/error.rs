@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::ids::Serial;
+use crate::ids::{HostName, Serial};
 
 /// Why the authority could not do as it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,31 @@ pub enum Error {
         /// What was asked for.
         serial: Serial,
     },
+    /// A name that is kept for the authority itself.
+    #[error("`{name}` is the name of the authority's own door; choose another")]
+    ReservedName {
+        /// The name.
+        name: HostName,
+    },
+    /// Nobody waits under this name.
+    #[error("no request from `{name}` waits to be signed; list those that do with `func ca list --pending`")]
+    NoRequest {
+        /// The name.
+        name: HostName,
+    },
+    /// Two keys would have one name.
+    #[error(
+        "`{name}` has a certificate for another key; if it is to have a new one, run `func ca revoke {serial}` first"
+    )]
+    KnownName {
+        /// The name.
+        name: HostName,
+        /// The certificate that it has.
+        serial: Serial,
+    },
+    /// The certificate of the door cannot be used.
+    #[error("the authority's own door cannot be opened")]
+    Door(#[source] crate::tls::Error),
     /// Only an authority on disk can publish a list.
     #[error("this authority lives in memory and has no folder for a revocation list")]
     NoFolder,

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, lock};
+use super::{Address, Error, IssueRequest, lock};
 use crate::{
     ids::{Digest, HostName, Serial},
     sys::durable,
@@ -32,17 +32,25 @@ pub struct Entry {
     pub not_after: Timestamp,
     /// Its SHA-256.
     pub fingerprint: Digest,
+    /// SHA-256 of its public key; not known of those that were issued before it was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Digest>,
+    /// The addresses in it, for the next one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<Address>,
 }
 
 impl Entry {
-    pub(super) fn new(name: HostName, role: Role, peer: &Peer) -> Self {
+    pub(super) fn new(request: &IssueRequest, peer: &Peer, key: Digest) -> Self {
         Self {
             issued: Timestamp::now(),
-            name,
-            role,
+            name: request.name.clone(),
+            role: request.role,
             serial: peer.serial.clone(),
             not_after: peer.not_after,
             fingerprint: peer.fingerprint,
+            key: Some(key),
+            addresses: request.addresses.clone(),
         }
     }
 }

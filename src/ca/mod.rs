@@ -6,25 +6,38 @@
 //! | `ca.pem` | its certificate, which everybody trusts |
 //! | `issued.jsonl` | one JSON line for each certificate ever issued, only appended to |
 //! | `crl.pem` | the signed list of revoked certificates, once there are any |
+//! | `requests/NAME.json` | who has asked to belong, and what has become of it |
+//! | `tokens/DIGEST.json` | the tokens that were made, by the digest of their secret |
+//! | `audit.jsonl` | one JSON line for each change and each refusal, only appended to |
 //!
 //! A certificate is written to the index, durably, before anybody gets it: what can be presented can
 //! be named, and so revoked. The inventory, which knows where each minion listens, is a file of its
 //! own, because people edit it.
 
 mod address;
+mod audit;
 mod authority;
+mod enrolment;
 mod error;
 mod index;
 mod inventory;
 mod lock;
+mod name_glob;
 mod profile;
 mod revoke;
+mod signing_request;
+mod token;
+mod tokens;
 
 #[cfg(test)]
 mod promises;
 
 pub use address::{Address, DEFAULT_PORT, InvalidAddress};
 pub use authority::{Authority, IssueRequest, Issued};
+pub use enrolment::{EnrolmentRules, Joining, Pending, State, Verdict};
 pub use error::Error;
 pub use index::Entry;
 pub use inventory::{Host, Inventory};
+pub use name_glob::{InvalidGlob, NameGlob};
+pub use signing_request::{InvalidRequest, SigningRequest, comparison, comparison_of, key_of};
+pub use token::{InvalidToken, Secret, Token};

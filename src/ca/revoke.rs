@@ -10,7 +10,7 @@ use x509_parser::{
     revocation_list::{CertificateRevocationList, RevokedCertificate},
 };
 
-use super::{Authority, Error, authority::make_folder, lock};
+use super::{Authority, Entry, Error, audit, authority::make_folder, lock};
 use crate::{ids::Serial, sys::durable, tls};
 
 /// The list is replaced whenever something is revoked; until then it does not go stale.
@@ -20,7 +20,7 @@ impl Authority {
     /// What was revoked so far.
     pub fn revoked(&self) -> Result<Vec<Serial>, Error> {
         let Some(folder) = self.folder.as_deref() else { return Ok(Vec::new()) };
-        let revoked = read(&folder.join(tls::REVOCATIONS_FILE))?;
+        let (revoked, _) = read(&folder.join(tls::REVOCATIONS_FILE))?;
         Ok(revoked.iter().map(|entry| Serial::from_bytes(entry.serial_number.as_ref())).collect())
     }
 
@@ -36,8 +36,9 @@ impl Authority {
         let path = folder.join(tls::REVOCATIONS_FILE);
         // Of two who revoke at once, the second adds to what the first has written.
         let _lock = lock::hold(&path)?;
-        let mut revoked = read(&path)?;
+        let (mut revoked, last) = read(&path)?;
         let now = OffsetDateTime::now_utc();
+        let mut fresh = Vec::new();
         for serial in serials {
             let number = SerialNumber::from_slice(&bytes_of(serial));
             if !revoked.iter().any(|entry: &RevokedCertParams| entry.serial_number == number) {
@@ -47,12 +48,18 @@ impl Authority {
                     reason_code: None,
                     invalidity_date: None,
                 });
+                fresh.extend(issued.iter().find(|entry| entry.serial == *serial));
             }
         }
+        if fresh.is_empty() && !serials.is_empty() && path.exists() {
+            return Ok(path);
+        }
+        // The clock may have been turned back; the number must not.
+        let number = u64::try_from(now.unix_timestamp()).unwrap_or_default().max(last.saturating_add(1));
         let list = CertificateRevocationListParams {
             this_update: now,
             next_update: now + Duration::days(LIST_DAYS),
-            crl_number: SerialNumber::from_slice(&now.unix_timestamp().to_be_bytes()),
+            crl_number: SerialNumber::from_slice(&number.to_be_bytes()),
             issuing_distribution_point: None,
             revoked_certs: revoked,
             key_identifier_method: KeyIdMethod::Sha256,
@@ -60,22 +67,27 @@ impl Authority {
         let pem = list.signed_by(&self.issuer).and_then(|list| list.pem()).map_err(Error::Sign)?;
         durable::write_atomic(&path, pem.as_bytes(), 0o644)
             .map_err(|source| Error::Write { path: path.clone(), source })?;
+        audit::write(folder, &fresh.into_iter().map(line).collect::<Vec<_>>())?;
         Ok(path)
     }
 }
 
-/// What the list in a file revokes; nothing if there is no file.
-fn read(path: &Path) -> Result<Vec<RevokedCertParams>, Error> {
+fn line(entry: &Entry) -> audit::Change<'_> {
+    audit::Change::new(audit::Event::Revoked).of(&entry.name).serial(&entry.serial)
+}
+
+/// What the list in a file revokes, and its number; nothing if there is no file.
+fn read(path: &Path) -> Result<(Vec<RevokedCertParams>, u64), Error> {
     match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Vec::new(), 0)),
         Err(source) => Err(Error::Read { path: path.to_owned(), source }),
         Ok(pem) => earlier(&pem)
             .ok_or_else(|| Error::Damaged { path: path.to_owned(), why: "it is not a revocation list".into() }),
     }
 }
 
-/// What a list revokes.
-fn earlier(pem: &[u8]) -> Option<Vec<RevokedCertParams>> {
+/// What a list revokes, and its number.
+fn earlier(pem: &[u8]) -> Option<(Vec<RevokedCertParams>, u64)> {
     let (_, pem) = parse_x509_pem(pem).ok()?;
     let (_, list) = CertificateRevocationList::from_der(&pem.contents).ok()?;
     let entry = |entry: &RevokedCertificate<'_>| {
@@ -86,7 +98,8 @@ fn earlier(pem: &[u8]) -> Option<Vec<RevokedCertParams>> {
             invalidity_date: None,
         })
     };
-    list.iter_revoked_certificates().map(entry).collect()
+    let number = list.crl_number().and_then(|number| u64::try_from(number).ok()).unwrap_or_default();
+    Some((list.iter_revoked_certificates().map(entry).collect::<Option<_>>()?, number))
 }
 
 /// A serial number is hexadecimal text that has been checked, so every pair of digits is a byte.

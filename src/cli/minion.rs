@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, FromArgMatches as _};
+use clap::{Args, FromArgMatches as _, Subcommand};
 use tokio::net::TcpListener;
 
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
+use super::join::Join;
 use super::report::{Report, Silent};
 use super::stop::stop_signal;
 use crate::minion::{self, DEFAULT_TOML, Listen, MinionConfig};
@@ -20,6 +21,7 @@ use crate::telemetry;
 /// Prints `listening on ADDRESS` once it serves. The first signal lets calls in flight finish, a
 /// second one ends at once; workers of async calls go on either way.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Minion {
     /// Read this configuration instead of the usual one
     #[arg(long, value_name = "FILE")]
@@ -33,6 +35,14 @@ pub(super) struct Minion {
     /// Read the configuration and the identity, say whether they can be used, and exit
     #[arg(long)]
     check: bool,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+/// What the program does besides serving.
+#[derive(Debug, Subcommand)]
+enum Other {
+    Join(Join),
 }
 
 impl Minion {
@@ -48,6 +58,9 @@ impl Minion {
 
     /// Serves until it is told to stop.
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        if let Some(Other::Join(join)) = self.other {
+            return join.run(context);
+        }
         if self.print_config {
             let written = anstream::stdout().lock().write_all(DEFAULT_TOML.as_bytes());
             return written.map(|()| Box::new(Silent(Exit::Ok)) as Box<dyn Report>).or_exit(Exit::Internal);
@@ -96,7 +109,7 @@ async fn serve(config: MinionConfig) -> Result<(), Failure> {
 fn refused(error: minion::Error) -> Failure {
     match error {
         minion::Error::Identity(_) | minion::Error::Role { .. } => Failure::new(Exit::Identity, error)
-            .hint("put there the files that `func ca issue NAME --role minion` wrote"),
+            .hint("run `funcd join` here, with the line that `func ca token` prints on the overlord"),
         error => Failure::new(Exit::Configuration, error),
     }
 }

@@ -13,6 +13,7 @@ mod config;
 mod error;
 mod identity;
 mod peer;
+mod pinned;
 mod revocation;
 mod role;
 
@@ -20,5 +21,6 @@ pub use config::{client_config, server_config, server_config_with};
 pub use error::Error;
 pub use identity::{CA_FILE, CERTIFICATE_FILE, Identity, KEY_FILE, REVOCATIONS_FILE};
 pub use peer::Peer;
+pub use pinned::{ENROLMENT_NAME, Pin, door_config, pinned_client_config};
 pub use revocation::RevocationList;
 pub use role::{Role, UnknownRole};

@@ -1,5 +1,12 @@
 //! `func ca`: the certificate authority.
 
+mod decide;
+mod list;
+mod revoke;
+mod serve;
+mod show;
+mod token;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -9,10 +16,8 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use super::hosts::enter;
-use super::render;
 use super::report::{Lines, Report};
-use super::revoke::Revoke;
-use crate::ca::{Address, Authority, Entry, IssueRequest, Issued};
+use crate::ca::{Address, Authority, IssueRequest, Issued};
 use crate::ids::HostName;
 use crate::tls::Role;
 
@@ -20,9 +25,14 @@ use crate::tls::Role;
 #[derive(Debug, Subcommand)]
 pub(super) enum Ca {
     Init(Init),
+    Token(token::Token),
+    Serve(serve::Serve),
+    List(list::List),
+    Show(show::Show),
+    Sign(decide::Sign),
+    Deny(decide::Deny),
     Issue(Issue),
-    List(List),
-    Revoke(Revoke),
+    Revoke(revoke::Revoke),
 }
 
 impl Ca {
@@ -30,8 +40,13 @@ impl Ca {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         match self {
             Self::Init(command) => command.run(context),
-            Self::Issue(command) => command.run(context),
+            Self::Token(command) => command.run(context),
+            Self::Serve(command) => command.run(context),
             Self::List(command) => command.run(context),
+            Self::Show(command) => command.run(context),
+            Self::Sign(command) => command.run(context),
+            Self::Deny(command) => command.run(context),
+            Self::Issue(command) => command.run(context),
             Self::Revoke(command) => command.run(context),
         }
     }
@@ -59,7 +74,7 @@ impl Init {
             lines: vec![
                 format!("made a certificate authority in {}", folder.display()),
                 format!("issued the overlord identity `{}` into {}", self.overlord, identity.display()),
-                "next: func ca issue NAME --role minion --address HOST:PORT".to_owned(),
+                "next: func ca serve, and for each new machine: func ca token --for NAME".to_owned(),
             ],
             data: json!({
                 "authority": folder, "identity": identity, "overlord": self.overlord, "serial": issued.serial,
@@ -68,9 +83,9 @@ impl Init {
     }
 }
 
-/// Issue a certificate and its key
+/// Issue a certificate together with its key
 ///
-/// Writes `cert.pem`, `key.pem` and `ca.pem`. A minion with an address is entered into the
+/// For those who cannot run `funcd join`: there the key never leaves the machine. Writes `cert.pem`, `key.pem` and `ca.pem`. A minion with an address is entered into the
 /// inventory.
 #[derive(Debug, Args)]
 pub(super) struct Issue {
@@ -105,6 +120,7 @@ impl Issue {
             enter(&context.home.inventory(), &self.name, address)?;
             lines.push(format!("entered `{}` at {address} into the inventory", self.name));
         }
+        lines.push(next_step(self.role, &self.name, &out));
         Ok(Box::new(Lines {
             lines,
             data: json!({
@@ -125,43 +141,20 @@ fn refuse_to_replace(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// List the certificates that were issued
-#[derive(Debug, Args)]
-pub(super) struct List {}
-
-impl List {
-    #[expect(clippy::unused_self, reason = "every command runs the same way")]
-    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        let authority = Authority::open(&context.home.authority()).or_exit(Exit::Configuration)?;
-        let entries = authority.issued().or_exit(Exit::Configuration)?;
-        let revoked = authority.revoked().or_exit(Exit::Configuration)?;
-        let now = jiff::Timestamp::now();
-        let state = |entry: &Entry| match entry {
-            entry if revoked.contains(&entry.serial) => "revoked",
-            entry if entry.not_after < now => "expired",
-            _ => "valid",
-        };
-        let rows: Vec<Vec<String>> = entries
-            .iter()
-            .map(|entry| {
-                let day = |time: jiff::Timestamp| time.strftime("%Y-%m-%d").to_string();
-                vec![
-                    entry.name.to_string(),
-                    entry.role.to_string(),
-                    state(entry).to_owned(),
-                    day(entry.issued),
-                    day(entry.not_after),
-                    entry.serial.to_string(),
-                ]
-            })
-            .collect();
-        let data = entries.iter().map(|entry| {
-            let mut data = json!(entry);
-            data["revoked"] = revoked.contains(&entry.serial).into();
-            data["state"] = state(entry).into();
-            data
-        });
-        let table = render::table(&["name", "role", "state", "issued", "until", "serial"], &rows, &[]);
-        Ok(Box::new(Lines { lines: vec![table], data: data.collect() }))
+/// What is to be done with the files.
+fn next_step(role: Role, name: &HostName, out: &Path) -> String {
+    let out = out.display();
+    match role {
+        Role::Minion | Role::SubOverlord => {
+            format!(
+                "next: move the files of {out} to /var/lib/func/identity/ on `{name}`, and start funcd there as root"
+            )
+        }
+        Role::Overlord | Role::Reader => {
+            format!(
+                "next: move the files of {out} to the folder identity/ below the state folder of whoever is `{name}`"
+            )
+        }
+        Role::Author => format!("next: give the files of {out} to `{name}`"),
     }
 }

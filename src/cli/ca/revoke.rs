@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::context::Context;
-use super::exit::Exit;
-use super::failure::{Failure, OrExit};
-use super::render::{clip, visible};
-use super::report::{Lines, Report};
 use crate::ca::{Authority, Entry, Inventory};
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, OrExit};
+use crate::cli::render::{clip, visible};
+use crate::cli::report::{Lines, Report};
 use crate::ids::Serial;
 use crate::sys::durable;
 use crate::tls::{CA_FILE, Identity, REVOCATIONS_FILE, Role};
@@ -21,7 +21,7 @@ use crate::tls::{CA_FILE, Identity, REVOCATIONS_FILE, Role};
 /// Writes the signed list of everything that was revoked. Whoever has it as `crl.pem` beside its certificate heeds it:
 /// this machine gets it at once, a minion reads it again whenever the file changes.
 #[derive(Debug, Args)]
-pub(super) struct Revoke {
+pub(in crate::cli) struct Revoke {
     /// A name, for all of its certificates, or the serial number of one, as `func ca list` shows them
     #[arg(value_name = "NAME|SERIAL")]
     who: String,

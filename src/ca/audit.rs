@@ -1,0 +1,115 @@
+//! What was done at the authority, by whom: one JSON line for each change and for each refusal, only appended to.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, Write as _},
+    net::IpAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Error, lock};
+use crate::ids::{Digest, HostName, Serial};
+
+/// The file of it in the authority's folder.
+pub(super) const FILE: &str = "audit.jsonl";
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Event {
+    /// The authority was made.
+    AuthorityMade,
+    /// A certificate was issued together with its key.
+    Issued,
+    /// A token was made.
+    TokenMade,
+    /// A machine asked and waits for the operator.
+    Asked,
+    /// A request was signed: by the operator, a token or a rule.
+    Signed,
+    /// The operator denied a request.
+    Denied,
+    /// A request was refused.
+    Refused,
+    /// A certificate was replaced over the identity that it proves.
+    Renewed,
+    /// Certificates were revoked.
+    Revoked,
+    /// Another authority takes over.
+    Rotated,
+    /// The protection of the authority's key was changed.
+    KeyProtected,
+}
+
+/// One line.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Change<'a> {
+    time: Timestamp,
+    /// The user who ran the command.
+    user: u32,
+    event: Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a HostName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial: Option<&'a Serial>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl<'a> Change<'a> {
+    pub(super) fn new(event: Event) -> Self {
+        let user = nix::unistd::getuid().as_raw();
+        Self { time: Timestamp::now(), user, event, name: None, serial: None, key: None, from: None, why: None }
+    }
+
+    pub(super) fn of(mut self, name: &'a HostName) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    pub(super) fn serial(mut self, serial: &'a Serial) -> Self {
+        self.serial = Some(serial);
+        self
+    }
+
+    pub(super) fn key(mut self, key: Digest) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    pub(super) fn from(mut self, from: Option<IpAddr>) -> Self {
+        self.from = from;
+        self
+    }
+
+    pub(super) fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+}
+
+/// Appends lines, durably.
+pub(super) fn write(folder: &Path, changes: &[Change<'_>]) -> Result<(), Error> {
+    let path = folder.join(FILE);
+    let mut lines = Vec::new();
+    for change in changes {
+        // Writing JSON of plain data into memory cannot fail.
+        let _ = serde_json::to_writer(&mut lines, change);
+        lines.push(b'\n');
+    }
+    let append = || -> io::Result<()> {
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+        file.write_all(&lines)?;
+        file.sync_all()
+    };
+    let _lock = lock::hold(&path)?;
+    append().map_err(|source| Error::Write { path: path.clone(), source })
+}
