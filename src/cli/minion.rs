@@ -109,7 +109,7 @@ async fn serve(config: MinionConfig) -> Result<(), Failure> {
 fn refused(error: minion::Error) -> Failure {
     match error {
         minion::Error::Identity(_) | minion::Error::Role { .. } => Failure::new(Exit::Identity, error)
-            .hint("run `funcd join` here, with the line that `func ca token` prints on the overlord"),
+            .hint("run the line of `func ca token` here, or put there the files that `func ca issue NAME --role minion` wrote"),
         error => Failure::new(Exit::Configuration, error),
     }
 }
