@@ -42,6 +42,7 @@ mod grants_are_given_while_a_minion_runs;
 mod harness;
 mod hosts_are_chosen_by_groups_and_expressions;
 mod jobs;
+mod jobs_are_looked_at;
 mod jobs_outlive_what_breaks;
 mod jobs_run_once;
 mod jobs_stay_bounded;

@@ -55,7 +55,7 @@ pub(super) struct Call {
     #[arg(long)]
     check: bool,
     /// Say what the call has used on each host: time, memory, host functions, denials
-    #[arg(long, conflicts_with = "background")]
+    #[arg(long, conflicts_with = "no_wait")]
     budget: bool,
     /// Run it as a job: the minions answer at once and work in the background
     #[arg(long = "async")]
@@ -103,7 +103,13 @@ impl Call {
                 let id = fan_out.id().clone();
                 // Whoever is killed, on a terminal or not, knows what to ask for.
                 Context::say(format!("job {id}"));
-                attended(&overlord, &id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
+                let work = hand_out_and_wait(&overlord, fan_out, &progress);
+                let report = attended(&overlord, &id, &progress, work).await?;
+                if !self.budget {
+                    return Ok(report);
+                }
+                let budgets = overlord.budgets(&id).await?;
+                Ok(Box::new(WithBudgets { report, budgets }) as Box<dyn Report>)
             })?;
             return Ok(shape.of(report, true));
         }

@@ -24,6 +24,9 @@ impl From<Error> for Failure {
             Error::NothingToRetry { .. } => {
                 (Exit::NoHost, "see how its hosts have ended with `func job status`, and name those ends")
             }
+            Error::Live { .. } => {
+                (Exit::StillRunning, "wait for it with `func job wait`, or end it with `func job cancel`")
+            }
             Error::NoMinions { .. } => (Exit::NoHost, NO_MINIONS),
             Error::NoStore { .. } => (
                 Exit::Configuration,

@@ -9,17 +9,19 @@ use super::failure::Failure;
 use super::fleet_options::overlord;
 use super::follow::{ending, followed};
 use super::handing_out::{attended, hand_out_and_wait};
-use super::outcomes::{counts, exit_of};
+use super::job_list::{List, Purge};
+use super::job_show::Show;
+use super::outcomes::exit_of;
 use super::progress::Progress;
 use super::render;
-use super::report::{Lines, Report};
+use super::report::Report;
 use super::retry::Retry;
 use super::shape::{Shape, ShapeOptions};
 use super::standing;
 use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{HostName, OverlordJobId};
-use crate::overlord::{HostView, JobLine, JobList, JobView};
+use crate::overlord::{HostView, JobView};
 use crate::wire::JobStatus;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -28,12 +30,14 @@ use serde_json::json;
 #[derive(Debug, Subcommand)]
 pub(super) enum Job {
     List(List),
+    Show(Show),
     Status(Status),
     Wait(Wait),
     Resume(Resume),
     Retry(Retry),
     Cancel(Cancel),
     Follow(Follow),
+    Purge(Purge),
 }
 
 impl Job {
@@ -41,46 +45,15 @@ impl Job {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         match self {
             Self::List(command) => command.run(context),
+            Self::Show(command) => command.run(context),
             Self::Status(command) => command.run(context),
             Self::Wait(command) => command.run(context),
             Self::Resume(command) => command.run(context),
             Self::Retry(command) => command.run(context),
             Self::Cancel(command) => command.run(context),
             Self::Follow(command) => command.run(context),
+            Self::Purge(command) => command.run(context),
         }
-    }
-}
-
-/// List every job with its state
-#[derive(Debug, Args)]
-pub(super) struct List {}
-
-impl List {
-    #[expect(clippy::unused_self, reason = "every command runs the same way")]
-    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        let overlord = overlord(context)?;
-        let JobList { jobs, unreadable, missing } = Context::block_on(async { Ok(overlord.list().await?) })?;
-        if let Some(path) = missing {
-            Context::say(format!("there is no job store `{}`", path.display()));
-        }
-        for row in unreadable {
-            Context::warn(format!("the job `{}` cannot be shown: {}", render::visible(&row.key), row.error));
-        }
-        let rows: Vec<Vec<String>> = jobs
-            .iter()
-            .map(|job| {
-                let done = format!("{}/{}", job.progress.summary.total(), job.hosts);
-                let submitted = job.submitted.strftime("%Y-%m-%d %H:%M:%S").to_string();
-                let state = state_word(job.status(), job.interrupted);
-                vec![state, done, counts(&job.progress.summary), submitted, job.id.to_string()]
-            })
-            .collect();
-        let lines = if rows.is_empty() {
-            vec!["no jobs".to_owned()]
-        } else {
-            vec![render::table(&["state", "done", "result", "submitted (UTC)", "id"], &rows, &[])]
-        };
-        Ok(Box::new(Lines { lines, data: jobs.iter().map(JobLine::to_json).collect() }))
     }
 }
 
@@ -211,7 +184,7 @@ impl Report for Cancelled {
 }
 
 /// RUNNING, PARTIAL, FINISHED, and whether nobody is at work on it.
-fn state_word(status: JobStatus, interrupted: bool) -> String {
+pub(super) fn state_word(status: JobStatus, interrupted: bool) -> String {
     if interrupted { format!("{} (interrupted)", status.word()) } else { status.word().to_owned() }
 }
 

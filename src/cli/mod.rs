@@ -24,6 +24,8 @@ mod handing_out;
 mod hints;
 mod hosts;
 mod job;
+mod job_list;
+mod job_show;
 mod join;
 mod minion;
 mod module;

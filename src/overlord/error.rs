@@ -32,6 +32,12 @@ pub enum Error {
         /// Hosts that should be.
         wanted: usize,
     },
+    /// A job that has not ended is not taken away.
+    #[error("`{id}` has not ended")]
+    Live {
+        /// Which job.
+        id: OverlordJobId,
+    },
     /// No host of a job ended as was asked for.
     #[error("no host of `{id}` has ended like that")]
     NothingToRetry {

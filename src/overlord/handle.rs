@@ -229,7 +229,12 @@ impl Overlord {
 
     /// Every job, oldest first, as the store knows them.
     pub async fn list(&self) -> Result<JobList, Error> {
-        self.inner.ledger.list().await
+        self.inner.ledger.list(None).await
+    }
+
+    /// The same of the jobs that a host is part of.
+    pub async fn list_of(&self, host: HostName) -> Result<JobList, Error> {
+        self.inner.ledger.list(Some(host)).await
     }
 
     /// The damaged stores that were set aside since the last call, for the operator to be told, loudly and once.

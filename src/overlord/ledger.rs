@@ -128,13 +128,13 @@ impl Ledger {
         self.act(move |tables| work(tables, &locks, &id)).await
     }
 
-    /// Every job, oldest first.
-    pub(super) async fn list(&self) -> Result<JobList, Error> {
+    /// Every job, or every one of a host, oldest first.
+    pub(super) async fn list(&self, host: Option<HostName>) -> Result<JobList, Error> {
         if let Err(Error::NoStore { path }) = self.must_exist() {
             return Ok(JobList { missing: Some(path), ..JobList::default() });
         }
         let locks = self.inner.locks.clone();
-        self.act(move |tables| list(tables, &locks)).await
+        self.act(move |tables| list(tables, &locks, host.as_ref())).await
     }
 
     /// Takes the lock of a job.
@@ -148,6 +148,16 @@ impl Ledger {
             Access::Short(path) if !store::exists(path) => Err(Error::NoStore { path: path.clone() }),
             _ => Ok(()),
         }
+    }
+
+    /// A transaction of another part of the overlord.
+    pub(super) async fn transact<R, F>(&self, act: F) -> Result<R, Error>
+    where
+        F: FnOnce(&mut Tables<'_>) -> Result<R, Error> + Send + 'static,
+        R: Send + 'static,
+    {
+        self.must_exist()?;
+        self.act(act).await
     }
 
     async fn act<R, F>(&self, act: F) -> Result<R, Error>

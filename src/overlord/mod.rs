@@ -23,6 +23,7 @@
 //! [`Overlord`] is the way in; what the command line shows is data ([`JobView`], [`JobLine`]). Nothing is printed here.
 
 mod ask;
+mod budgets;
 mod cancel;
 mod collect;
 mod error;
@@ -35,6 +36,7 @@ mod record;
 mod recorder;
 mod retry;
 mod rolling;
+mod retention;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -46,5 +48,6 @@ pub use fan_out::FanOut;
 pub use follow::Heard;
 pub use handle::{CallOptions, JobOptions, Overlord, OverlordConfig};
 pub use record::{JobPlan, JobRecord, Progress};
+pub use retention::Keep;
 pub use state::HostState;
 pub use view::{HostView, JobLine, JobList, JobView};

@@ -9,6 +9,8 @@
 //! | `map` | job, host | the minion's job id and address | once, before anything is sent |
 //! | `states` | job, host | where the host's part is, at last its outcome | at each step; no row means planned |
 //! | `cancels` | job | when it was cancelled | once, with the ends of all that were planned |
+//! | `submitters` | job | who made it | once, with the map |
+//! | `sizes` | job | how large its results are | when it has ended |
 //! | `progress` | job | how many hosts are open, counts of outcomes | with the states |
 //!
 //! The map and the results are different tables, so no result can overwrite the ids by which the others are asked for.
@@ -136,6 +138,8 @@ macro_rules! table {
 }
 
 table!(Jobs, "jobs", OverlordJobId, JobRecord);
+table!(Submitters, "submitters", OverlordJobId, String);
+table!(Sizes, "sizes", OverlordJobId, u64);
 table!(Plans, "plans", OverlordJobId, JobPlan);
 table!(Orders, "orders", OverlordJobId, Vec<HostName>);
 table!(Stages, "stages", OverlordJobId, Stage);

@@ -105,6 +105,14 @@ impl HostState {
         matches!(self, Self::Done { .. })
     }
 
+    /// Since when, if it was sent.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Planned => None,
+            Self::Sent { since: at, .. } | Self::Acknowledged { since: at } | Self::Done { at, .. } => Some(*at),
+        }
+    }
+
     /// How it ended, if it has.
     pub fn outcome(&self) -> Option<&Outcome> {
         match self {

@@ -6,11 +6,12 @@
 use std::{collections::BTreeMap, path::Path};
 
 use jiff::Timestamp;
+use nix::unistd::{Uid, User};
 
 use super::{
     Error, HostState, HostView, JobLine, JobList, JobPlan, JobRecord, JobView, Progress,
     lock::JobLock,
-    record::{Cancels, Jobs, Map, Mapped, Orders, Plans, ProgressRows, Stages, States},
+    record::{Cancels, Jobs, Map, Mapped, Orders, Plans, ProgressRows, Stages, States, Submitters},
     state::{Event, step},
 };
 use crate::{
@@ -74,9 +75,20 @@ pub(super) fn plan(
         tables.put::<Stages>(&id, &how.rollout.first(order.len()))?;
     }
     tables.put::<Plans>(&id, how)?;
+    tables.put::<Submitters>(&id, &submitter())?;
     tables.put::<Jobs>(&id, &record)?;
     tables.put::<ProgressRows>(&id, &progress)?;
     Ok((id, lock))
+}
+
+/// The user whose process this is, and who that was before `sudo`.
+fn submitter() -> String {
+    let uid = Uid::current();
+    let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+    match std::env::var("SUDO_USER") {
+        Ok(before) if before != user && !before.is_empty() => format!("{before} as {user}"),
+        _ => user,
+    }
 }
 
 /// Moves hosts by what was learned about them. Answers whether the job is cancelled.
@@ -150,7 +162,8 @@ pub(super) fn view(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) ->
     let hosts = hosts.into_iter().map(shown).collect();
     let plan = tables.get::<Plans>(id)?.unwrap_or_default();
     let stage = tables.get::<Stages>(id)?;
-    Ok(JobView { id: id.clone(), record, plan, stage, progress, cancelled, interrupted, hosts, unreadable })
+    let submitter = tables.get::<Submitters>(id)?;
+    Ok(JobView { id: id.clone(), submitter, record, plan, stage, progress, cancelled, interrupted, hosts, unreadable })
 }
 
 /// The job as it is worked on.
@@ -165,20 +178,26 @@ pub(super) fn work(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) ->
     Ok(Work { view, parts })
 }
 
-/// Every job, oldest first. A row that cannot be read costs its own job, which is named.
-pub(super) fn list(tables: &mut Tables<'_>, locks: &Path) -> Result<JobList, Error> {
+/// Every job, or every one of a host, oldest first. A row that cannot be read costs its own job, which is named.
+pub(super) fn list(tables: &mut Tables<'_>, locks: &Path, host: Option<&HostName>) -> Result<JobList, Error> {
     let (progress, no_progress) = tables.readable::<ProgressRows>()?;
     let (jobs, mut unreadable) = tables.readable::<Jobs>()?;
     let mut progress: BTreeMap<_, _> = progress.into_iter().collect();
     let mut lines = Vec::new();
     for (id, record) in jobs {
+        if let Some(host) = host
+            && !tables.contains::<Map>(&(id.clone(), host.clone()))?
+        {
+            continue;
+        }
         let Some(progress) = progress.remove(&id) else {
             let found = no_progress.iter().find(|row| row.key == id.as_str()).cloned();
             unreadable.push(found.unwrap_or_else(|| Unreadable { key: id.to_string(), error: gone::<ProgressRows>() }));
             continue;
         };
         let interrupted = is_interrupted(&progress, locks, &id);
-        lines.push(JobLine { id, submitted: record.submitted, progress, hosts: record.hosts, interrupted });
+        let JobRecord { target, method, submitted, hosts, .. } = record;
+        lines.push(JobLine { id, target, method, submitted, progress, hosts, interrupted });
     }
     lines.sort_by(|a, b| (a.submitted, &a.id).cmp(&(b.submitted, &b.id)));
     Ok(JobList { jobs: lines, unreadable, missing: None })

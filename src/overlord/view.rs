@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     fleet::{Outcome, Stage, Summary},
-    ids::{HostName, MinionJobId, OverlordJobId},
+    ids::{HostName, MethodName, MinionJobId, OverlordJobId},
     store::Unreadable,
     wire::JobStatus,
 };
@@ -21,6 +21,8 @@ use crate::{
 pub struct JobView {
     /// Which job.
     pub id: OverlordJobId,
+    /// Who made it, where that is known.
+    pub submitter: Option<String>,
     /// The call that it is.
     pub record: JobRecord,
     /// How it is handed out.
@@ -55,6 +57,10 @@ pub struct HostView {
 pub struct JobLine {
     /// Which job.
     pub id: OverlordJobId,
+    /// Its target, as it was written.
+    pub target: String,
+    /// Its method.
+    pub method: MethodName,
     /// When it was submitted.
     pub submitted: Timestamp,
     /// How far it is.
@@ -108,7 +114,7 @@ impl JobView {
             self.hosts.iter().map(|(host, view)| (host.to_string(), view.to_json())).collect();
         json!({
             "id": self.id, "status": self.status().word(), "interrupted": self.interrupted, "cancelled": self.cancelled,
-            "target": self.record.target, "method": self.record.method,
+            "submitter": self.submitter, "target": self.record.target, "method": self.record.method,
             "args": self.record.args.iter().map(crate::wire::Value::to_json).collect::<Vec<_>>(),
             "submitted": self.record.submitted, "fanned_out": self.progress.fanned_out, "ended": self.progress.ended,
             "open": self.progress.open, "summary": self.progress.to_json(), "hosts": hosts,
@@ -137,7 +143,8 @@ impl JobView {
 
 impl HostView {
     fn to_json(&self) -> serde_json::Value {
-        let mut data = json!({ "state": self.state.word(), "minion_job": self.minion_job });
+        let mut data =
+            json!({ "state": self.state.word(), "since": self.state.since(), "minion_job": self.minion_job });
         if let Some(outcome) = self.state.outcome() {
             data["result"] = outcome.to_json();
         }
@@ -158,7 +165,7 @@ impl JobLine {
     pub fn to_json(&self) -> serde_json::Value {
         json!({
             "id": self.id, "status": self.status().word(), "interrupted": self.interrupted,
-            "submitted": self.submitted, "ended": self.progress.ended, "hosts": self.hosts,
+            "target": self.target, "method": self.method, "submitted": self.submitted, "ended": self.progress.ended, "hosts": self.hosts,
             "open": self.progress.open, "summary": self.progress.to_json(),
         })
     }

@@ -5,13 +5,18 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 /// A longer cell would push all others off the screen; `--json` has everything.
 const WIDEST: usize = 60;
 
+/// The same for the last column, in which a job's id is whole.
+const WIDEST_LAST: usize = 300;
+
 /// Lays out `rows` below `header`. Columns named in `numbers` (by index) are aligned to the right.
 pub(in crate::cli) fn table(header: &[&str], rows: &[Vec<String>], numbers: &[usize]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|name| name.to_uppercase()));
     for row in rows {
-        table.add_row(row.iter().map(|cell| cut(cell)));
+        // The last column pushes no other off the screen.
+        let widest = |index| if index + 1 == row.len() { WIDEST_LAST } else { WIDEST };
+        table.add_row(row.iter().enumerate().map(|(index, cell)| cut(cell, widest(index))));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
@@ -24,10 +29,10 @@ pub(in crate::cli) fn table(header: &[&str], rows: &[Vec<String>], numbers: &[us
 }
 
 /// At most so many characters, the last of them `…` if any are missing.
-fn cut(cell: &str) -> String {
-    match cell.char_indices().nth(WIDEST) {
+fn cut(cell: &str, widest: usize) -> String {
+    match cell.char_indices().nth(widest) {
         None => cell.to_owned(),
-        Some(_) => cell.chars().take(WIDEST - 1).chain(['…']).collect(),
+        Some(_) => cell.chars().take(widest - 1).chain(['…']).collect(),
     }
 }
 

@@ -1,0 +1,160 @@
+//! `func job list` and `func job purge`: which jobs there are, and which are not needed any more.
+
+use clap::{Args, ValueEnum};
+use globset::{Glob, GlobMatcher};
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::fleet_options::overlord;
+use super::job::state_word;
+use super::outcomes::counts;
+use super::render;
+use super::report::{Lines, Report};
+use crate::config::Period;
+use crate::ids::{HostName, OverlordJobId};
+use crate::overlord::{JobLine, JobList};
+use crate::wire::JobStatus;
+
+/// List jobs with their states and ages, oldest first
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Only those in this state
+    #[arg(long)]
+    state: Option<State>,
+    /// Only calls of this method; a glob, like `disk.*`
+    #[arg(long, value_name = "METHOD")]
+    method: Option<Glob>,
+    /// Only those that this host is part of
+    #[arg(long)]
+    host: Option<HostName>,
+    /// Only those submitted in the last so long, like `2h`
+    #[arg(long, value_name = "PERIOD")]
+    since: Option<Period>,
+    /// Only the newest so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+/// Where a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    Running,
+    Partial,
+    Finished,
+    Interrupted,
+}
+
+impl State {
+    fn is_of(self, job: &JobLine) -> bool {
+        match self {
+            Self::Interrupted => job.interrupted,
+            Self::Running => job.status() == JobStatus::Running && !job.interrupted,
+            Self::Partial => job.status() == JobStatus::Partial,
+            Self::Finished => job.status() == JobStatus::Finished,
+        }
+    }
+}
+
+impl List {
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let listed = Context::block_on(async {
+            Ok(match self.host.clone() {
+                Some(host) => overlord.list_of(host).await?,
+                None => overlord.list().await?,
+            })
+        })?;
+        let JobList { mut jobs, unreadable, missing } = listed;
+        if let Some(path) = missing {
+            Context::say(format!("there is no job store `{}`", path.display()));
+        }
+        for row in unreadable {
+            Context::warn(format!("the job `{}` cannot be shown: {}", render::visible(&row.key), row.error));
+        }
+        let now = Timestamp::now();
+        let method = self.method.as_ref().map(Glob::compile_matcher);
+        jobs.retain(|job| self.means(job, method.as_ref(), now));
+        if let Some(limit) = self.limit {
+            jobs.drain(..jobs.len().saturating_sub(limit));
+        }
+        let rows: Vec<Vec<String>> = jobs
+            .iter()
+            .map(|job| {
+                let done = format!("{}/{}", job.progress.summary.total(), job.hosts);
+                let state = state_word(job.status(), job.interrupted);
+                vec![state, done, counts(&job.progress.summary), age(job.submitted, now), job.id.to_string()]
+            })
+            .collect();
+        let lines = if rows.is_empty() {
+            vec!["no jobs".to_owned()]
+        } else {
+            vec![render::table(&["state", "done", "result", "age", "id"], &rows, &[3])]
+        };
+        Ok(Box::new(Lines { lines, data: jobs.iter().map(JobLine::to_json).collect() }))
+    }
+
+    fn means(&self, job: &JobLine, method: Option<&GlobMatcher>, now: Timestamp) -> bool {
+        self.state.is_none_or(|state| state.is_of(job))
+            && method.is_none_or(|method| method.is_match(job.method.to_string()))
+            && self.since.is_none_or(|since| seconds(job.submitted, now) <= since.duration().as_secs())
+    }
+}
+
+/// Take ended jobs, and all that is known of them, out of the store
+///
+/// A job that has not ended stays. What is in the store for too long goes by itself, as `overlord.toml` says.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Purge {
+    /// These, as `func job list` names them
+    ids: Vec<OverlordJobId>,
+    /// All that ended so long ago, like `30d`
+    #[arg(long, value_name = "PERIOD")]
+    older_than: Option<Period>,
+}
+
+impl Purge {
+    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let overlord = overlord(context)?;
+        let now = Timestamp::now();
+        let purged = Context::block_on(async {
+            let mut ids = self.ids;
+            if let Some(older_than) = self.older_than {
+                let old = |job: &JobLine| {
+                    let ended = job.progress.ended.filter(|_| job.status() == JobStatus::Finished);
+                    ended.is_some_and(|at| seconds(at, now) >= older_than.duration().as_secs())
+                };
+                ids = overlord.list().await?.jobs.into_iter().filter(old).map(|job| job.id).collect();
+            }
+            overlord.purge(ids.clone()).await?;
+            Ok(ids)
+        })?;
+        let line = format!("purged {} job{}", purged.len(), if purged.len() == 1 { "" } else { "s" });
+        Ok(Box::new(Lines { lines: vec![line], data: serde_json::json!({ "purged": purged }) }))
+    }
+}
+
+fn seconds(at: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.as_second() - at.as_second()).unwrap_or(0)
+}
+
+/// How long ago, in its largest unit: `45s`, `7m`, `3h`, `12d`.
+pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
+    let seconds = seconds(at, now);
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let (size, unit) = units.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "s"));
+    format!("{}{unit}", seconds / size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_its_largest_unit() {
+        let now = Timestamp::from_second(2_000_000_000).unwrap();
+        let ago = |seconds: i64| age(Timestamp::from_second(2_000_000_000 - seconds).unwrap(), now);
+        assert_eq!([-5, 0, 59, 60, 7_199, 86_399, 172_800].map(ago), ["0s", "0s", "59s", "1m", "1h", "23h", "2d"]);
+    }
+}
