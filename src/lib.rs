@@ -19,6 +19,7 @@ pub mod plugin;
 pub mod jobs;
 pub mod fleet;
 pub mod overlord;
+pub mod daemon;
 pub mod minion;
 pub mod author;
 pub mod cli;

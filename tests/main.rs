@@ -56,6 +56,7 @@ mod nothing_is_granted_by_default;
 mod nothing_runs_twice;
 mod only_signed_modules_load;
 mod only_those_who_belong;
+mod programs_drive_a_fleet_through_the_daemon;
 mod python_drives_a_minion;
 mod refuse_strangers;
 mod rogue_modules_do_no_harm;

@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 use super::context::Context;
 use super::failure::Failure;
 use super::report::Report;
-use super::{acl, ca, call, copy, demo, doc, fetch, group, hosts, job, minion, module, modules, ping, sim, usage};
+use super::{
+    acl, ca, call, copy, daemon, demo, doc, fetch, group, hosts, job, minion, module, modules, ping, sim, usage,
+};
 use crate::config::Home;
 use crate::jobs;
 
@@ -65,6 +67,7 @@ enum Command {
     #[command(subcommand)]
     Module(module::Module),
     Modules(modules::Modules),
+    Daemon(daemon::Daemon),
     Minion(minion::Minion),
     Sim(sim::Sim),
     Demo(demo::Demo),
@@ -85,6 +88,7 @@ impl Command {
             Self::Acl(command) => command.run(context),
             Self::Module(command) => command.run(context),
             Self::Modules(command) => command.run(context),
+            Self::Daemon(command) => command.run(context),
             Self::Minion(command) => command.run(context),
             Self::Sim(command) => command.run(context),
             Self::Demo(command) => command.run(context),

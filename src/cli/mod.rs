@@ -10,6 +10,7 @@ mod call;
 mod check;
 mod context;
 mod copy;
+mod daemon;
 mod delivery;
 mod demo;
 mod doc;

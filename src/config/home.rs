@@ -50,6 +50,11 @@ impl Home {
         &self.config
     }
 
+    /// The socket of the overlord's daemon.
+    pub fn overlord_socket(&self) -> PathBuf {
+        self.state.join("overlord.sock")
+    }
+
     /// The certificate authority's folder, on the machine that has it.
     pub fn authority(&self) -> PathBuf {
         self.state.join("ca")

@@ -1,0 +1,70 @@
+//! The overlord as a service: what the commands do, for programs, over HTTP on a Unix socket.
+//!
+//! ```text
+//!                                   ┌─ answers ── Overlord::{send, submit, status, cancel, …}
+//! program ── socket ── server ── api┤
+//!              │                    └─ events ─── Overlord::{follow, wait}
+//!              └ same user or root       attendant ── one task for each open job, to its last result
+//! ```
+//!
+//! *Nothing is known here that the store does not know.* A daemon that is killed loses no job: the next one takes up every
+//! job that is open, and a part that was sent is never sent as a new call (see [`overlord`](crate::overlord)).
+//!
+//! *Commands and daemon work side by side.* Both open the books for each transaction, and a lock for each job says who hands
+//! it out, so a command needs no daemon, sees its jobs, and gives the same answers with and without one.
+//!
+//! *Whoever may read the socket may call the fleet.* So it belongs to the daemon's user, and the kernel must say of each
+//! connection that it comes from that user or from root.
+//!
+//! [`api`] is the list of what can be asked; requests are found by it and the `OpenAPI` document is made of it.
+
+mod answers;
+mod api;
+mod attendant;
+mod error;
+mod events;
+mod figures;
+mod problem;
+mod rpc;
+mod server;
+mod socket;
+
+pub use error::Error;
+pub use socket::Socket;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::overlord::Overlord;
+use attendant::Attendant;
+use figures::Figures;
+
+/// How long what is under way may take to end when the daemon stops. Jobs need no end here: they are taken up again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What every request is answered with.
+struct Daemon {
+    overlord: Overlord,
+    attendant: Attendant,
+    figures: Figures,
+    stopping: CancellationToken,
+}
+
+/// Serves until `shutdown`, after it has taken up every open job.
+pub async fn run(socket: Socket, overlord: Overlord, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let stopping = CancellationToken::new();
+    let figures = Figures::new();
+    let tasks = TaskTracker::new();
+    let attendant = Attendant::new(overlord.clone(), figures.clone(), tasks.clone(), stopping.clone());
+    let open = attendant.take_up().await?;
+    tracing::info!(jobs = open, socket = %socket.path().display(), "serving");
+    let daemon = Arc::new(Daemon { overlord, attendant, figures, stopping: stopping.clone() });
+    server::serve(&socket, daemon, shutdown).await;
+    tracing::info!("stopping");
+    tasks.close();
+    if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
+        tracing::warn!(jobs = tasks.len(), "what did not end in time is taken up by the next start");
+    }
+    Ok(())
+}

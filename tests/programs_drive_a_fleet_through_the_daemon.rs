@@ -1,0 +1,239 @@
+//! The overlord's daemon: calls and jobs for programs, over a Unix socket, beside the commands.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value as Json, json};
+
+use crate::harness::{Fleet, Gate, guest, skip, until};
+
+/// `func daemon` of a fleet's overlord; killed when dropped.
+struct Daemon {
+    process: Child,
+    socket: PathBuf,
+}
+
+impl Daemon {
+    fn start(fleet: &Fleet) -> Self {
+        let mut process = fleet.command(["daemon"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let socket = line.trim_end().strip_prefix("listening on ").expect("a daemon that serves").into();
+        Self { process, socket }
+    }
+
+    /// The status, the head and the body of an answer. HTTP/1.0, so that the body ends with the connection.
+    fn ask(&self, request: &str, body: &str) -> (u16, String, String) {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        let (line, more) = request.split_once('\n').unwrap_or((request, ""));
+        let length = body.len();
+        write!(stream, "{line} HTTP/1.0\r\nHost: func\r\n{more}Content-Length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head.to_lowercase(), body.to_owned())
+    }
+
+    #[track_caller]
+    fn get(&self, path: &str) -> Json {
+        let (status, _, body) = self.ask(&format!("GET {path}"), "");
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    #[track_caller]
+    fn post(&self, path: &str, body: &Json, status: u16) -> Json {
+        let (answered, _, text) = self.ask(&format!("POST {path}"), &body.to_string());
+        assert_eq!(answered, status, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A job's place below `/v1/jobs`.
+fn place(job: &Json) -> String {
+    let id = job["id"].as_str().unwrap();
+    format!("/v1/jobs/{}", percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC))
+}
+
+#[test]
+fn a_call_is_answered_with_what_became_of_every_host() {
+    let mut fleet = Fleet::start(["m1", "m2"]);
+    fleet.minion("m2").stop();
+    let daemon = Daemon::start(&fleet);
+    assert_eq!(fs::metadata(&daemon.socket).unwrap().permissions().mode() & 0o777, 0o600);
+    fleet.func(["daemon"]).expect(3);
+
+    let call = json!({ "target": "*;nobody*", "method": "test.add", "args": [20, 22] });
+    let answer = daemon.post("/v1/calls", &call, 200);
+    assert_eq!(answer["hosts"]["m1"], json!({ "outcome": "ok", "value": 42 }));
+    assert_eq!(answer["hosts"]["m2"]["outcome"], "unreachable");
+    assert_eq!((&answer["summary"]["total"], &answer["unmatched"]), (&json!(2), &json!(["nobody*"])));
+
+    let (status, head, lines) = daemon.ask("POST /v1/calls\nAccept: application/jsonl\r\n", &call.to_string());
+    assert!(status == 200 && head.contains("content-type: application/jsonl"), "{head}");
+    let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[..2].iter().any(|line| line["host"] == "m1" && line["value"] == 42), "{lines:?}");
+    assert_eq!(lines[2]["summary"]["ok"], 1);
+
+    for (body, status, named) in [
+        (json!({ "target": "*", "method": "test.add", "arg": [] }), 400, "`arg`"),
+        (json!({ "target": "x;(", "method": "test.add" }), 400, "`target`"),
+        (json!({ "target": "*", "method": "add" }), 400, "`method`"),
+        (json!({ "target": "nobody", "method": "test.add" }), 404, "`nobody`"),
+        (json!({ "target": "*", "method": "test.add", "timeout": -1 }), 400, "`timeout`"),
+    ] {
+        let problem = daemon.post("/v1/calls", &body, status);
+        assert!(problem["detail"].as_str().unwrap().contains(named), "{problem}");
+    }
+    let (status, head, _) = daemon.ask("DELETE /v1/jobs", "");
+    assert!(status == 405 && head.contains("allow: post, get"), "{head}");
+    let figures = daemon.ask("GET /metrics", "").2;
+    assert!(figures.contains("func_host_outcomes_total{outcome=\"ok\"} 2"), "{figures}");
+}
+
+#[test]
+fn a_job_is_heard_to_its_end_and_seen_by_the_commands() {
+    let fleet = Fleet::start(["m1", "m2"]);
+    let daemon = Daemon::start(&fleet);
+    let job = daemon.post("/v1/jobs", &json!({ "target": "*", "method": "test.progress", "args": [2] }), 201);
+    let (_, head, events) = daemon.ask(&format!("GET {}/events", place(&job)), "");
+    assert!(head.contains("content-type: text/event-stream"), "{head}");
+    let of = |kind: &str| {
+        let wanted = format!("event: {kind}\ndata: ");
+        events
+            .split("\n\n")
+            .filter_map(|event| Some(serde_json::from_str(event.strip_prefix(&wanted)?).unwrap()))
+            .collect()
+    };
+    let (results, ends): (Vec<Json>, Vec<Json>) = (of("result"), of("end"));
+    let mut hosts: Vec<&str> = results.iter().map(|result| result["host"].as_str().unwrap()).collect();
+    hosts.sort_unstable();
+    assert_eq!(hosts, ["m1", "m2"], "{events}");
+    assert!(ends.len() == 1 && ends[0]["status"] == "FINISHED" && events.trim_end().ends_with(&ends[0].to_string()));
+
+    assert_eq!(daemon.get(&place(&job))["summary"]["ok"], 2);
+    assert_eq!(fleet.stored(job["id"].as_str().unwrap())["status"], "FINISHED");
+    assert_eq!(daemon.get("/v1/jobs")["jobs"][0]["id"], job["id"]);
+    // What a command has begun is seen as well.
+    fleet.func(["call", "m1", "test.add", "1", "2", "--async"]).expect(0);
+    assert_eq!(daemon.get("/v1/jobs")["jobs"].as_array().unwrap().len(), 2);
+    let missing = daemon.ask("GET /v1/jobs/nothing", "");
+    assert!(missing.0 == 404 || missing.0 == 400, "{missing:?}");
+}
+
+#[test]
+fn a_daemon_that_is_killed_goes_on_with_its_jobs_when_it_is_started_again() {
+    let mut fleet = Fleet::empty();
+    let gates = ["m1", "m2"].map(|name| Gate::new(fleet.folder(), name));
+    for (name, gate) in ["m1", "m2"].into_iter().zip(&gates) {
+        fleet.add_with(name, &gate.settings(), &[&guest("rogue")]);
+    }
+    let mut daemon = Daemon::start(&fleet);
+    let job = daemon.post("/v1/jobs", &json!({ "target": "*", "method": "rogue.pass_gate" }), 201);
+    until("both methods at the gate", || gates.iter().all(|gate| gate.lines().len() == 1).then_some(()));
+    daemon.process.kill().unwrap();
+    daemon.process.wait().unwrap();
+    gates.iter().for_each(|gate| gate.open("passed"));
+
+    let daemon = Daemon::start(&fleet);
+    let view = until("the job's end", || Some(daemon.get(&place(&job))).filter(|job| job["status"] == "FINISHED"));
+    assert_eq!(view["summary"]["ok"], 2, "{view}");
+    assert!(gates.iter().all(|gate| gate.lines().len() == 1), "nothing ran twice");
+    let figures = daemon.ask("GET /metrics", "").2;
+    until("no job is attended", || (daemon.get("/healthz")["jobs"] == 0).then_some(()));
+    assert!(figures.contains("func_host_outcomes_total{outcome=\"ok\"} 2"), "{figures}");
+}
+
+#[test]
+fn a_job_can_be_cancelled_and_the_daemon_stopped_while_somebody_listens() {
+    let mut fleet = Fleet::empty();
+    let gate = Gate::new(fleet.folder(), "m1");
+    fleet.add_with("m1", &gate.settings(), &[&guest("rogue")]);
+    let mut daemon = Daemon::start(&fleet);
+    let body = json!({ "target": "*", "method": "rogue.pass_gate" });
+    let job = daemon.post("/v1/jobs", &body, 201);
+    until("the method at the gate", || (gate.lines().len() == 1).then_some(()));
+    let cancelled = daemon.post(&format!("{}/cancel", place(&job)), &json!(null), 200);
+    assert_eq!(cancelled["summary"]["cancelled"], 1, "{cancelled}");
+
+    let job = daemon.post("/v1/jobs", &body, 201);
+    let mut listener = UnixStream::connect(&daemon.socket).unwrap();
+    write!(listener, "GET {}/events HTTP/1.0\r\n\r\n", place(&job)).unwrap();
+    let mut reader = BufReader::new(listener);
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    assert!(line.contains("200"), "{line}");
+    let pid = nix::unistd::Pid::from_raw(daemon.process.id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(daemon.process.wait().unwrap().success());
+    assert!(!daemon.socket.exists());
+}
+
+#[test]
+fn the_document_tells_the_truth() {
+    let fleet = Fleet::start(["m1"]);
+    let daemon = Daemon::start(&fleet);
+    fleet.func(["call", "m1", "test.add", "1", "2", "--async"]).expect(0);
+    let job = daemon.get("/v1/jobs")["jobs"][0].clone();
+    let document = daemon.get("/openapi.json");
+    let mut asked = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let Some(told) = methods.get("get") else { continue };
+        let path = path.replace("/v1/jobs/{id}", &place(&job));
+        let (status, head, body) = daemon.ask(&format!("GET {path}"), "");
+        let answer = &told["responses"][status.to_string()]["content"];
+        let (media, answer) =
+            answer.as_object().unwrap_or_else(|| panic!("{path}: {status} {body}")).iter().next().unwrap();
+        assert!(head.contains(&format!("content-type: {media}")), "{path}: {head}");
+        asked += 1;
+        let schema = answer["schema"]["$ref"].as_str().unwrap().trim_start_matches('#');
+        let schema = document.pointer(schema).unwrap();
+        if let Some(required) = schema["required"].as_array() {
+            let body: Json = serde_json::from_str(&body).unwrap();
+            for member in required {
+                assert!(body.get(member.as_str().unwrap()).is_some(), "{path}: {member} is not in {body}");
+            }
+        }
+    }
+    assert!(asked >= 7, "{asked}");
+}
+
+#[test]
+fn a_stock_xml_rpc_client_calls_the_whole_fleet() {
+    if let Err(error) = Command::new("python3").arg("--version").output() {
+        return skip("a_stock_xml_rpc_client_calls_the_whole_fleet", &format!("python3 cannot be started: {error}"));
+    }
+    let fleet = Fleet::start(["m1", "m2"]);
+    let daemon = Daemon::start(&fleet);
+    let readme = include_str!("../README.md");
+    let mut scripts = readme.split("```python\n").skip(1).filter_map(|part| Some(part.split_once("```")?.0));
+    let script = scripts.find(|script| script.contains("overlord.sock")).unwrap();
+    let checks = r#"
+assert overlord.call("*", "test", "add", [20, 22])["m2"] == {"outcome": "ok", "value": 42}
+job = overlord.submit("m1", "test", "add", [1, 2])
+while overlord.status(job)["status"] != "FINISHED": pass
+assert overlord.status(job)["hosts"]["m1"]["result"]["value"] == 3
+try:
+    overlord.call("nobody", "test", "add")
+    raise SystemExit("no fault")
+except xmlrpc.client.Fault as fault:
+    assert "nobody" in fault.faultString, fault
+"#;
+    let script = script.replace("/var/lib/func/overlord.sock", daemon.socket.to_str().unwrap());
+    assert!(script.contains(daemon.socket.to_str().unwrap()), "{script}");
+    let output = Command::new("python3").args(["-c", &format!("{script}{checks}")]).output().unwrap();
+    assert!(output.status.success(), "{}\n{script}", String::from_utf8_lossy(&output.stderr));
+}
