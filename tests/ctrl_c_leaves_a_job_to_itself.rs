@@ -1,5 +1,7 @@
-//! Ctrl-C while a job is waited for or handed out ends the command, never the job, and says how to come back.
+//! Ctrl-C while a job is waited for or handed out ends the command, never the job, and says how to come back; a second one
+//! cancels the job.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -27,9 +29,13 @@ fn heeds_interrupts(child: &Child) -> bool {
     u64::from_str_radix(caught.trim(), 16).unwrap() & 1 << (Signal::SIGINT as u64 - 1) != 0
 }
 
+fn press(child: &Child) {
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+}
+
 fn interrupt(child: Child) -> Answer {
     until("a handler for Ctrl-C", || heeds_interrupts(&child).then_some(()));
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    press(&child);
     Answer::from(child.wait_with_output().unwrap())
 }
 
@@ -67,4 +73,42 @@ fn a_job_that_is_being_handed_out_says_how_to_go_on() {
     fleet.minion("m2").thaw();
     fleet.func(["job", "resume", &id]).expect(0);
     assert!(gates.iter().all(|gate| gate.lines() == ["ran"]));
+}
+
+#[test]
+fn a_second_one_cancels_the_job() {
+    let (fleet, gates) = gated(&["m1"]);
+    let mut call = start(&fleet, &["call", "m1", "rogue.pass_gate", "--async"]);
+    until("the run", || (gates[0].lines() == ["ran"]).then_some(()));
+    let mut told = BufReader::new(call.stderr.take().unwrap()).lines().map(Result::unwrap);
+    press(&call);
+    assert!(told.any(|line| line.contains("Ctrl-C within") && line.contains("cancels it")));
+    press(&call);
+    let cancelled = Answer::from(call.wait_with_output().unwrap()).expect(1);
+    assert!(cancelled.out.contains("1 cancelled: 1 host"), "{}", cancelled.out);
+    gates[0].open("too late");
+    let jobs = fleet.func(["job", "list", "--json"]).expect(0).json();
+    assert_eq!((&jobs[0]["status"], &jobs[0]["summary"]["cancelled"]), (&"FINISHED".into(), &1.into()), "{jobs}");
+}
+
+#[test]
+fn one_in_the_submission_sends_nothing_and_names_the_job() {
+    let (fleet, gates) = gated(&["m1"]);
+    gates[0].open("passed");
+    fleet.func(["call", "m1", "rogue.pass_gate", "before", "--async"]).expect(0);
+    // Somebody else is at the store: the job is about to be written down, and cannot be yet.
+    let store = std::fs::File::open(fleet.home().join("store/store.lock")).unwrap();
+    store.lock().unwrap();
+    let call = start(&fleet, &["call", "m1", "rogue.pass_gate", "--async"]);
+    until("a handler for Ctrl-C", || heeds_interrupts(&call).then_some(()));
+    press(&call);
+    store.unlock().unwrap();
+    let left = Answer::from(call.wait_with_output().unwrap()).expect(7);
+    let jobs = fleet.func(["job", "list", "--json"]).expect(0).json();
+    let id = jobs[1]["id"].as_str().unwrap();
+    assert!(left.err.contains(&format!("job {id}")), "{}", left.err);
+    assert!(left.err.contains(&format!("func job resume '{id}'")), "{}", left.err);
+    assert!(gates[0].lines() == ["before"] && jobs[1]["interrupted"] == true, "{jobs}");
+    fleet.func(["job", "resume", id]).expect(0);
+    assert_eq!(gates[0].lines(), ["before", "ran"]);
 }

@@ -1,7 +1,8 @@
 //! `func call`: one method on many machines.
 
+use std::io;
 use std::pin::pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -22,6 +23,7 @@ use super::report::{Lines, Report, Silent};
 use super::rollout_options::RolloutOptions;
 use super::shape::ShapeOptions;
 use super::signature;
+use super::stop::Interrupts;
 use crate::config::Period;
 use crate::fleet::{Request, Selection, Target};
 use crate::ids::MethodName;
@@ -87,24 +89,24 @@ impl Call {
         if self.follow {
             let report = Context::block_on(async {
                 let progress = Progress::of_hosts(context, &shape, selection.names());
-                let fan_out = self.submit(&overlord, selection).await?;
+                let (interrupts, fan_out) = self.submit_attended(&overlord, selection).await?;
                 let id = fan_out.id().clone();
                 Context::say(format!("job {id}"));
                 let work = hand_out_and_wait(&overlord, fan_out, &progress);
                 let work = followed(context, &overlord, &id, &progress, work);
-                attended(&overlord, &id, &progress, work).await
+                attended(interrupts, &overlord, &id, &progress, work).await
             })?;
             return Ok(ending(context, shape.of(report, false)));
         }
         if self.background {
             let report = Context::block_on(async {
                 let progress = Progress::of_hosts(context, &shape, selection.names());
-                let fan_out = self.submit(&overlord, selection).await?;
+                let (interrupts, fan_out) = self.submit_attended(&overlord, selection).await?;
                 let id = fan_out.id().clone();
                 // Whoever is killed, on a terminal or not, knows what to ask for.
                 Context::say(format!("job {id}"));
                 let work = hand_out_and_wait(&overlord, fan_out, &progress);
-                let report = attended(&overlord, &id, &progress, work).await?;
+                let report = attended(interrupts, &overlord, &id, &progress, work).await?;
                 if !self.budget {
                     return Ok(report);
                 }
@@ -154,13 +156,30 @@ impl Call {
         signature::arguments(overlord, selection, &self.method, &self.words, self.fleet.call_options()).await
     }
 
-    /// Writes the whole job durably; nothing is sent yet.
-    async fn submit(&self, overlord: &Overlord, selection: Selection) -> Result<FanOut, Failure> {
+    /// Writes the whole job durably; nothing is sent yet. Ctrl-C ends the command while there is no job, and waits from then
+    /// on until the operator can be told the job's id.
+    async fn submit_attended(
+        &self,
+        overlord: &Overlord,
+        selection: Selection,
+    ) -> Result<(Interrupts, FanOut), Failure> {
         let began = Instant::now();
         let args = self.arguments(overlord, &selection).await?;
+        let interrupts = Interrupts::listen().await?;
+        Ok((interrupts, self.submit(overlord, selection, args, began.elapsed()).await?))
+    }
+
+    /// The same, when so much of the time for its acceptance has been spent.
+    async fn submit(
+        &self,
+        overlord: &Overlord,
+        selection: Selection,
+        args: Vec<Value>,
+        spent: Duration,
+    ) -> Result<FanOut, Failure> {
         let options = JobOptions {
             forks: self.fleet.forks as usize,
-            acceptance: self.fleet.left_after(began.elapsed()),
+            acceptance: self.fleet.left_after(spent),
             timeout: self.job_timeout.map(Period::duration),
             give_up_after: self.give_up_after.duration(),
             rollout: self.rollout.for_hosts(selection.hosts.len()),
@@ -177,7 +196,7 @@ impl Call {
                 Ok(Box::new(Lines { lines: vec![report.text], data }))
             }
             Detached::Caller(report) => {
-                use std::io::Write as _;
+                use io::Write as _;
                 let _ = anstream::stderr().lock().write_all(report.text.as_bytes());
                 Ok(Box::new(Silent(Exit::of_code(report.exit_code))))
             }
@@ -195,11 +214,14 @@ impl Call {
             Ok((overlord, selection))
         });
         Context::block_on(async {
-            let submitted = match prepared {
-                Ok((overlord, selection)) => self.submit(&overlord, selection).await.map(|fan_out| (overlord, fan_out)),
-                Err(failure) => Err(failure),
+            let submitted = async {
+                let (overlord, selection) = prepared?;
+                let began = Instant::now();
+                let args = self.arguments(&overlord, &selection).await?;
+                let fan_out = self.submit(&overlord, selection, args, began.elapsed()).await?;
+                Ok::<_, Failure>((overlord, fan_out))
             };
-            match submitted {
+            match submitted.await {
                 Ok((overlord, fan_out)) => {
                     reporter.report(Exit::StillRunning as u8, fan_out.id().as_str()).or_exit(Exit::Internal)?;
                     hand_out_and_wait(&overlord, fan_out, &Progress::hidden()).await.map(drop)

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::context::Context;
 use super::exit::Exit;
@@ -9,7 +10,7 @@ use super::failure::Failure;
 use super::job::JobReport;
 use super::progress::Progress;
 use super::report::Report;
-use super::stop::interrupt;
+use super::stop::Interrupts;
 use crate::ids::OverlordJobId;
 use crate::overlord::{FanOut, JobView, Overlord};
 
@@ -25,17 +26,19 @@ pub(super) async fn hand_out_and_wait(
 }
 
 /// Works on a job until that is done or the operator has seen enough: Ctrl-C leaves the job to itself and says how to come
-/// back to it.
+/// back to it; a second one, soon after, cancels it.
 pub(super) async fn attended(
+    mut interrupts: Interrupts,
     overlord: &Overlord,
     id: &OverlordJobId,
     progress: &Progress,
     work: impl Future<Output = Result<JobView, Failure>>,
 ) -> Result<Box<dyn Report>, Failure> {
-    let interrupted = interrupt().await?;
     tokio::select! {
+        // Whoever has interrupted the submission wants nothing sent.
+        biased;
+        () = interrupts.next() => progress.end(),
         view = work => return Ok(Box::new(JobReport(view?))),
-        () = interrupted => progress.end(),
     }
     let view = overlord.status(id).await?;
     if view.is_finished() {
@@ -50,8 +53,16 @@ pub(super) async fn attended(
     } else {
         Context::say(format!("the job goes on: come back to it with `func job wait '{id}'`"));
     }
-    Ok(Box::new(LetGo(view)))
+    Context::say(format!("Ctrl-C within {} seconds cancels it", CANCELLING.as_secs()));
+    if tokio::time::timeout(CANCELLING, interrupts.next()).await.is_err() {
+        return Ok(Box::new(LetGo(view)));
+    }
+    Context::say("cancelling it on every host that has not ended");
+    Ok(Box::new(JobReport(overlord.cancel(id).await?)))
 }
+
+/// For so long after the first Ctrl-C a second one is awaited.
+const CANCELLING: Duration = Duration::from_secs(2);
 
 /// A job that was left to itself.
 struct LetGo(JobView);

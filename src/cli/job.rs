@@ -18,6 +18,7 @@ use super::report::Report;
 use super::retry::Retry;
 use super::shape::{Shape, ShapeOptions};
 use super::standing;
+use super::stop::Interrupts;
 use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{HostName, OverlordJobId};
@@ -99,7 +100,7 @@ impl Wait {
             let view = overlord.wait(&self.id, self.timeout.map(Period::duration), |host, outcome| {
                 progress.ended(host, outcome);
             });
-            attended(&overlord, &self.id, &progress, async { Ok(view.await?) }).await
+            attended(Interrupts::listen().await?, &overlord, &self.id, &progress, async { Ok(view.await?) }).await
         })?;
         Ok(shape.of(report, true))
     }
@@ -119,7 +120,14 @@ impl Resume {
             let hosts = overlord.status(&self.id).await?.hosts.into_keys();
             let progress = Progress::of_hosts(context, &Shape::Folded, hosts);
             let fan_out = overlord.resume(&self.id).await?;
-            attended(&overlord, &self.id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
+            attended(
+                Interrupts::listen().await?,
+                &overlord,
+                &self.id,
+                &progress,
+                hand_out_and_wait(&overlord, fan_out, &progress),
+            )
+            .await
         })
     }
 }
@@ -142,7 +150,7 @@ impl Follow {
             let wait =
                 async { Ok(overlord.wait(&self.id, None, |host, outcome| progress.ended(host, outcome)).await?) };
             let work = followed(context, &overlord, &self.id, &progress, wait);
-            attended(&overlord, &self.id, &progress, work).await
+            attended(Interrupts::listen().await?, &overlord, &self.id, &progress, work).await
         })?;
         Ok(ending(context, report))
     }

@@ -10,6 +10,7 @@ use super::progress::Progress;
 use super::report::Report;
 use super::rollout_options::RolloutOptions;
 use super::shape::Shape;
+use super::stop::Interrupts;
 use crate::fleet::Outcome;
 use crate::ids::OverlordJobId;
 
@@ -77,11 +78,12 @@ impl Retry {
         let overlord = overlord(context)?;
         Context::block_on(async {
             let rollout = |hosts| self.rollout.for_hosts(hosts);
+            let interrupts = Interrupts::listen().await?;
             let fan_out = overlord.retry(&self.id, |outcome| self.which.means(outcome), rollout).await?;
             let id = fan_out.id().clone();
             Context::say(format!("job {id}"));
             let progress = Progress::of_hosts(context, &Shape::Folded, overlord.status(&id).await?.hosts.into_keys());
-            attended(&overlord, &id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
+            attended(interrupts, &overlord, &id, &progress, hand_out_and_wait(&overlord, fan_out, &progress)).await
         })
     }
 }

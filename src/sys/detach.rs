@@ -10,6 +10,8 @@ use std::{
     io::{self, Read, Write},
 };
 
+use nix::sys::signal::{SigSet, Signal};
+
 use super::{
     descriptor,
     fork::{ForkError, Forked, double_fork},
@@ -73,6 +75,8 @@ pub fn detach() -> Result<Detached, DetachError> {
         }
         Forked::Caller => {
             drop(write);
+            // Ctrl-C does not reach the background half any more. Whoever presses it is told what goes on there.
+            SigSet::from(Signal::SIGINT).thread_block().map_err(io::Error::from)?;
             read_report(File::from(read)).map(Detached::Caller)
         }
     }
