@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and nothing outside uses it"
 )]
 
+mod a_batch_survives_any_kill;
 mod a_call_goes_in_batches;
 mod a_call_that_cannot_succeed_is_not_sent;
 mod a_cancelled_job_is_gone;
