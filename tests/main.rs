@@ -55,6 +55,7 @@ mod modules_pass_their_cases;
 mod modules_test_their_own_logic;
 mod nothing_is_granted_by_default;
 mod nothing_runs_twice;
+mod one_bad_host_costs_its_own_time;
 mod only_signed_modules_load;
 mod only_those_who_belong;
 mod programs_drive_a_fleet_through_the_daemon;

@@ -2,5 +2,6 @@
 
 mod census;
 mod fetching;
+mod hostile;
 mod outcomes;
 pub(crate) mod server;

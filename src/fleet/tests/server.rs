@@ -44,6 +44,10 @@ pub(crate) enum Reaction {
     Silence,
     /// Answers a piece at a time, with a pause before each.
     Drip(Answer, Duration),
+    /// Answers half of it, and closes the connection.
+    BreakOff(Answer),
+    /// Answers so many bytes.
+    Flood(usize),
     /// Answers once the future is ready.
     Later(Pin<Box<dyn Future<Output = Answer> + Send>>),
 }
@@ -113,13 +117,14 @@ pub(crate) async fn serve_as(identity: &Identity, at: SocketAddr, behaviour: Beh
 /// So many pieces make an answer that drips.
 pub(crate) const PIECES: usize = 10;
 
-type Body = BoxBody<Bytes, Infallible>;
+type Body = BoxBody<Bytes, &'static str>;
 
 async fn react(request: hyper::Request<Incoming>, behaviour: Behaviour) -> Result<Response<Body>, &'static str> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| "half a request")?.to_bytes();
     let reply = |status: u16, body: Vec<u8>| {
-        let mut response = Response::new(Full::new(Bytes::from(body)).boxed());
+        let mut response =
+            Response::new(Full::new(Bytes::from(body)).map_err(|never: Infallible| match never {}).boxed());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         Ok(response)
     };
@@ -133,6 +138,16 @@ async fn react(request: hyper::Request<Incoming>, behaviour: Behaviour) -> Resul
         Reaction::Raw(status, body) => reply(status, body),
         Reaction::HangUp => Err("hanging up"),
         Reaction::Drip(answer, pause) => Ok(Response::new(drip(&answer, pause))),
+        Reaction::BreakOff(answer) => {
+            let half = encode_answer(&answer).into_bytes()[..20].to_vec();
+            let pieces = stream::iter([Ok(Frame::data(Bytes::from(half))), Err("breaking off")]);
+            Ok(Response::new(BodyExt::boxed(StreamBody::new(pieces))))
+        }
+        Reaction::Flood(size) => {
+            let piece = Bytes::from(vec![b' '; 64 << 10]);
+            let pieces = stream::iter((0..size >> 16).map(move |_| Ok(Frame::data(piece.clone()))));
+            Ok(Response::new(BodyExt::boxed(StreamBody::new(pieces))))
+        }
         Reaction::Later(answer) => reply(200, encode_answer(&answer.await).into_bytes()),
         Reaction::Silence => std::future::pending().await,
     }
