@@ -12,6 +12,7 @@
 mod a_batch_survives_any_kill;
 mod a_call_goes_in_batches;
 mod a_call_that_cannot_succeed_is_not_sent;
+mod a_call_to_many_hosts_is_confirmed;
 mod a_cancelled_job_is_gone;
 mod a_call_needs_a_rule;
 mod a_check_changes_nothing;

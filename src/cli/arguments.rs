@@ -50,6 +50,8 @@ pub(super) struct Described {
     pub(super) parameters: Vec<Parameter>,
     /// What it answers, as WIT text, when the minion says so.
     pub(super) returns: String,
+    /// Whether it says that it changes nothing.
+    pub(super) read_only: bool,
 }
 
 impl Described {
@@ -101,7 +103,8 @@ pub(super) fn described(answer: &Value) -> BTreeMap<String, Described> {
         ordered.sort_by_key(|(order, _)| *order);
         let parameters = ordered.into_iter().map(|(_, parameter)| parameter).collect();
         let (description, returns) = (text(method, "description"), text(method, "returns"));
-        Some((name.clone(), Described { description, parameters, returns }))
+        let read_only = member(method, "read_only") == Some(&Value::Bool(true));
+        Some((name.clone(), Described { description, parameters, returns, read_only }))
     });
     read.collect()
 }

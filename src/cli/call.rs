@@ -1,6 +1,6 @@
 //! `func call`: one method on many machines.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::budget::WithBudgets;
 use super::check::Checked;
+use super::confirm::confirm;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
@@ -56,6 +57,9 @@ pub(super) struct Call {
     /// Change nothing: say what the method would do
     #[arg(long)]
     check: bool,
+    /// Do not ask, however many hosts it may change; asked is only on a terminal
+    #[arg(long, short)]
+    yes: bool,
     /// Say what the call has used on each host: time, memory, host functions, denials
     #[arg(long, conflicts_with = "no_wait")]
     budget: bool,
@@ -88,6 +92,7 @@ impl Call {
         warn_of_unmatched(&selection);
         if self.follow {
             let report = Context::block_on(async {
+                self.confirm(context, &overlord, &selection).await?;
                 let progress = Progress::of_hosts(context, &shape, selection.names());
                 let (interrupts, fan_out) = self.submit_attended(&overlord, selection).await?;
                 let id = fan_out.id().clone();
@@ -100,6 +105,7 @@ impl Call {
         }
         if self.background {
             let report = Context::block_on(async {
+                self.confirm(context, &overlord, &selection).await?;
                 let progress = Progress::of_hosts(context, &shape, selection.names());
                 let (interrupts, fan_out) = self.submit_attended(&overlord, selection).await?;
                 let id = fan_out.id().clone();
@@ -117,6 +123,7 @@ impl Call {
         }
         let (to, mut budgets) = mpsc::unbounded_channel();
         let hosts = Context::block_on(async {
+            self.confirm(context, &overlord, &selection).await?;
             let began = Instant::now();
             let args = self.arguments(&overlord, &selection).await?;
             let progress = Progress::of_hosts(context, &shape, selection.names());
@@ -149,6 +156,14 @@ impl Call {
     /// The method as it is called: the check of it, if that is all that is wanted.
     fn sent(&self) -> MethodName {
         if self.check { self.method.check() } else { self.method.clone() }
+    }
+
+    /// Asks whether the call is meant, if it may change many hosts.
+    async fn confirm(&self, context: &Context, overlord: &Overlord, selection: &Selection) -> Result<(), Failure> {
+        if self.yes || self.check {
+            return Ok(());
+        }
+        confirm(context, overlord, selection, &self.method, self.fleet.call_options()).await
     }
 
     /// The words as values of the method's types.
@@ -190,6 +205,11 @@ impl Call {
     /// Splits the process while it has one thread. The half in front prints the id as soon as the half in
     /// the back has made the job durable.
     fn run_in_the_background(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        if io::stdin().is_terminal() {
+            let overlord = overlord(context)?;
+            let selection = self.fleet.select(&overlord, &self.target)?;
+            Context::block_on_this_thread(self.confirm(context, &overlord, &selection))?;
+        }
         match detach().or_exit(Exit::Internal)? {
             Detached::Caller(report) if report.exit_code == Exit::StillRunning as u8 => {
                 let data = serde_json::json!({ "job": report.text });

@@ -29,6 +29,11 @@ impl Context {
         result
     }
 
+    /// The same, and when it returns the process has one thread again, as before.
+    pub(super) fn block_on_this_thread<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().or_exit(Exit::Internal)?.block_on(future)
+    }
+
     /// Prints a line on standard error.
     pub(super) fn say(text: impl std::fmt::Display) {
         let _ = writeln!(anstream::stderr(), "{text}");

@@ -8,6 +8,7 @@ mod budget;
 mod ca;
 mod call;
 mod check;
+mod confirm;
 mod context;
 mod copy;
 mod daemon;

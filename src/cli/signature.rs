@@ -77,6 +77,21 @@ async fn of(
     Ok(first_answer(overlord, &one, &question, &[], quarter, known).await.ok().map(|(_, described)| described))
 }
 
+/// Whether `method` says of itself that it changes nothing, on the first chosen host that knows it. The methods of `system`
+/// only tell what there is.
+pub(super) async fn reads_only(
+    overlord: &Overlord,
+    selection: &Selection,
+    method: &MethodName,
+    options: CallOptions,
+) -> bool {
+    let Ok(question) = format!("{}.get_method_args", method.module()).parse() else { return false };
+    let known = |answer: Value| arguments::described(&answer).remove(method.method());
+    let options = CallOptions { timeout: options.timeout.map(|time| time / 4), ..options };
+    method.module().as_str() == "system"
+        || first_answer(overlord, selection, &question, &[], options, known).await.is_ok_and(|(_, it)| it.read_only)
+}
+
 /// Asks all chosen hosts, until one has the method. If those who can be reached do not have it, nothing is sent.
 async fn somebody_who_has(
     overlord: &Overlord,

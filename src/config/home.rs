@@ -94,6 +94,11 @@ impl Home {
     pub fn minion_toml(&self) -> PathBuf {
         self.config.join("minion.toml")
     }
+
+    /// The overlord's configuration.
+    pub fn overlord_toml(&self) -> PathBuf {
+        self.config.join("overlord.toml")
+    }
 }
 
 #[cfg(test)]

@@ -169,8 +169,11 @@ fn matching<'a>(module: &'a ModuleView, word: &str) -> Vec<&'a str> {
 fn method_args(module: &ModuleView) -> Value {
     let method = |(name, method): (&String, &MethodView)| {
         let args = (0..).zip(&method.params).map(|(order, param)| (param.name.as_str(), argument(order, param)));
-        let mut members =
-            BTreeMap::from([("description", Value::from(method.doc.as_str())), ("args", Value::structure(args))]);
+        let mut members = BTreeMap::from([
+            ("description", Value::from(method.doc.as_str())),
+            ("args", Value::structure(args)),
+            ("read_only", method.read_only.into()),
+        ]);
         if let Some(result) = &method.result {
             members.insert("returns", result.as_str().into());
         }

@@ -160,7 +160,12 @@ impl Modules {
 
 fn view(module: &Module) -> ModuleView {
     let method = |(name, method): (&String, &Method)| {
-        let view = MethodView { params: method.params.clone(), result: method.result.clone(), doc: method.doc.clone() };
+        let view = MethodView {
+            params: method.params.clone(),
+            result: method.result.clone(),
+            doc: method.doc.clone(),
+            read_only: method.read_only,
+        };
         (name.clone(), view)
     };
     ModuleView {

@@ -28,6 +28,8 @@ pub(super) struct MethodView {
     /// The result's type as WIT text.
     pub(super) result: Option<String>,
     pub(super) doc: String,
+    /// Whether it says of itself that it changes nothing.
+    pub(super) read_only: bool,
 }
 
 /// What became of a file's module, or of a file.

@@ -37,6 +37,7 @@ mod recorder;
 mod retry;
 mod rolling;
 mod retention;
+mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -49,5 +50,6 @@ pub use follow::Heard;
 pub use handle::{CallOptions, JobOptions, Overlord, OverlordConfig};
 pub use record::{JobPlan, JobRecord, Progress};
 pub use retention::Keep;
+pub use settings::{CallSettings, Settings};
 pub use state::HostState;
 pub use view::{HostView, JobLine, JobList, JobView};

@@ -21,6 +21,7 @@ async fn one_connection_carries_many_calls() {
     let args = call(&mut boss, "test.get_method_args", vec![]).await.to_json();
     assert_eq!(args["add"]["args"]["b"]["type"], "int");
     assert_eq!(args["add"]["returns"], "s64");
+    assert_eq!((&args["add"]["read_only"], &args["ping"]["read_only"]), (&false.into(), &true.into()));
     stand.stop().await;
 }
 

@@ -122,7 +122,8 @@ pub(super) static MODULE: LazyLock<Option<Arc<ModuleView>>> = LazyLock::new(|| {
             max: None,
         };
         let params = params.iter().map(param).collect();
-        (native.name().to_owned(), MethodView { params, result: result.map(str::to_owned), doc: doc.to_owned() })
+        let (result, doc) = (result.map(str::to_owned), doc.to_owned());
+        (native.name().to_owned(), MethodView { params, result, doc, read_only: native == Native::Ping })
     };
     Some(Arc::new(ModuleView {
         name: "test".parse().ok()?,

@@ -1,0 +1,52 @@
+//! The overlord's configuration file, `overlord.toml`.
+//!
+//! `default.toml` beside this file shows every key with its default; a test holds it to the defaults below.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::config;
+
+/// Everything that an overlord is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How calls are made.
+    pub calls: CallSettings,
+}
+
+/// How calls are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CallSettings {
+    /// A call that may change something on more hosts than this is confirmed, where somebody can be asked.
+    pub confirm_above: usize,
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self { confirm_above: 10 }
+    }
+}
+
+impl Settings {
+    /// Reads the file; without one, the defaults.
+    pub fn load(path: &Path) -> Result<Self, config::Error> {
+        if path.exists() { config::load(path) } else { Ok(Self::default()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commented_file_shows_the_defaults_and_an_unknown_key_is_refused() {
+        let read = |text: &str| config::parse::<Settings>(text, Path::new("overlord.toml"));
+        assert_eq!(read(include_str!("default.toml")).unwrap(), Settings::default());
+        assert_eq!(read("[calls]\nconfirm_above = 3").unwrap().calls.confirm_above, 3);
+        assert!(read("[calls]\nconfirm = 3").is_err());
+        assert_eq!(Settings::load(Path::new("/nonexistent/overlord.toml")).unwrap(), Settings::default());
+    }
+}
