@@ -12,7 +12,10 @@
 use globset::GlobMatcher;
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidGrant, META, compile};
+use super::{
+    InvalidGrant,
+    pattern::{META, compile},
+};
 
 /// Any number of further arguments.
 const REST: &str = "**";

@@ -1,6 +1,6 @@
 //! What a module asks for and was not granted.
 
-use super::{CommandGrant, Grant, META, PathGrant};
+use super::{CommandGrant, Grant, PathGrant, pattern::META};
 
 impl Grant {
     /// The part of these asks that `granted` does not certainly cover.

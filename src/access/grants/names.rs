@@ -5,7 +5,7 @@ use std::path::Path;
 use globset::GlobMatcher;
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidGrant, compile};
+use super::{InvalidGrant, pattern::compile};
 
 /// Implements what all of them share: they are written, compared and kept as their text.
 macro_rules! as_text {
