@@ -21,7 +21,13 @@ pub const RESERVED_MODULES: [&str; 8] =
 
 /// All of them, sorted by name.
 pub(super) const BUILTINS: &[Builtin] = &[
-    builtin("copyfile.make_dir", &[PATH], "nil", "Makes a directory, and those above it that are missing."),
+    builtin(
+        "copyfile.make_dir",
+        &[PATH, ("manner", "struct")],
+        "nil",
+        "Makes a directory, and those above it that are missing. A manner of {mode, owner, group} is for the directory itself, also \
+         when it is there already; it may be left out.",
+    ),
     builtin(
         "copyfile.put",
         &[PATH, ("digest", "string"), ("size", "int"), ("manner", "struct")],

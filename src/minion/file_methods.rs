@@ -20,7 +20,7 @@ use super::{
 use crate::{
     ids::ModuleName,
     plugin::{FileError, FileFacts, HostFiles, Manner},
-    transfer::{Blob, Staged, digest_of},
+    transfer::{Blob, Staged},
     wire::{RemoteError, Value},
 };
 
@@ -47,8 +47,13 @@ pub(super) async fn answer(
     let work = move || match builtin.name {
         "copyfile.put" => put(&transfers, &files, &caller, builtin, params),
         "copyfile.make_dir" => {
-            let [path] = builtin.args(params)?;
-            files.make_folder(&builtin.text(0, path)?).map_err(|error| told(&error))?;
+            let mut params = params;
+            if params.len() == 1 {
+                params.push(Value::structure::<&str>([]));
+            }
+            let [path, manner] = builtin.args(params)?;
+            let manner = read_manner(builtin, 1, manner)?;
+            files.make_folder(&builtin.text(0, path)?, &manner).map_err(|error| told(&error))?;
             Ok(Value::Nil)
         }
         "getfile.offer" => offer(&transfers, &files, &caller, builtin, params),
@@ -102,7 +107,8 @@ fn offer(
     let [path] = builtin.args(params)?;
     let (file, found) = files.open(&builtin.text(0, path)?).map_err(|error| told(&error))?;
     // What it is now; a file that changes while it is sent is noticed by its receiver.
-    let (digest, size) = digest_of(&mut &file).map_err(|error| RemoteError::new("Failed", error.to_string()))?;
+    let (digest, size) =
+        transfers.known.digest_of(&file).map_err(|error| RemoteError::new("Failed", error.to_string()))?;
     transfers.offers.add(Blob::new(digest, caller), file, size);
     let Value::Struct(mut said) = facts(&FileFacts { size, ..found }) else { return Ok(Value::Nil) };
     said.insert("digest".to_owned(), format!("sha256:{digest}").into());

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     plugin::Registry,
-    transfer::{Begun, Blob, Bounds, ContentRange, Offers, Refused, Staged, Staging},
+    transfer::{Begun, Blob, Bounds, ContentRange, Known, Offers, Refused, Staged, Staging},
     wire::{RemoteError, Value},
 };
 
@@ -30,6 +30,7 @@ const SWEEP: Duration = Duration::from_mins(10);
 pub(super) struct Transfers {
     pub(super) staging: Staging,
     pub(super) offers: Offers,
+    pub(super) known: Known,
     /// For bytes that go out: each has a thread that reads.
     pub(super) sending: Arc<Semaphore>,
     /// For work on files, which the disk may hold up.
@@ -66,7 +67,15 @@ impl Transfers {
         };
         let places = || Arc::new(Semaphore::new(bounds.at_once.clamp(1, Semaphore::MAX_PERMITS)));
         let (sending, working) = (places(), places());
-        Ok(Self { staging, offers: Offers::default(), sending, working, rules: rules.clone(), installer })
+        Ok(Self {
+            staging,
+            offers: Offers::default(),
+            known: Known::default(),
+            sending,
+            working,
+            rules: rules.clone(),
+            installer,
+        })
     }
 
     /// Whether this answers a built-in method.

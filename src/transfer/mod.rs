@@ -29,6 +29,7 @@
 
 mod digest;
 mod file_body;
+mod known;
 mod offers;
 mod range;
 mod staging;
@@ -37,6 +38,7 @@ mod writing;
 
 pub use digest::{Hasher, digest_of};
 pub use file_body::FileBody;
+pub use known::Known;
 pub use offers::Offers;
 pub use range::{ContentRange, InvalidRange, from_range, range_from};
 pub use staging::{Begun, Blob, Bounds, Refused, Staged, Staging, Taken};

@@ -66,6 +66,22 @@ pub struct Manner {
     pub group: Option<String>,
 }
 
+impl Manner {
+    fn check(&self) -> Result<(), Error> {
+        match self.mode.filter(|mode| *mode > SETTABLE) {
+            Some(mode) => Err(invalid(format!(
+                "the mode {mode:#o} cannot be set: {SETTABLE:#o} is the most, without the set-user-id and \
+                 set-group-id bits"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn ids(&self) -> Result<(Option<Uid>, Option<Gid>), Error> {
+        Ok((self.owner.as_deref().map(user).transpose()?, self.group.as_deref().map(group_of).transpose()?))
+    }
+}
+
 /// What is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFacts {
@@ -110,12 +126,7 @@ impl HostFiles {
     }
 
     fn placeable(&self, path: &str, manner: &Manner) -> Result<super::reach::Place, Error> {
-        if let Some(mode) = manner.mode.filter(|mode| *mode > SETTABLE) {
-            return Err(invalid(format!(
-                "the mode {mode:#o} cannot be set: {SETTABLE:#o} is the most, without the set-user-id and \
-                 set-group-id bits"
-            )));
-        }
+        manner.check()?;
         let place = self.access.place_followed(Right::Write, path)?;
         if place.is(SFlag::S_IFDIR) {
             return Err(invalid(format!("`{0}` is a directory: write `{0}/` to put the file into it", shown(path))));
@@ -133,9 +144,7 @@ impl HostFiles {
     /// on one file system. Whether it replaced anything.
     pub fn place(&self, path: &str, file: &File, staged: &Path, manner: &Manner) -> Result<bool, FileError> {
         let place = self.placeable(path, manner)?;
-        let owner = |name: &Option<String>| name.as_deref().map(user).transpose();
-        let group = |name: &Option<String>| name.as_deref().map(group_of).transpose();
-        let (uid, gid) = (owner(&manner.owner)?, group(&manner.group)?);
+        let (uid, gid) = manner.ids()?;
         let kept = place.stat.as_ref();
         let mode = manner.mode.or_else(|| kept.map(|stat| stat.st_mode & SETTABLE)).unwrap_or(NEW_FILE);
         let uid = uid.or_else(|| kept.map(|stat| Uid::from_raw(stat.st_uid)));
@@ -172,9 +181,29 @@ impl HostFiles {
         Ok(place.stat.is_some())
     }
 
-    /// Makes a folder, and those above it that are missing.
-    pub fn make_folder(&self, path: &str) -> Result<(), FileError> {
-        change::make_dir(&self.access, path).map_err(FileError::from)
+    /// Makes a folder, and those above it that are missing. One that is there already becomes as `manner` says, too.
+    pub fn make_folder(&self, path: &str, manner: &Manner) -> Result<(), FileError> {
+        manner.check()?;
+        let (uid, gid) = manner.ids()?;
+        change::make_dir(&self.access, path)?;
+        if *manner == Manner::default() {
+            return Ok(());
+        }
+        let wrong = |source: io::Error| FileError::from(failed(path, &source));
+        let place = self.access.place_followed(Right::Write, path)?;
+        if change::is_interface(&place).map_err(wrong)? {
+            return Err(invalid(format!("`{}` is in a file system of the kernel's own", shown(path))).into());
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let folder =
+            openat(&place.folder, place.name.as_os_str(), flags, Mode::empty()).map_err(|e| wrong(e.into()))?;
+        if Uid::effective().is_root() {
+            fchown(&folder, uid, gid).map_err(|error| wrong(error.into()))?;
+        }
+        match manner.mode {
+            Some(mode) => fchmod(&folder, Mode::from_bits_truncate(mode)).map_err(|error| wrong(error.into())),
+            None => Ok(()),
+        }
     }
 
     /// Opens a regular file.
