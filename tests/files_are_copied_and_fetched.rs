@@ -54,6 +54,37 @@ fn a_file_takes_its_place_whole_with_its_mode() {
 }
 
 #[test]
+fn a_folder_gets_the_mode_that_it_has_here() {
+    let (fleet, open) = open_fleet();
+    let site = fleet.folder().join("site");
+    fs::create_dir_all(site.join("closed/deep")).unwrap();
+    fs::write(site.join("closed/deep/f"), "f").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let modes = [("closed/deep", 0o500), ("closed", 0o510), ("", 0o2751)];
+    for (name, mode) in modes {
+        fs::set_permissions(site.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    // The second time they are there, and one of them has another mode.
+    for _ in 0..2 {
+        copy(&fleet, &site.display().to_string(), &at(&open.join("site")), 0);
+        assert_eq!(fs::read(open.join("site/closed/deep/f")).unwrap(), b"f");
+        for (name, wanted) in modes {
+            assert_eq!(mode(&open.join("site").join(name)), wanted & 0o777, "{name}: without set-group-id");
+        }
+        if nix::unistd::Uid::effective().is_root() {
+            fs::set_permissions(open.join("site/closed"), fs::Permissions::from_mode(0o777)).unwrap();
+        } else {
+            break;
+        }
+    }
+    for (name, _) in modes.into_iter().rev() {
+        for folder in [site.join(name), open.join("site").join(name)] {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+}
+
+#[test]
 fn nothing_is_written_or_read_that_is_not_granted() {
     let (fleet, open) = open_fleet();
     let local = file(&fleet, "f", b"bytes");

@@ -43,10 +43,11 @@ pub(super) struct Copy {
     owner: bool,
 }
 
-/// One thing to copy: where it goes, and a file's bytes and manner. A folder has none.
+/// One thing to copy: where it goes, how it is to be, and a file's bytes. A folder has none.
 struct Item {
     path: String,
-    file: Option<(Source, Value)>,
+    manner: Value,
+    file: Option<Source>,
 }
 
 impl Copy {
@@ -55,7 +56,7 @@ impl Copy {
         let overlord = overlord(context)?;
         let selection = self.fleet.select(&overlord, &self.place.target)?;
         let items = Arc::new(self.items()?);
-        let total: u64 = items.iter().filter_map(|item| item.file.as_ref()).map(|(source, _)| source.size).sum();
+        let total: u64 = items.iter().filter_map(|item| item.file.as_ref()).map(|source| source.size).sum();
         let timeout = self.fleet.left_after(std::time::Duration::ZERO);
         let hosts = Context::block_on(async {
             let fleet = overlord.fleet()?.clone();
@@ -85,15 +86,16 @@ impl Copy {
 
     fn collect(&self, from: &Path, to: String, items: &mut Vec<Item>) -> io::Result<()> {
         let meta = fs::metadata(from)?;
+        let mut manner = vec![("mode", Value::Int(i64::from(meta.mode() & MODE)))];
+        if self.owner {
+            let (uid, gid) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
+            let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+            let group = Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name);
+            manner.extend([("owner", user.into()), ("group", group.into())]);
+        }
+        let manner = Value::structure(manner);
         if meta.is_file() {
-            let mut manner = vec![("mode", Value::Int(i64::from(meta.mode() & MODE)))];
-            if self.owner {
-                let (uid, gid) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
-                let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
-                let group = Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name);
-                manner.extend([("owner", user.into()), ("group", group.into())]);
-            }
-            items.push(Item { path: to, file: Some((Source::open(from)?, Value::structure(manner))) });
+            items.push(Item { path: to, manner, file: Some(Source::open(from)?) });
             return Ok(());
         }
         if !meta.is_dir() {
@@ -102,7 +104,7 @@ impl Copy {
                 format!("`{}` is no regular file", from.display()),
             ));
         }
-        items.push(Item { path: to.clone(), file: None });
+        items.push(Item { path: to.clone(), manner, file: None });
         let mut entries = fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
@@ -143,15 +145,23 @@ async fn copy(
                 let call = Call::new("copyfile.make_dir", vec![path]);
                 fleet.call(host, &Request::new(&call).timeout(timeout)).await
             }
-            Some((source, manner)) => {
+            Some(source) => {
                 let size = i64::try_from(source.size).unwrap_or(i64::MAX);
                 let digest = format!("sha256:{}", source.digest);
-                let params = vec![path, digest.into(), size.into(), manner.clone()];
+                let params = vec![path, digest.into(), size.into(), item.manner.clone()];
                 let call = Request::new(&Call::new("copyfile.put", params)).timeout(timeout);
                 (files, bytes) = (files + 1, bytes + size);
                 fleet.deliver(host, &call, source, moved).await
             }
         };
+        if !outcome.is_ok() {
+            return outcome;
+        }
+    }
+    // Only now, and from the deepest on: one of them may not let anything be put into it.
+    for folder in items.iter().rev().filter(|item| item.file.is_none()) {
+        let call = Call::new("copyfile.make_dir", vec![folder.path.as_str().into(), folder.manner.clone()]);
+        let outcome = fleet.call(host, &Request::new(&call).timeout(timeout)).await;
         if !outcome.is_ok() {
             return outcome;
         }
