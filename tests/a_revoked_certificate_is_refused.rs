@@ -5,7 +5,7 @@ use std::fs;
 use crate::harness::{Answer, Fleet, until};
 
 #[test]
-fn by_a_minion_that_runs_once_it_has_the_list() {
+fn by_a_minion_that_runs_at_once() {
     let fleet = Fleet::start(["web1"]);
     let ann = fleet.folder().join("ann");
     let out = ann.join("identity");
@@ -16,7 +16,7 @@ fn by_a_minion_that_runs_once_it_has_the_list() {
 
     let told = fleet.func(["ca", "revoke", "ann", "--json"]).expect(0).json();
     assert_eq!((&told["revoked"][0]["name"], &told["revoked"][0]["role"]), (&"ann".into(), &"overlord".into()));
-    fs::copy(told["list"].as_str().unwrap(), fleet.minions[0].home.join("identity/crl.pem")).unwrap();
+    assert_eq!((&told["delivered"], &told["missing"]), (&serde_json::json!(["web1"]), &serde_json::json!({})));
     // Refused by every host is a failure like others.
     let refused = until("the list to be heeded", || Some(ping()).filter(|answer| answer.code == 1));
     assert!(refused.out.contains("refused") && refused.out.contains("revoked"), "{}", refused.out);
@@ -57,4 +57,37 @@ fn a_list_of_another_authority_is_not_replaced() {
     let told = fleet.func(["ca", "revoke", "web1"]).expect(0);
     assert!(told.err.contains("another list"), "{}", told.err);
     assert_eq!(fs::read(&own).unwrap(), before);
+}
+
+#[test]
+fn by_a_minion_that_was_down_with_the_next_call_to_it() {
+    let mut fleet = Fleet::start(["web1"]);
+    let ann = fleet.folder().join("ann");
+    let out = ann.join("identity");
+    fleet.func(["ca", "issue", "ann", "--role", "overlord", "--out", out.to_str().unwrap()]).expect(0);
+    fs::copy(fleet.home().join("inventory.toml"), ann.join("inventory.toml")).unwrap();
+    fleet.minion("web1").stop();
+    let told = fleet.func(["ca", "revoke", "ann"]).expect(0);
+    assert!(told.out.contains("`web1` has not got it"), "{}", told.out);
+    fleet.minion("web1").launch();
+    fleet.func(["ping"]).expect(0);
+    let refused = Answer::from(fleet.command(["ping"]).env("FUNC_HOME", &ann).output().unwrap()).expect(1);
+    assert!(refused.out.contains("refused") && refused.out.contains("revoked"), "{}", refused.out);
+    assert!(fleet.func(["ca", "revoke", "ann"]).expect(0).out.contains("was revoked before"));
+}
+
+#[test]
+fn on_a_connection_that_is_open() {
+    let fleet = Fleet::start(["web1"]);
+    let ann = fleet.folder().join("ann");
+    let out = ann.join("identity");
+    fleet.func(["ca", "issue", "ann", "--role", "overlord", "--out", out.to_str().unwrap()]).expect(0);
+    fs::copy(fleet.home().join("inventory.toml"), ann.join("inventory.toml")).unwrap();
+    let log = || fleet.minions[0].log();
+    let waiting = fleet.command(["call", "web1", "test.sleep", "50"]).env("FUNC_HOME", &ann).spawn().unwrap();
+    until("the call to begin", || (!fleet.whole_audit("web1", "test.sleep").is_empty()).then_some(()));
+    fleet.func(["ca", "revoke", "ann"]).expect(0);
+    until("the connection to be cut", || log().contains("a connection was cut").then_some(()));
+    assert!(!waiting.wait_with_output().unwrap().status.success());
+    fleet.func(["ping"]).expect(0);
 }

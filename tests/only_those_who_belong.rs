@@ -120,3 +120,31 @@ fn what_a_machine_is_told_when_it_cannot_join_says_what_to_do() {
     assert!(refused.err.contains("nothing was sent"), "{}", refused.err);
     assert!(other.func(["ca", "list", "--pending"]).expect(0).out.contains("nobody waits"));
 }
+
+#[test]
+fn a_certificate_is_renewed_while_the_minion_serves() {
+    let fleet = Fleet::start(["web1"]);
+    let identity = fleet.minions[0].home.join("identity");
+    let read = || (fs::read(identity.join("cert.pem")).unwrap(), fs::read(identity.join("key.pem")).unwrap());
+    let (before, pid) = (read(), fleet.minions[0].pid());
+    let due = fleet.func(["ca", "renew", "--json"]).expect(0).json();
+    assert_eq!((&due["web1"]["state"], read() == before), (&"not-due".into(), true), "{due}");
+    let renewed = fleet.func(["ca", "renew", "web1", "--now", "--days", "30", "--json"]).expect(0).json();
+    assert_eq!(renewed["web1"]["state"], "renewed", "{renewed}");
+    let after = read();
+    assert!(after.0 != before.0 && after.1 != before.1);
+    fleet.func(["ping"]).expect(0);
+    // It is the new one that is shown: the old one is not believed any more.
+    let list = fleet.func(["ca", "list", "--json"]).expect(0).json();
+    let serials: Vec<&str> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["name"] == "web1")
+        .map(|entry| entry["serial"].as_str().unwrap())
+        .collect();
+    assert_eq!(serials.len(), 2);
+    fleet.func(["ca", "revoke", serials[0]]).expect(0);
+    fleet.func(["ping"]).expect(0);
+    assert_eq!(fleet.minions[0].pid(), pid);
+}

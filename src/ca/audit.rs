@@ -35,6 +35,8 @@ pub(super) enum Event {
     Denied,
     /// A request was refused.
     Refused,
+    /// A certificate was replaced over the identity that it proves.
+    Renewed,
     /// Certificates were revoked.
     Revoked,
 }

@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
@@ -23,7 +22,7 @@ use crate::{
     ca::{self, Address, Secret, SigningRequest, Token, comparison_of},
     ids::{Digest, HostName},
     sys::durable,
-    tls::{self, CA_FILE, CERTIFICATE_FILE, ENROLMENT_NAME, Identity, KEY_FILE, Pin, pinned_client_config},
+    tls::{self, CA_FILE, CERTIFICATE_FILE, ENROLMENT_NAME, Identity, KEY_FILE, Pin, pem, pinned_client_config},
 };
 
 /// One question, from the first byte to the last.
@@ -260,11 +259,4 @@ impl Joiner {
         let until = identity.peer().not_after;
         Ok(Joined { name: self.name.clone(), until, authority: Digest::of(authority) })
     }
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines = text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line));
-    let body: String = lines.flat_map(|line| [line.into_owned(), "\n".to_owned()]).collect();
-    format!("-----BEGIN {label}-----\n{body}-----END {label}-----\n")
 }

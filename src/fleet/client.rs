@@ -26,8 +26,11 @@ use super::{
 use crate::{
     ca::Host,
     tls::{self, Identity, RevocationList, client_config},
-    wire::{self, parse_answer},
+    wire::{self, Call, parse_answer},
 };
+
+/// How long a host may take to be brought our revocation list, after a call that showed that it needs it.
+const BRINGING: Duration = Duration::from_secs(5);
 
 /// How the fleet is called.
 #[derive(Debug, Clone)]
@@ -106,13 +109,39 @@ impl Fleet {
             }
         };
         request.heard(&host.name, response.headers());
+        let behind = self.is_behind(&response);
         let left = patience.saturating_sub(began.elapsed());
         let pace = request.own_pace().unwrap_or(Pace { piece: left, total: left });
         let read = timeout(pace.total, self.read(host, connection, response, after, pace.piece)).await;
-        read.ok().flatten().unwrap_or_else(|| {
+        let outcome = read.ok().flatten().unwrap_or_else(|| {
             let took = request.own_pace().map(|_| began.elapsed());
             Outcome::TimedOut { after: took.unwrap_or(after) }
-        })
+        });
+        if behind {
+            self.bring_list(host).await;
+        }
+        outcome
+    }
+
+    /// Whether a host says that its revocation list is older than ours: it was down when that was brought to all.
+    fn is_behind(&self, response: &Response<Incoming>) -> bool {
+        let theirs = response.headers().get(wire::header::REVOCATIONS).and_then(|numbers| numbers.to_str().ok());
+        theirs.is_some_and(|theirs| self.inner.revoked.is_news_for(theirs))
+    }
+
+    /// Brings a host the list; if that fails, the next call tries again.
+    async fn bring_list(&self, host: &Host) {
+        let request = Request::new(&Call::new("identity.crl", vec![self.inner.revoked.to_pem().into()]));
+        let sent = AtomicBool::new(false);
+        let brought = async {
+            let (connection, response) = self.exchange(host, &request, BRINGING, &sent).await.ok()?;
+            self.read(host, connection, response, BRINGING, BRINGING).await
+        };
+        match timeout(BRINGING, brought).await {
+            Ok(Some(Outcome::Ok(_))) => tracing::info!(host = %host.name, "brought the revocation list"),
+            Ok(other) => tracing::debug!(host = %host.name, ?other, "could not bring the revocation list"),
+            Err(_) => tracing::debug!(host = %host.name, "could not bring the revocation list in time"),
+        }
     }
 
     /// Sends the request and waits for the head of the answer.

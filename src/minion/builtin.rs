@@ -16,8 +16,8 @@ pub(super) struct Builtin {
 }
 
 /// The module names that belong to built-in methods.
-pub const RESERVED_MODULES: [&str; 8] =
-    ["system", "jobs", "async", "check", "modules", "copyfile", "getfile", "transfer"];
+pub const RESERVED_MODULES: [&str; 9] =
+    ["system", "jobs", "async", "check", "modules", "copyfile", "getfile", "transfer", "identity"];
 
 /// All of them, sorted by name.
 pub(super) const BUILTINS: &[Builtin] = &[
@@ -36,6 +36,24 @@ pub(super) const BUILTINS: &[Builtin] = &[
     ),
     builtin("getfile.list", &[PATH], "array", "A file, or a directory with everything in it that may be read."),
     builtin("getfile.offer", &[PATH], "struct", "Makes a file ready to be fetched by its digest."),
+    builtin(
+        "identity.crl",
+        &[("list", "string")],
+        "struct",
+        "Brings a signed revocation list, in PEM form: {taken, numbers}. An older one than is in force is not taken.",
+    ),
+    builtin(
+        "identity.csr",
+        &[],
+        "string",
+        "Makes a new key and answers the request for its certificate; overlords only.",
+    ),
+    builtin(
+        "identity.install",
+        &[("certificate", "string")],
+        "struct",
+        "Serves from now on with the certificate for the last request: {serial, until}; overlords only.",
+    ),
     builtin(
         "jobs.budget",
         &[ID],

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
@@ -25,6 +26,13 @@ use crate::{access::SubjectHash, tls::Peer};
 
 /// Chooses the minion that a connection is for, by the name that the client asked for.
 pub(super) type Choose<B> = Arc<dyn Fn(Option<&str>) -> Option<Arc<Dispatcher<B>>> + Send + Sync>;
+
+/// For how long, and for how many pieces, what a refused client still sends is swallowed.
+const DRAINING: Duration = Duration::from_secs(1);
+const DRAINED: usize = 64;
+
+/// What shakes hands, as it is at the moment.
+pub(super) type Accept = Arc<dyn Fn() -> TlsAcceptor + Send + Sync>;
 
 /// How long a connection that was told to close may take to do so.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -48,7 +56,7 @@ fn connections_at_once(wanted: usize, files: u64) -> usize {
 
 /// Everything that a connection needs; one for all of them.
 pub(super) struct Door<B> {
-    acceptor: TlsAcceptor,
+    acceptor: Accept,
     choose: Choose<B>,
     times: Times,
     bounds: Bounds,
@@ -61,7 +69,7 @@ pub(super) struct Door<B> {
 
 impl<B: Backend> Door<B> {
     pub(super) fn new(
-        acceptor: TlsAcceptor,
+        acceptor: Accept,
         choose: Choose<B>,
         connections: &Connections,
         calls: &Calls,
@@ -88,6 +96,7 @@ impl<B: Backend> Door<B> {
         let Some((caller, dispatcher)) = self.introduce(&stream, from) else { return };
         let activity = Activity::new();
         let stream = Watched::new(stream, activity.clone());
+        let (identity, peer) = (dispatcher.identity.clone(), caller.peer.clone());
         let service = Service {
             dispatcher,
             caller: Arc::new(caller),
@@ -108,6 +117,9 @@ impl<B: Backend> Door<B> {
                 return;
             }
             overdue = activity.overdue(self.times.idle, self.times.head) => Some(overdue),
+            () = identity.revokes(&peer) => {
+                return tracing::warn!(%from, name = peer.name, "a connection was cut: its caller's certificate is revoked");
+            }
             () = self.stopping.cancelled() => None,
         };
         if reason == Some(Overdue::Head) {
@@ -134,7 +146,13 @@ impl<B: Backend> Door<B> {
     ) -> Option<(TlsStream<TcpStream>, OwnedSemaphorePermit)> {
         let guest = self.lobby.enter();
         let received = async {
-            let stream = self.acceptor.accept(stream).await?;
+            let stream = match (self.acceptor)().accept(stream).into_fallible().await {
+                Ok(stream) => stream,
+                Err((error, stream)) => {
+                    drain(stream).await;
+                    return Err(error);
+                }
+            };
             let place = Arc::clone(&self.places).acquire_owned().await.map_err(std::io::Error::other)?;
             Ok::<_, std::io::Error>((stream, place))
         };
@@ -164,6 +182,21 @@ impl<B: Backend> Door<B> {
         let subject = SubjectHash::of_certificate(certificate);
         Some((Caller { peer, from, subject }, (self.choose)(session.server_name())?))
     }
+}
+
+/// Swallows what a client has sent already that is refused: closing at once would reset the connection, and the alert that
+/// says why would not arrive.
+async fn drain(mut stream: TcpStream) {
+    let swallowed = async {
+        let _ = stream.shutdown().await;
+        let mut piece = [0; 1024];
+        for _ in 0..DRAINED {
+            if !matches!(stream.read(&mut piece).await, Ok(1..)) {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAINING, swallowed).await;
 }
 
 #[cfg(test)]

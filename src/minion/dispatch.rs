@@ -27,9 +27,9 @@ use super::{
     builtin::{Builtin, RESERVED_MODULES},
     caller::{Caller, Extras},
     entry::{About, Entry},
+    identity::IdentityInForce,
     intake::Held,
     introspect, job_methods, multicall, policy,
-    revocations::Revocations,
     rules::RulesInForce,
     transfers::Transfers,
 };
@@ -52,7 +52,7 @@ pub(super) struct Dispatcher<B> {
     pub(super) audit: Arc<AuditLog>,
     /// Who may call what.
     pub(super) rules: RulesInForce,
-    pub(super) revoked: Revocations,
+    pub(super) identity: IdentityInForce,
     /// How long a plain call may take.
     pub(super) call_time: Duration,
     /// How long a job may take.
@@ -114,8 +114,10 @@ impl From<Answer> for Reply {
 impl<B: Backend> Dispatcher<B> {
     /// Whether the caller may call at all, asked for every request before its body is read.
     pub(super) fn admit(&self, caller: &Caller) -> Result<(), Fault> {
-        let current =
-            caller.peer.check(Timestamp::now(), &self.revoked.now()).map_err(|error| format!("access denied: {error}"));
+        let current = caller
+            .peer
+            .check(Timestamp::now(), &self.identity.revoked())
+            .map_err(|error| format!("access denied: {error}"));
         let allowed = current
             .and_then(|()| self.rules.now().policy.may_call(caller.asker()).map_err(|denied| denied.to_string()));
         allowed.map_err(|why| {
@@ -198,6 +200,9 @@ impl<B: Backend> Dispatcher<B> {
                         Some(transfers) => transfers.answer(&caller.peer.name, builtin, params, time).await,
                         None => Err(RemoteError::new("NotCallable", "a simulated minion has no files")),
                     })
+                }
+                name if name.starts_with("identity.") => {
+                    Done::value(self.identity.answer(&caller.peer, builtin, params).await)
                 }
                 "system.explain" => Done::value(policy::explain(self, builtin, params)),
                 name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),

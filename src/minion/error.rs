@@ -11,6 +11,12 @@ pub enum Error {
     /// Its identity cannot be used.
     #[error("cannot use this minion's identity")]
     Identity(#[from] tls::Error),
+    /// A certificate that lies ready cannot be taken.
+    #[error("cannot finish taking a new certificate into use")]
+    Renewal {
+        /// Why.
+        source: io::Error,
+    },
     /// Its identity was issued for something else.
     #[error("the certificate of `{name}` was issued for {role}; a minion needs one for the role `minion`")]
     Role {

@@ -64,7 +64,7 @@ impl<B: Backend> Service<B> {
         {
             return Ok(self.blob(&transfers, request).await);
         }
-        Ok(match self.answer(request).await {
+        let mut response = match self.answer(request).await {
             Ok(Reply { answer, budget }) => {
                 let mut response = response(StatusCode::OK, &answer, false);
                 let budget = budget.and_then(|budget| HeaderValue::try_from(budget.to_json(MOST_BUDGET)).ok());
@@ -74,7 +74,12 @@ impl<B: Backend> Service<B> {
                 response
             }
             Err((status, reason)) => response(status, &Answer::Fault(Fault::refused(reason)), true),
-        })
+        };
+        let numbers = self.dispatcher.identity.numbers().and_then(|numbers| HeaderValue::try_from(numbers).ok());
+        if let Some(numbers) = numbers {
+            response.headers_mut().insert(wire::header::REVOCATIONS, numbers);
+        }
+        Ok(response)
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, (StatusCode, String)> {

@@ -25,6 +25,7 @@ mod entry;
 mod error;
 mod file_methods;
 mod http;
+mod identity;
 mod install;
 mod intake;
 mod introspect;
@@ -36,7 +37,6 @@ mod multicall;
 mod policy;
 #[cfg(test)]
 mod promises;
-mod revocations;
 mod rules;
 mod run;
 mod server;

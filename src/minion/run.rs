@@ -3,16 +3,15 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, sync::Semaphore};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Error, MinionConfig, check,
     connection::{Choose, Door},
     dispatch::Dispatcher,
+    identity::{self, IdentityInForce},
     live::Live,
     modules::{self, Modules},
-    revocations::Revocations,
     rules::RulesInForce,
     server,
     transfers::Transfers,
@@ -22,7 +21,6 @@ use crate::{
     jobs::{ForkServerCommand, Jobs, JobsConfig, Retention},
     plugin::Registry,
     sys::durable,
-    tls::server_config,
 };
 
 /// How long after a change of modules compiled code that nobody needs is removed: no call that began
@@ -45,9 +43,9 @@ pub async fn run_with(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let files = server::make_room_for_files();
+    identity::finish(&config.identity).map_err(|source| Error::Renewal { source })?;
     let identity = check::identity(&config.identity)?;
     let audit = audit_log(&config)?;
-    let acceptor = TlsAcceptor::from(server_config(&identity)?);
     let folders = &config.folders;
     let registry =
         modules::open_registry(&folders.modules, &folders.cache, config.trust(), config.grants.clone()).await?;
@@ -62,6 +60,7 @@ pub async fn run_with(
     let rules = RulesInForce::following(&config, registry.clone());
     let transfers = Arc::new(Transfers::open(&config, &registry, &rules)?);
     tokio::spawn(Arc::clone(&transfers).upkeep(stopping.clone()));
+    let in_force = IdentityInForce::following(identity.clone(), &config.identity)?;
     let dispatcher = Arc::new(Dispatcher {
         backend: Live {
             modules: Modules {
@@ -75,7 +74,7 @@ pub async fn run_with(
         name: None,
         audit: Arc::new(audit),
         rules,
-        revoked: Revocations::following(&identity, &config.identity.revoked),
+        identity: in_force.clone(),
         call_time: config.calls.timeout.duration(),
         job_time: config.jobs.timeout.duration(),
         places: Arc::new(Semaphore::new(config.calls.at_once.clamp(1, Semaphore::MAX_PERMITS))),
@@ -86,7 +85,8 @@ pub async fn run_with(
     let address = listener.local_addr().map_err(Error::Listener)?;
     tracing::info!(%address, name = identity.peer().name, "serving");
     let choose: Choose<Live> = Arc::new(move |_| Some(Arc::clone(&dispatcher)));
-    let door = Door::new(acceptor, choose, &config.connections, &config.calls, files, stopping);
+    let door =
+        Door::new(Arc::new(move || in_force.acceptor()), choose, &config.connections, &config.calls, files, stopping);
     let patience = config.calls.timeout.duration();
     server::serve(listener, door, &calls, patience, shutdown).await;
     jobs.shutdown().await;

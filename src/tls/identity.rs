@@ -74,6 +74,19 @@ impl Identity {
         Ok(self)
     }
 
+    /// What a text of revocation lists says, each of which one of our CAs must have signed; `called` is what it is called
+    /// in errors.
+    pub fn read_revocations(&self, text: &[u8], called: &Path) -> Result<RevocationList, Error> {
+        RevocationList::from_pem(text, called, &self.roots)
+    }
+
+    /// With these lists, which were read by this identity or one with the same authorities.
+    #[must_use]
+    pub fn with_revoked(mut self, revoked: Arc<RevocationList>) -> Self {
+        self.revoked = revoked;
+        self
+    }
+
     /// Whether a client of our CA would take us for the server of our name: asked before anybody connects,
     /// because afterwards only the clients know.
     pub fn check_as_server(&self, now: Timestamp) -> Result<(), Error> {

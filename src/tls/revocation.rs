@@ -1,6 +1,15 @@
 //! The certificates that are not to be trusted any more.
+//!
+//! Each list has a number that grows with every change (RFC 5280, 5.2.3), so that an old one can be told from a new one:
+//! whoever has a list takes none with a lower number, and none that lacks an authority's.
 
-use std::{collections::HashSet, iter, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+    iter,
+    path::Path,
+    sync::Arc,
+};
 
 use rustls::{
     RootCertStore,
@@ -8,14 +17,23 @@ use rustls::{
 };
 use x509_parser::{prelude::FromDer, revocation_list::CertificateRevocationList, x509::SubjectPublicKeyInfo};
 
-use super::{Error, config::client_verifier};
-use crate::ids::Serial;
+use super::{Error, config::client_verifier, pem};
+use crate::ids::{Digest, Serial};
 
 /// The CRLs of our CAs (RFC 5280, section 5), checked; or none.
 #[derive(Debug, Clone, Default)]
 pub struct RevocationList {
     serials: HashSet<Serial>,
-    lists: Vec<CertificateRevocationListDer<'static>>,
+    lists: BTreeMap<Issuer, List>,
+}
+
+/// Which authority: the beginning of its key's digest.
+type Issuer = String;
+
+#[derive(Debug, Clone)]
+struct List {
+    number: u64,
+    der: CertificateRevocationListDer<'static>,
 }
 
 impl RevocationList {
@@ -41,7 +59,52 @@ impl RevocationList {
 
     /// The lists as rustls takes them.
     pub(super) fn lists(&self) -> Vec<CertificateRevocationListDer<'static>> {
-        self.lists.clone()
+        self.lists.values().map(|list| list.der.clone()).collect()
+    }
+
+    /// The numbers, as text that fits into a header: `ISSUER:NUMBER,…`, or `none`.
+    pub fn numbers(&self) -> String {
+        let mut text = String::new();
+        for (issuer, list) in &self.lists {
+            let comma = if text.is_empty() { "" } else { "," };
+            // Writing into memory does not fail.
+            let _ = write!(text, "{comma}{issuer}:{}", list.number);
+        }
+        if text.is_empty() { "none".to_owned() } else { text }
+    }
+
+    /// Whether this has something that is newer than what another holder says of its own, in the words of
+    /// [`numbers`](Self::numbers).
+    pub fn is_news_for(&self, numbers: &str) -> bool {
+        let theirs: BTreeMap<&str, u64> = numbers
+            .split(',')
+            .filter_map(|one| one.split_once(':'))
+            .filter_map(|(issuer, number)| Some((issuer, number.parse().ok()?)))
+            .collect();
+        self.lists.iter().any(|(issuer, list)| theirs.get(issuer.as_str()).is_none_or(|their| *their < list.number))
+    }
+
+    /// Whether somebody who has `in_force` would go back by taking this.
+    pub fn goes_back_from(&self, in_force: &Self) -> bool {
+        in_force.is_news_for(&self.numbers())
+    }
+
+    /// Of each authority the newer list.
+    #[must_use]
+    pub fn newest_of(&self, other: &Self) -> Self {
+        let mut newest = self.clone();
+        for (issuer, list) in &other.lists {
+            if newest.lists.get(issuer).is_none_or(|own| own.number < list.number) {
+                newest.lists.insert(issuer.clone(), list.clone());
+            }
+        }
+        newest.serials.extend(other.serials.iter().cloned());
+        newest
+    }
+
+    /// All lists in PEM form.
+    pub fn to_pem(&self) -> String {
+        self.lists.values().map(|list| pem("X509 CRL", &list.der)).collect()
     }
 
     /// Reads the lists at `path`, one of each CA, which must be signed by one of `roots`. A file that is not there revokes
@@ -54,16 +117,25 @@ impl RevocationList {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::none()),
             other => other.map_err(|source| Error::Read { path: path.to_owned(), source })?,
         };
+        Self::from_pem(&text, path, roots)
+    }
+
+    /// The same from text; `path` is what it is called in errors.
+    pub(super) fn from_pem(text: &[u8], path: &Path, roots: &Arc<RootCertStore>) -> Result<Self, Error> {
         let pem = || Error::Pem { place: format!("`{}`", path.display()), kind: "revocation list" };
         let mut all = Self::none();
-        for list in CertificateRevocationListDer::pem_slice_iter(&text) {
+        for list in CertificateRevocationListDer::pem_slice_iter(text) {
             let list = list.map_err(|_| pem())?;
             let (_, parsed) = CertificateRevocationList::from_der(&list).map_err(|_| pem())?;
-            if !roots.roots.iter().any(|root| has_signed(root, &parsed)) {
+            let Some(root) = roots.roots.iter().find(|root| has_signed(root, &parsed)) else {
                 return Err(Error::ForeignRevocations { path: path.to_owned() });
-            }
+            };
+            let issuer = Digest::of(&root.subject_public_key_info).to_string()[..16].to_owned();
+            let number = parsed.crl_number().and_then(|number| u64::try_from(number).ok()).unwrap_or_default();
             all.serials.extend(parsed.iter_revoked_certificates().map(|entry| Serial::from_bytes(entry.raw_serial())));
-            all.lists.push(list);
+            if all.lists.get(&issuer).is_none_or(|other| other.number <= number) {
+                all.lists.insert(issuer, List { number, der: list });
+            }
         }
         if all.lists.is_empty() {
             return Err(pem());

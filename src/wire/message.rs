@@ -61,4 +61,6 @@ pub mod header {
     pub const OVERLORD_JOB: &str = "func-overlord-job";
     /// In a request `1`: what the call has used is wanted. In the answer: that, as JSON.
     pub const BUDGET: &str = "func-budget";
+    /// In an answer: the numbers of the revocation lists that the minion has.
+    pub const REVOCATIONS: &str = "func-revocations";
 }

@@ -2,6 +2,7 @@
 
 mod decide;
 mod list;
+mod renew;
 mod revoke;
 mod serve;
 mod show;
@@ -32,6 +33,7 @@ pub(super) enum Ca {
     Sign(decide::Sign),
     Deny(decide::Deny),
     Issue(Issue),
+    Renew(renew::Renew),
     Revoke(revoke::Revoke),
 }
 
@@ -47,6 +49,7 @@ impl Ca {
             Self::Sign(command) => command.run(context),
             Self::Deny(command) => command.run(context),
             Self::Issue(command) => command.run(context),
+            Self::Renew(command) => command.run(context),
             Self::Revoke(command) => command.run(context),
         }
     }

@@ -1,25 +1,34 @@
 //! `func ca revoke`: who is not believed any more.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
+use futures_util::StreamExt as _;
 use serde_json::json;
 
 use crate::ca::{Authority, Entry, Inventory};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, OrExit};
-use crate::cli::render::{clip, visible};
+use crate::cli::fleet_options;
+use crate::cli::render::{self, clip, visible};
 use crate::cli::report::{Lines, Report};
-use crate::ids::Serial;
+use crate::fleet::{Outcome, Selector};
+use crate::ids::{HostName, MethodName, Serial};
+use crate::overlord::CallOptions;
 use crate::sys::durable;
 use crate::tls::{CA_FILE, Identity, REVOCATIONS_FILE, Role};
 
+/// How long each minion has to take the list.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Revoke certificates that were issued
 ///
-/// Writes the signed list of everything that was revoked. Whoever has it as `crl.pem` beside its certificate heeds it:
-/// this machine gets it at once, a minion reads it again whenever the file changes.
+/// Writes the signed list of everything that was revoked, and brings it to every minion at once: from then on the revoked are
+/// refused, also on connections that are open. A minion that cannot be reached gets it with the next call.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Revoke {
     /// A name, for all of its certificates, or the serial number of one, as `func ca list` shows them
@@ -37,31 +46,83 @@ impl Revoke {
             let why = format!("no certificate of `{}` was issued here", visible(&clip(&self.who)));
             return Err(Failure::new(Exit::Configuration, why).hint("list them with `func ca list`"));
         }
+        let revoked = authority.revoked().or_exit(Exit::Configuration)?;
         let serials: Vec<Serial> = entries.iter().map(|entry| entry.serial.clone()).collect();
         let before = fs::read(context.home.authority().join(REVOCATIONS_FILE)).ok();
         let list = authority.revoke(&serials).or_exit(Exit::Configuration)?;
         let own = heed(&list, &context.home.identity(), &authority, before.as_deref())?;
-        warn_of_own(context, &serials);
+        let own_is_gone = warn_of_own(context, &serials);
+        let brought = if own.is_some() && !own_is_gone { bring(context, &entries, &list) } else { Brought::default() };
         Ok(Box::new(Lines {
-            lines: lines(context, &entries, &list, own.as_deref()),
+            lines: lines(context, &entries, &revoked, &list, own.as_deref(), &brought),
             data: json!({
                 "revoked": entries.iter().map(|entry| json!({
                     "name": entry.name, "role": entry.role, "serial": entry.serial,
                 })).collect::<Vec<_>>(),
-                "list": list, "heeded_here": own.is_some(),
+                "list": list, "heeded_here": own.is_some(), "delivered": brought.to, "missing": brought.missing,
             }),
         }))
     }
 }
 
-fn lines(context: &Context, entries: &[Entry], list: &Path, own: Option<&Path>) -> Vec<String> {
-    let revoked = |entry: &Entry| format!("revoked `{}` ({}), serial {}", entry.name, entry.role, entry.serial);
+/// Who has the list, and who has not.
+#[derive(Debug, Default)]
+struct Brought {
+    to: Vec<HostName>,
+    missing: BTreeMap<HostName, String>,
+}
+
+/// Brings the list to every minion but those that are revoked themselves.
+fn bring(context: &Context, entries: &[Entry], list: &Path) -> Brought {
+    let mut brought = Brought::default();
+    let answers = || -> Result<Vec<(HostName, Outcome)>, Failure> {
+        let overlord = fleet_options::overlord(context)?;
+        let mut selection = overlord.select(&Selector::new(fleet_options::everybody()?))?;
+        selection.hosts.retain(|host| !entries.iter().any(|entry| entry.name == host.name));
+        let list = fs::read_to_string(list).or_exit(Exit::Configuration)?;
+        let method: MethodName = "identity.crl".parse().or_exit(Exit::Internal)?;
+        let options = CallOptions { timeout: Some(PATIENCE), ..CallOptions::default() };
+        Context::block_on(async { Ok(overlord.call(selection, &method, vec![list.into()], options)?.collect().await) })
+    };
+    // No inventory, no identity: there is nobody to bring it to, or no way to.
+    for (name, outcome) in answers().unwrap_or_default() {
+        match outcome {
+            Outcome::Ok(_) => brought.to.push(name),
+            outcome => drop(brought.missing.insert(name, outcome.to_string())),
+        }
+    }
+    brought.to.sort();
+    brought
+}
+
+fn lines(
+    context: &Context,
+    entries: &[Entry],
+    before: &[Serial],
+    list: &Path,
+    own: Option<&Path>,
+    brought: &Brought,
+) -> Vec<String> {
+    let revoked = |entry: &Entry| {
+        let Entry { name, role, serial, .. } = entry;
+        if before.contains(serial) {
+            format!("`{name}` ({role}), serial {serial}, was revoked before")
+        } else {
+            format!("revoked `{name}` ({role}), serial {serial}")
+        }
+    };
     let mut lines: Vec<String> = entries.iter().map(revoked).collect();
     lines.push(match own {
         Some(own) => format!("wrote {} and {}, which this machine heeds", list.display(), own.display()),
         None => format!("wrote {}", list.display()),
     });
-    lines.push("next: copy it to identity/crl.pem below the state folder of every minion and overlord".to_owned());
+    if !brought.to.is_empty() {
+        lines.push(format!("brought it to {}", render::compress(&brought.to)));
+    }
+    for (name, why) in &brought.missing {
+        lines.push(format!("`{name}` has not got it, and gets it with the next call: {}", visible(why)));
+    }
+    lines.push("other overlords need it too, as identity/crl.pem below their state folder".to_owned());
     let inventory = Inventory::load(&context.home.inventory()).unwrap_or_default();
     let mut minions: Vec<_> =
         entries.iter().filter(|entry| entry.role == Role::Minion).map(|entry| &entry.name).collect();
@@ -98,9 +159,13 @@ fn heed(
     Ok(Some(own))
 }
 
-fn warn_of_own(context: &Context, serials: &[Serial]) {
+fn warn_of_own(context: &Context, serials: &[Serial]) -> bool {
     let own = Identity::in_folder(&context.home.identity());
-    if own.is_ok_and(|own| serials.contains(&own.peer().serial)) {
-        Context::warn("this machine's own certificate is among them: it can call nobody until it has another");
+    let gone = own.is_ok_and(|own| serials.contains(&own.peer().serial));
+    if gone {
+        Context::warn(
+            "this machine's own certificate is among them: it can call nobody, and bring nobody the list, until it has another",
+        );
     }
+    gone
 }

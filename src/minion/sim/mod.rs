@@ -24,8 +24,8 @@ use super::{
     Calls, Connections, Error,
     connection::{Choose, Door},
     dispatch::Dispatcher,
+    identity::IdentityInForce,
     modules::{self, Modules},
-    revocations::Revocations,
     rules::{Rules, RulesInForce},
     server,
 };
@@ -135,6 +135,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
             state: None,
         })),
     };
+    let identity = IdentityInForce::fixed(&trust)?;
     let mut hosts = HashMap::with_capacity(names.len());
     for (name, issued) in &names {
         let site = Dispatcher {
@@ -142,7 +143,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
             name: Some(name.clone()),
             audit: Arc::new(AuditLog::none()),
             rules: rules.clone(),
-            revoked: Revocations::fixed(&trust),
+            identity: identity.clone(),
             call_time: call_bounds.timeout.duration(),
             job_time: job_time.duration(),
             places: Arc::new(Semaphore::new(call_bounds.at_once)),
@@ -159,7 +160,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
         Arc::new(move |name| hosts.0.get(name?).map(|(_, site)| Arc::clone(site)))
     };
     let acceptor = TlsAcceptor::from(server_config_with(&trust, hosts)?);
-    let door = Door::new(acceptor, choose, &connections, &call_bounds, files, stopping);
+    let door = Door::new(Arc::new(move || acceptor.clone()), choose, &connections, &call_bounds, files, stopping);
     server::serve(listener, door, &calls, call_bounds.timeout.duration(), shutdown).await;
     Ok(())
 }

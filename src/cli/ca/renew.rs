@@ -1,0 +1,174 @@
+//! `func ca renew`: new certificates in place of those that end, while minions serve.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::list::is_due;
+use crate::ca::{Authority, Entry, IssueRequest, SigningRequest};
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, OrExit};
+use crate::cli::fleet_options::{FleetOptions, overlord};
+use crate::cli::render::visible;
+use crate::cli::report::Report;
+use crate::fleet::{Outcome, Selection, Target};
+use crate::ids::{HostName, MethodName};
+use crate::overlord::Overlord;
+use crate::tls::Role;
+use crate::wire::Value;
+
+/// Renew the certificates of minions that are due
+///
+/// A certificate is due when two thirds of its life have passed. Each minion makes a new key, the authority signs for it
+/// over the identity that the minion has, and the minion serves with both at once, without a restart.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Renew {
+    /// Whose: like `web*;db1` or `@web and not web1`
+    #[arg(default_value = "*")]
+    target: Target,
+    /// Also those that are not due
+    #[arg(long)]
+    now: bool,
+    /// How long each new certificate is valid, in days
+    #[arg(long, default_value_t = IssueRequest::DAYS)]
+    days: u32,
+    #[command(flatten)]
+    fleet: FleetOptions,
+}
+
+/// What became of a host.
+enum Renewed {
+    Until(String),
+    NotDue(Timestamp),
+    Failed(String),
+}
+
+struct RenewReport(BTreeMap<HostName, Renewed>);
+
+impl Renew {
+    pub(in crate::cli) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let authority = Authority::open(&context.home.authority()).or_exit(Exit::Configuration)?;
+        let issued = authority.issued().or_exit(Exit::Configuration)?;
+        let revoked = authority.revoked().or_exit(Exit::Configuration)?;
+        let overlord = overlord(context)?;
+        let mut selection = self.fleet.select(&overlord, &self.target)?;
+        let now = Timestamp::now();
+        let mut report = BTreeMap::new();
+        let mut certificates = BTreeMap::new();
+        for host in &selection.hosts {
+            let own = |entry: &&Entry| {
+                entry.name == host.name
+                    && matches!(entry.role, Role::Minion | Role::SubOverlord)
+                    && !revoked.contains(&entry.serial)
+            };
+            match issued.iter().filter(own).max_by_key(|entry| entry.issued) {
+                None => {
+                    let why = "it has no certificate of this authority that is not revoked".to_owned();
+                    report.insert(host.name.clone(), Renewed::Failed(why));
+                }
+                Some(entry) if !self.now && !is_due(entry, now) => {
+                    report.insert(host.name.clone(), Renewed::NotDue(entry.not_after));
+                }
+                Some(entry) => drop(certificates.insert(host.name.clone(), entry.clone())),
+            }
+        }
+        selection.hosts.retain(|host| certificates.contains_key(&host.name));
+        for (host, reason) in &selection.skipped {
+            report.insert(host.name.clone(), Renewed::Failed(format!("skipped: {}", reason.text())));
+        }
+        selection.skipped.clear();
+        report.extend(Context::block_on(self.renew(&overlord, &authority, selection, certificates))?);
+        Ok(Box::new(RenewReport(report)))
+    }
+
+    async fn renew(
+        &self,
+        overlord: &Overlord,
+        authority: &Authority,
+        selection: Selection,
+        certificates: BTreeMap<HostName, Entry>,
+    ) -> Result<BTreeMap<HostName, Renewed>, Failure> {
+        let hosts = selection.hosts.clone();
+        let mut renewed = BTreeMap::new();
+        let mut requests =
+            Box::pin(overlord.call(selection, &method("identity.csr")?, vec![], self.fleet.call_options())?);
+        while let Some((name, outcome)) = requests.next().await {
+            let signed = signed(authority, &name, certificates.get(&name), &outcome, self.days);
+            let become_of = match (signed, hosts.iter().find(|host| host.name == name)) {
+                (Ok(certificate), Some(host)) => {
+                    let one = Selection { hosts: vec![host.clone()], ..Selection::default() };
+                    let (install, options) = (method("identity.install")?, self.fleet.call_options());
+                    let answers = overlord.call(one, &install, vec![certificate.into()], options)?;
+                    match Box::pin(answers).next().await {
+                        Some((_, Outcome::Ok(value))) => Renewed::Until(until(&value)),
+                        Some((_, outcome)) => Renewed::Failed(outcome.to_string()),
+                        None => Renewed::Failed("it was not asked".to_owned()),
+                    }
+                }
+                (Err(why), _) => Renewed::Failed(why),
+                (Ok(_), None) => continue,
+            };
+            renewed.insert(name, become_of);
+        }
+        Ok(renewed)
+    }
+}
+
+fn method(name: &str) -> Result<MethodName, Failure> {
+    name.parse().or_exit(Exit::Internal)
+}
+
+/// A certificate for what a host answered, in the role and with the addresses of the one that it has.
+fn signed(
+    authority: &Authority,
+    name: &HostName,
+    entry: Option<&Entry>,
+    outcome: &Outcome,
+    days: u32,
+) -> Result<String, String> {
+    let Outcome::Ok(Value::String(csr)) = outcome else { return Err(outcome.to_string()) };
+    let entry = entry.ok_or("it was not asked")?;
+    let request = SigningRequest::from_pem(csr.as_bytes()).map_err(|error| format!("its request: {error}"))?;
+    if request.name() != name {
+        return Err(format!("it asks for the name `{}`", request.name()));
+    }
+    authority.renew(&request, entry.role, &entry.addresses, days).map_err(|error| error.to_string())
+}
+
+fn until(value: &Value) -> String {
+    value.to_json()["until"].as_str().unwrap_or("?").to_owned()
+}
+
+impl Report for RenewReport {
+    fn text(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        for (name, renewed) in &self.0 {
+            match renewed {
+                Renewed::Until(until) => writeln!(out, "{name}: renewed, until {}", visible(until))?,
+                Renewed::NotDue(until) => writeln!(out, "{name}: not due, until {until:.0}")?,
+                Renewed::Failed(why) => writeln!(out, "{name}: not renewed: {}", visible(why))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let host = |(name, renewed): (&HostName, &Renewed)| {
+            let data = match renewed {
+                Renewed::Until(until) => json!({ "state": "renewed", "until": until }),
+                Renewed::NotDue(until) => json!({ "state": "not-due", "until": until }),
+                Renewed::Failed(why) => json!({ "state": "failed", "why": why }),
+            };
+            (name.to_string(), data)
+        };
+        self.0.iter().map(host).collect::<serde_json::Map<_, _>>().into()
+    }
+
+    fn exit(&self) -> Exit {
+        let failed = self.0.values().any(|renewed| matches!(renewed, Renewed::Failed(_)));
+        if failed { Exit::SomeFailed } else { Exit::Ok }
+    }
+}
