@@ -72,5 +72,7 @@ mod the_interface_only_grows;
 mod the_library_is_listed;
 mod the_library_tells_the_truth;
 mod the_readme_is_true;
+mod the_unit_is_sound;
 mod what_a_module_hoards_is_bounded;
+mod workers_stay_behind_their_fences;
 mod transfers_go_on_where_they_stopped;

@@ -13,7 +13,7 @@ use super::failure::{Failure, OrExit};
 use super::join::Join;
 use super::report::{Report, Silent};
 use super::stop::stop_signal;
-use crate::minion::{self, DEFAULT_TOML, Listen, MinionConfig};
+use crate::minion::{self, DEFAULT_TOML, Listen, MinionConfig, UNIT};
 use crate::telemetry;
 
 /// Serve calls on this machine until SIGTERM or Ctrl-C
@@ -32,6 +32,9 @@ pub(super) struct Minion {
     /// Print the commented configuration and exit
     #[arg(long)]
     print_config: bool,
+    /// Print a unit for systemd and exit
+    #[arg(long)]
+    print_unit: bool,
     /// Read the configuration and the identity, say whether they can be used, and exit
     #[arg(long)]
     check: bool,
@@ -61,8 +64,9 @@ impl Minion {
         if let Some(Other::Join(join)) = self.other {
             return join.run(context);
         }
-        if self.print_config {
-            let written = anstream::stdout().lock().write_all(DEFAULT_TOML.as_bytes());
+        if self.print_config || self.print_unit {
+            let text = if self.print_config { DEFAULT_TOML } else { UNIT };
+            let written = anstream::stdout().lock().write_all(text.as_bytes());
             return written.map(|()| Box::new(Silent(Exit::Ok)) as Box<dyn Report>).or_exit(Exit::Internal);
         }
         let usual = context.home.minion_toml();
@@ -86,6 +90,8 @@ impl Minion {
             return Ok(Box::new(Silent(Exit::Ok)));
         }
         telemetry::start(config.log.format, &config.log.level);
+        // Before the first thread.
+        minion::raise_fences(&config).map_err(refused)?;
         Context::block_on(serve(config))?;
         Ok(Box::new(Silent(Exit::Ok)))
     }

@@ -19,6 +19,7 @@ use std::{
 };
 
 use super::{
+    fence::Fences,
     request::{Arrived, Refusal, Reply, Request},
     worker::{self, Task},
 };
@@ -58,6 +59,7 @@ pub fn fork_server_main() -> ExitCode {
 fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()> {
     let mut loaded = Loaded(VecDeque::new());
     let mut forks = DoubleFork::new()?;
+    let fences = Fences::prepare()?;
     let mut socket = Some(socket);
     while let Some(daemon) = &socket {
         let Some(packet) = daemon.receive()? else { break };
@@ -84,7 +86,7 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
                 let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
                 let _ = Reply { id: id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
             }
-            let work = |task| worker::work(engine, plugin, task, state.as_deref(), boot);
+            let work = |task| worker::work(engine, plugin, &fences, task, state.as_deref(), boot);
             let recorded = task.take().map_or(Ok(()), work);
             drop(completion.take());
             i32::from(recorded.is_err())

@@ -60,6 +60,7 @@ mod cancel;
 mod code;
 mod error;
 mod events;
+mod fence;
 mod follow;
 mod fork_server;
 mod frame;

@@ -27,16 +27,16 @@ use std::{
 use super::{
     error::JournalError,
     events::JournalEvents,
+    fence::Fences,
     journal::Journal,
     record::{Call, End, Record, Started},
 };
 use crate::{
-    access::Grant,
     plugin::{Budget, CallContext, CallError, Clock, Engine, Events, Level, Mode, Plugin},
     sys::{
         alarm::{self, Alarm},
         clock::BootId,
-        family, process as own, title,
+        family, title,
     },
     wire::{RemoteError, Value},
 };
@@ -86,6 +86,7 @@ impl AsFd for Task {
 pub(super) fn work(
     engine: &Engine,
     plugin: &Plugin,
+    fences: &Fences,
     task: Task,
     state: Option<&Path>,
     boot: BootId,
@@ -98,7 +99,12 @@ pub(super) fn work(
     }
     let started = Started { at: now, pid: process::id() };
     journal.append_durably(&Record::Started(started))?;
-    fence(&call);
+    let _ = title::set(&format!("funcd: job {}", call.id));
+    let module = plugin.module(call.method.checked().as_ref().unwrap_or(&call.method));
+    let kept = state.zip(module).map(|(state, module)| state.join(module.full_name.as_str()));
+    if let Err(error) = fences.raise(&call.grant, kept.as_deref(), left) {
+        return journal.finish(boot.now(), internal(&format!("its fences cannot be raised: {error}")));
+    }
 
     let events = Arc::new(JournalEvents::new(journal, &started, call.limits.log_bytes));
     let made = catch_unwind(AssertUnwindSafe(|| make(engine, plugin, &call, state, left, &events)));
@@ -193,21 +199,4 @@ fn end(answer: Result<Value, CallError>, call: &Call, events: &JournalEvents) ->
 
 fn internal(why: &str) -> End {
     End::Failed(RemoteError::new("Internal", why))
-}
-
-/// Gives up what the process does not need. A system that knows none of this runs the job all the same.
-fn fence(call: &Call) {
-    let _ = title::set(&format!("funcd: job {}", call.id));
-    let _ = own::no_core_files();
-    // So that whatever its programs leave behind can be found while it runs. When it ends, they are init's as ever.
-    let _ = family::adopt_orphans();
-    if !may_run_programs(&call.grant) {
-        // Programs that the operator granted may need set-user-id bits (`sudo`), and there is no way back.
-        let _ = own::no_new_privileges();
-    }
-}
-
-fn may_run_programs(grant: &Grant) -> bool {
-    // What a script starts a service with, the service keeps.
-    !grant.run.is_empty() || !grant.services.is_empty()
 }

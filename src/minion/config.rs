@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::Fences;
 use crate::access::{AccessRules, Acl, Grants, Policy, PublicKey, SignerName, Signers};
 use crate::config::{self, ByteSize, Home, Period};
 use crate::ids::ModuleName;
@@ -37,6 +38,8 @@ pub struct MinionConfig {
     pub transfers: Transfers,
     /// Bounds on async jobs and on how long they are kept.
     pub jobs: Jobs,
+    /// What the daemon gives up when it starts.
+    pub fences: Fences,
     /// How logs are written.
     pub log: Log,
     /// How much one call of a module may use.
@@ -520,6 +523,8 @@ mod tests {
             "keep",
             "keep_unfetched",
             "keep_bytes",
+            "drop",
+            "no_new_privileges",
             "level",
             "format",
         ];

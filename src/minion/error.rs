@@ -41,6 +41,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A fence that the kernel has cannot be raised.
+    #[error("cannot raise the fence `{fence}`; see [fences] in minion.toml")]
+    Fence {
+        /// Its key in the configuration.
+        fence: &'static str,
+        /// Why.
+        source: io::Error,
+    },
     /// The listener does not say where it listens.
     #[error("cannot use the listening socket")]
     Listener(#[source] io::Error),

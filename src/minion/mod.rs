@@ -23,6 +23,7 @@ mod connection;
 mod dispatch;
 mod entry;
 mod error;
+mod fences;
 mod file_methods;
 mod http;
 mod identity;
@@ -42,6 +43,7 @@ mod run;
 mod server;
 pub mod sim;
 mod sinks;
+mod supervisor;
 mod transfers;
 mod view;
 
@@ -52,5 +54,6 @@ pub use config::{
     Transfers as TransfersConfig,
 };
 pub use error::Error;
+pub use fences::{Fences, raise_fences};
 pub use policy::explain_offline;
-pub use run::{run, run_with};
+pub use run::{UNIT, run, run_with};

@@ -14,6 +14,7 @@ use super::{
     modules::{self, Modules},
     rules::RulesInForce,
     server,
+    supervisor::Supervisor,
     transfers::Transfers,
 };
 use crate::{
@@ -22,6 +23,9 @@ use crate::{
     plugin::Registry,
     sys::durable,
 };
+
+/// The unit with which systemd runs a minion.
+pub const UNIT: &str = include_str!("funcd.service");
 
 /// How long after a change of modules compiled code that nobody needs is removed: no call that began
 /// before the change may still become a job.
@@ -88,7 +92,16 @@ pub async fn run_with(
     let door =
         Door::new(Arc::new(move || in_force.acceptor()), choose, &config.connections, &config.calls, files, stopping);
     let patience = config.calls.timeout.duration();
-    server::serve(listener, door, &calls, patience, shutdown).await;
+    let supervisor = Supervisor::from_environment();
+    supervisor.ready();
+    let shutdown = async {
+        shutdown.await;
+        supervisor.stopping();
+    };
+    tokio::select! {
+        () = server::serve(listener, door, &calls, patience, shutdown) => {}
+        () = supervisor.keep_alive(&jobs) => {}
+    }
     jobs.shutdown().await;
     Ok(())
 }

@@ -14,6 +14,7 @@ pub mod detach;
 pub mod double_fork;
 pub mod durable;
 pub mod family;
+pub mod fence;
 pub mod fork;
 pub mod lock;
 pub mod pidfd;

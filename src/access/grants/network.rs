@@ -62,6 +62,19 @@ impl NetworkGrant {
         named && self.port.covers(port)
     }
 
+    /// Whether connections to every port are granted.
+    pub fn is_every_port(&self) -> bool {
+        self.port == Port::Every
+    }
+
+    /// The one port that is granted.
+    pub fn one_port(&self) -> Option<u16> {
+        match self.port {
+            Port::One(port) => Some(port),
+            Port::Every | Port::None => None,
+        }
+    }
+
     /// Whether the name may be looked up, whatever the port.
     pub fn names(&self, name: &str) -> bool {
         Self { port: Port::Every, ..self.clone() }.covers_name(name, 0)

@@ -43,6 +43,16 @@ impl PathGrant {
         }
     }
 
+    /// The path, or the folder below which everything lies that the pattern fits.
+    pub fn beginning(&self) -> &Path {
+        fixed_part(&self.text, self.is_pattern())
+    }
+
+    /// Whether this is for more than one path.
+    pub fn is_pattern(&self) -> bool {
+        self.glob.is_some()
+    }
+
     /// The text as the operator wrote it.
     pub fn as_str(&self) -> &str {
         &self.text

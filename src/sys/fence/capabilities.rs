@@ -1,0 +1,91 @@
+//! The parts of root's power.
+
+use std::{fmt, io, str::FromStr};
+
+use caps::{CapSet, CapsHashSet, errors::CapsError};
+
+/// One of them: `CAP_SYS_MODULE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Capability(caps::Capability);
+
+/// Why a text names none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no capability: they are written like `CAP_SYS_MODULE`, see capabilities(7)")]
+pub struct InvalidCapability(String);
+
+impl Capability {
+    /// To read and to change files of others.
+    pub const FILES: [Self; 5] = [
+        Self(caps::Capability::CAP_CHOWN),
+        Self(caps::Capability::CAP_DAC_OVERRIDE),
+        Self(caps::Capability::CAP_DAC_READ_SEARCH),
+        Self(caps::Capability::CAP_FOWNER),
+        Self(caps::Capability::CAP_FSETID),
+    ];
+    /// To send signals to processes of others.
+    pub const SIGNAL: Self = Self(caps::Capability::CAP_KILL);
+    /// To look at processes of others.
+    pub const LOOK: Self = Self(caps::Capability::CAP_SYS_PTRACE);
+}
+
+impl FromStr for Capability {
+    type Err = InvalidCapability;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCapability> {
+        text.parse().map(Self).map_err(|_| InvalidCapability(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Capability {
+    type Error = InvalidCapability;
+
+    fn try_from(text: String) -> Result<Self, InvalidCapability> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(to)
+    }
+}
+
+/// Gives these up, here and in whatever this thread starts. What it does not have is given up already.
+pub fn drop_capabilities(dropped: &[Capability]) -> io::Result<()> {
+    let dropped: CapsHashSet = dropped.iter().map(|capability| capability.0).collect();
+    keep_all(|capability| !dropped.contains(&capability)).map_err(io::Error::other)
+}
+
+/// Gives up all but these.
+pub fn keep_capabilities(kept: &[Capability]) -> io::Result<()> {
+    keep_all(|capability| kept.iter().any(|kept| kept.0 == capability)).map_err(io::Error::other)
+}
+
+fn keep_all(is_kept: impl Fn(caps::Capability) -> bool) -> Result<(), CapsError> {
+    // Only who may change the sets may make the bounding set smaller. Others get nothing out of it: programs that would
+    // give them more are what `no_new_privs` is for.
+    if caps::has_cap(None, CapSet::Effective, caps::Capability::CAP_SETPCAP)? {
+        for capability in caps::all() {
+            if !is_kept(capability) && caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
+                caps::drop(None, CapSet::Bounding, capability)?;
+            }
+        }
+    }
+    // A permitted one can be made effective again, so it goes last: what is inherited must be permitted.
+    for set in [CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+        let now = caps::read(None, set)?;
+        let kept: CapsHashSet = now.iter().copied().filter(|capability| is_kept(*capability)).collect();
+        if kept != now {
+            caps::set(None, set, &kept)?;
+        }
+    }
+    Ok(())
+}
+
+/// What this thread has, in words: `all`, `none`, or their names.
+pub fn effective_capabilities() -> io::Result<Vec<Capability>> {
+    let mut names: Vec<_> =
+        caps::read(None, CapSet::Effective).map_err(io::Error::other)?.into_iter().map(Capability).collect();
+    names.sort_by_key(|capability| capability.0.index());
+    Ok(names)
+}
