@@ -93,6 +93,29 @@ mod tests {
     }
 
     #[test]
+    fn any_bytes_are_read_as_some_journal() {
+        use super::super::frame::Frame;
+        let (bytes, _) = journal();
+        crate::sys::fuzz::fuzz("journals", &[&bytes], &["\u{1}", "\u{3}", "func", "\u{0}\u{0}\u{0}"], |bytes| {
+            let history = History::read(bytes);
+            assert!(history.whole <= bytes.len() as u64);
+            (history.call.is_some(), history.started.is_some(), history.ended.is_some(), history.hand_overs)
+        });
+        // Behind the checksum, which hardly any change survives.
+        let payloads: Vec<Vec<u8>> =
+            Frames::new(&bytes).map(|frame| [&[frame.kind][..], frame.payload].concat()).collect();
+        let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
+        crate::sys::fuzz::fuzz("records", &payloads, &["\u{1}", "\u{3}", "\u{7f}\u{7f}\u{7f}\u{7f}"], |bytes| {
+            let Some((kind, payload)) = bytes.split_first() else { return String::new() };
+            let mut history = History::default();
+            history.add(Record::decode(Frame { kind: *kind, payload }));
+            // Digits do not tell kinds of answers apart.
+            let kind = char::from(b'a' + kind % 16);
+            format!("{kind} {} {:?}", history.call.is_some(), history.ended.is_some())
+        });
+    }
+
+    #[test]
     fn a_whole_journal_tells_all() {
         let (bytes, _) = journal();
         let history = History::read(&bytes);

@@ -27,3 +27,7 @@ pub mod watched;
 #[cfg(test)]
 #[path = "../../tests/harness/skip.rs"]
 pub(crate) mod skip;
+
+#[cfg(test)]
+#[path = "../../tests/fuzz/engine.rs"]
+pub(crate) mod fuzz;

@@ -413,6 +413,16 @@ mod tests {
     }
 
     #[test]
+    fn any_bytes_are_read_as_some_message_or_none() {
+        let (_, bytes) = message();
+        let words = ["a{sv}", "a(ss)", "()", "a()", "v", "(((((", "\u{1}g\u{0}", "/org", "l\u{2}\u{0}\u{1}", "\u{8}"];
+        crate::sys::fuzz::fuzz("bus_messages", &[&bytes], &words, |bytes| {
+            let length = bytes.first_chunk::<16>().map(|head| Message::length(head).is_some());
+            (length, Message::read(bytes).map(|message| format!("{message:?}")))
+        });
+    }
+
+    #[test]
     fn a_message_is_read_as_it_was_written() {
         let (call, bytes) = message();
         assert_eq!(Message::length(bytes[..16].try_into().unwrap()), Some(bytes.len()));
