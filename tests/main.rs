@@ -39,6 +39,7 @@ mod ctrl_c_leaves_a_job_to_itself;
 mod every_call_is_written_down;
 mod every_type_travels;
 mod fuzz;
+mod dependencies_are_allowed;
 mod files_are_copied_and_fetched;
 mod fifty_modules_are_replaced_under_a_thousand_calls;
 mod grants_are_given_while_a_minion_runs;
