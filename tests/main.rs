@@ -18,6 +18,7 @@ mod a_call_needs_a_rule;
 mod a_check_changes_nothing;
 mod a_crash_at_any_point_loses_no_job;
 mod a_damaged_store_is_told_of;
+mod a_deadline_is_kept_without_the_overlord;
 mod a_finished_job_needs_no_minion;
 mod a_full_queue_is_survived;
 mod a_job_is_cancelled_everywhere;

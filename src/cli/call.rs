@@ -98,7 +98,7 @@ impl Call {
                 let id = fan_out.id().clone();
                 Context::say(format!("job {id}"));
                 let work = hand_out_and_wait(&overlord, fan_out, &progress);
-                let work = followed(context, &overlord, &id, &progress, work);
+                let work = Box::pin(followed(context, &overlord, &id, &progress, work));
                 attended(interrupts, &overlord, &id, &progress, work).await
             })?;
             return Ok(ending(context, shape.of(report, false)));

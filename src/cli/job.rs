@@ -149,7 +149,7 @@ impl Follow {
             let progress = Progress::of_hosts(context, &Shape::Folded, hosts);
             let wait =
                 async { Ok(overlord.wait(&self.id, None, |host, outcome| progress.ended(host, outcome)).await?) };
-            let work = followed(context, &overlord, &self.id, &progress, wait);
+            let work = Box::pin(followed(context, &overlord, &self.id, &progress, wait));
             attended(Interrupts::listen().await?, &overlord, &self.id, &progress, work).await
         })?;
         Ok(ending(context, report))

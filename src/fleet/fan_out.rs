@@ -99,6 +99,9 @@ fn backoff(host: &HostName, tried: u32) -> Duration {
     whole * (768 + spread) / 1024
 }
 
+/// A call that has been started.
+type InFlight = Pin<Box<dyn Future<Output = (HostName, Outcome)> + Send>>;
+
 /// A fan-out under way.
 struct Run {
     fleet: Fleet,
@@ -108,7 +111,7 @@ struct Run {
     hosts: usize,
     /// Those that were not asked, the next one last.
     waiting: Vec<(Host, Request)>,
-    in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = (HostName, Outcome)> + Send>>>,
+    in_flight: FuturesUnordered<InFlight>,
     failed: usize,
 }
 

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_batch_waits_for_all_of_the_one_before_it_and_for_its_pause() {
-        let plan = Rollout { canary: 1, batch: Some(4), pause: Duration::from_secs(60), ..Rollout::default() };
+        let plan = Rollout { canary: 1, batch: Some(4), pause: Duration::from_mins(1), ..Rollout::default() };
         assert_eq!(plan.first(7), asking(1));
         for (unasked, open) in [(1, 0), (0, 1)] {
             assert_eq!(plan.next(&asking(1), tally(unasked, open, 0), 7, at(0)), None);
@@ -245,7 +245,7 @@ mod tests {
             let plan = Rollout { canary, batch, pause: Duration::from_secs(pause), max_fail, retry: 0 };
             let (mut stage, mut asked, mut ended, mut now) = (plan.first(hosts), 0, 0, 0);
             for _ in 0..500 {
-                let upto = match stage { Stage::Asking { upto } | Stage::Pausing { upto, .. } => upto, _ => break };
+                let (Stage::Asking { upto } | Stage::Pausing { upto, .. }) = stage else { break };
                 let failed = fails[..ended].iter().filter(|fails| **fails).count();
                 let tally = Tally { unasked: upto - asked, open: asked - ended, failed };
                 if let Some(next) = plan.next(&stage, tally, hosts, at(now)) {

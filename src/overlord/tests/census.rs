@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::{
     ca::Host,
     fleet::{Outcome, Rollout, Selection, SkipReason, Stage, Summary},
-    ids::{HostName, OverlordJobId},
+    ids::{HostName, MinionJobId, OverlordJobId},
     overlord::{
         Error, HostState, JobPlan, JobRecord,
         rolling::advance,
@@ -115,7 +115,7 @@ proptest! {
                         assert!(!(planned && matches!(stage, Stage::Asked | Stage::Stopped(_))), "{stage:?}");
                     }
                     _ => {
-                        let job = ids[&name].as_ref().map(|job| job.as_str());
+                        let job = ids[&name].as_ref().map(MinionJobId::as_str);
                         record(tables, &id, &[(name.clone(), event(*pick, job))], now)?;
                     }
                 }
