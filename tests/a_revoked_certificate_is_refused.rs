@@ -36,6 +36,7 @@ fn by_the_overlord_at_once() {
     let serial = list.as_array().unwrap().iter().find(|entry| entry["name"] == "web1").unwrap()["serial"].clone();
     let told = fleet.func(["ca", "revoke", "web2"]).expect(0);
     assert!(told.out.contains("identity/crl.pem") && told.out.contains("func hosts remove web2"), "{}", told.out);
+    assert!(told.out.starts_with("revoked `web2`") && told.out.contains("func ca token --for NAME"), "{}", told.out);
     let answer = fleet.func(["ping", "--json"]).expect(1).json();
     assert_eq!(answer["hosts"]["web1"]["outcome"], "ok", "{answer}");
     assert_eq!(answer["hosts"]["web2"]["outcome"], "unreachable", "{answer}");

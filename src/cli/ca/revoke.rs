@@ -123,6 +123,8 @@ fn lines(
         lines.push(format!("`{name}` has not got it, and gets it with the next call: {}", visible(why)));
     }
     lines.push("other overlords need it too, as identity/crl.pem below their state folder".to_owned());
+    let again = "`func ca token --for NAME`, or `func ca issue NAME` into an empty folder";
+    lines.push(format!("for a new certificate of the same name: {again}"));
     let inventory = Inventory::load(&context.home.inventory()).unwrap_or_default();
     let mut minions: Vec<_> =
         entries.iter().filter(|entry| entry.role == Role::Minion).map(|entry| &entry.name).collect();
