@@ -92,7 +92,7 @@ pub fn run() {
     });
     table.row(row("copied: staged and in its place", placed, grown("self", before.0), grown(&pid, before.1)));
     fs::rename(&local, open.join("big")).unwrap();
-    let mut fetch = || {
+    let fetch = || {
         let folder = fleet.folder().join("back");
         let began = Instant::now();
         let path = open.join("big").display().to_string();
