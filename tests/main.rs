@@ -46,6 +46,7 @@ mod fifty_modules_are_replaced_under_a_thousand_calls;
 mod grants_are_given_while_a_minion_runs;
 mod harness;
 mod hosts_are_chosen_by_groups_and_expressions;
+mod hosts_are_chosen_by_their_facts;
 mod jobs;
 mod jobs_are_looked_at;
 mod jobs_outlive_what_breaks;

@@ -26,7 +26,7 @@ use super::shape::ShapeOptions;
 use super::signature;
 use super::stop::Interrupts;
 use crate::config::Period;
-use crate::fleet::{Request, Selection, Target};
+use crate::fleet::{Filter, Request, Selection, Target};
 use crate::ids::MethodName;
 use crate::overlord::{CallOptions, FanOut, JobOptions, Overlord};
 use crate::sys::detach::{Detached, Reporter, detach};
@@ -54,6 +54,12 @@ pub(super) struct Call {
     rollout: RolloutOptions,
     #[command(flatten)]
     shape: ShapeOptions,
+    /// Only where these facts hold, as each host says itself, like `os_id=debian,cpus>=4` or `not rack:7`
+    #[arg(long, value_name = "FACTS")]
+    filter: Vec<Filter>,
+    /// Only where any of these holds; and all of `--filter`, if there are some
+    #[arg(long, value_name = "FACTS")]
+    filter_or: Vec<Filter>,
     /// Change nothing: say what the method would do
     #[arg(long)]
     check: bool,
@@ -135,7 +141,9 @@ impl Call {
             }
             let mut answers = pin!(overlord.send(selection, request, options)?);
             let mut hosts = Vec::new();
+            let filtered = !(self.filter.is_empty() && self.filter_or.is_empty());
             while let Some((host, outcome)) = answers.next().await {
+                let outcome = if filtered { outcome.past_filter() } else { outcome };
                 progress.ended(&host, &outcome);
                 hosts.push((host, outcome));
             }
@@ -168,7 +176,12 @@ impl Call {
 
     /// The words as values of the method's types.
     async fn arguments(&self, overlord: &Overlord, selection: &Selection) -> Result<Vec<Value>, Failure> {
-        signature::arguments(overlord, selection, &self.method, &self.words, self.fleet.call_options()).await
+        let options = self.fleet.call_options();
+        let mut args = signature::arguments(overlord, selection, &self.method, &self.words, options).await?;
+        if let Some(filter) = Filter::of(&self.filter, &self.filter_or) {
+            args.insert(0, filter.to_argument());
+        }
+        Ok(args)
     }
 
     /// Writes the whole job durably; nothing is sent yet. Ctrl-C ends the command while there is no job, and waits from then

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::report::Report;
 use super::{
-    acl, ca, call, copy, daemon, demo, doc, fetch, group, hosts, job, minion, module, modules, ping, sim, usage,
+    acl, ca, call, copy, daemon, demo, doc, facts, fetch, group, hosts, job, minion, module, modules, ping, sim, usage,
 };
 use crate::config::Home;
 use crate::jobs;
@@ -59,6 +59,7 @@ enum Command {
     Hosts(hosts::Hosts),
     #[command(subcommand)]
     Group(group::Group),
+    Facts(facts::Facts),
     Doc(doc::Doc),
     #[command(subcommand)]
     Ca(ca::Ca),
@@ -83,6 +84,7 @@ impl Command {
             Self::Ping(command) => command.run(context),
             Self::Hosts(command) => command.run(context),
             Self::Group(command) => command.run(context),
+            Self::Facts(command) => command.run(context),
             Self::Doc(command) => command.run(context),
             Self::Ca(command) => command.run(context),
             Self::Acl(command) => command.run(context),

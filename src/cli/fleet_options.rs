@@ -4,10 +4,13 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
+use super::job_list::age;
+use super::render;
 use crate::config::Period;
 use crate::fleet::{Rollout, Selection, Selector, Target};
 use crate::overlord::{CallOptions, Overlord, OverlordConfig};
@@ -18,6 +21,9 @@ pub(super) struct FleetOptions {
     /// Leave these out, written like the target
     #[arg(long, value_name = "TARGET")]
     exclude: Option<Target>,
+    /// Try a plain name that the inventory does not have, on the usual port
+    #[arg(long)]
+    allow_unknown: bool,
     /// Have at most so many calls under way at a time
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) forks: u32,
@@ -29,8 +35,9 @@ pub(super) struct FleetOptions {
 impl FleetOptions {
     /// The hosts that `target` means.
     pub(super) fn select(&self, overlord: &Overlord, target: &Target) -> Result<Selection, Failure> {
-        let selector = Selector { exclude: self.exclude.clone(), ..Selector::new(target.clone()) };
-        let selection = overlord.select(&selector)?;
+        let (exclude, allow_unknown) = (self.exclude.clone(), self.allow_unknown);
+        let selection = overlord.select(&Selector { exclude, allow_unknown, ..Selector::new(target.clone()) })?;
+        warn_of_facts(&selection);
         Ok(selection)
     }
 
@@ -47,6 +54,25 @@ impl FleetOptions {
     /// What is left of a host's time.
     pub(super) fn left_after(&self, spent: Duration) -> Duration {
         self.timeout.duration().saturating_sub(spent)
+    }
+}
+
+/// What is known of hosts is older than this only with a word about it.
+const OLD: Duration = Duration::from_hours(24);
+
+/// Hosts that are left out because nothing is known of them are told of, and so is what was known long ago.
+pub(super) fn warn_of_facts(selection: &Selection) {
+    if !selection.unsure.is_empty() {
+        let hosts = render::compress(&selection.unsure);
+        Context::warn(format!(
+            "left out, because their facts are not known here: {hosts}; ask with `func facts refresh`"
+        ));
+    }
+    let now = Timestamp::now();
+    if let Some(since) = selection.known_since
+        && u64::try_from(now.as_second() - since.as_second()).is_ok_and(|age| age > OLD.as_secs())
+    {
+        Context::warn(format!("some facts are {} old; ask again with `func facts refresh`", age(since, now)));
     }
 }
 

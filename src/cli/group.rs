@@ -47,7 +47,7 @@ impl List {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
         let groups = overlord.groups()?;
-        let members = groups.resolve(&overlord.hosts()?).map_err(overlord::Error::from)?;
+        let members = overlord.members(false)?;
         let rows: Vec<Vec<String>> = groups
             .iter()
             .map(|(group, targets)| {

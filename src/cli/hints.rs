@@ -32,9 +32,12 @@ impl From<Error> for Failure {
                 Exit::Configuration,
                 "make one with `func call TARGET METHOD --async`; if there are some, set FUNC_HOME to their overlord's folder",
             ),
+            Error::NoHost(none) if none.unsure() > 0 => {
+                (Exit::NoHost, "of some hosts the facts are not known here: ask them with `func facts refresh`")
+            }
             Error::NoHost(_) => (Exit::NoHost, "list the minions with `func hosts`"),
             Error::Groups(error) => (Exit::Configuration, of_groups(error)),
-            Error::Down(_) | Error::Inventory(_) => {
+            Error::Facts(_) | Error::Down(_) | Error::Inventory(_) => {
                 (Exit::Configuration, "mend that file, or run this as a user who may read it")
             }
             Error::Identity(_) => (

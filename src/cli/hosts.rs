@@ -8,13 +8,12 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
-use super::fleet_options;
+use super::fleet_options::{self, warn_of_facts};
 use super::render;
 use super::report::{Lines, Report};
 use crate::ca::{Address, Host, Inventory};
 use crate::fleet::{Selection, Selector, Target};
 use crate::ids::HostName;
-use crate::overlord;
 
 /// List the minions of the inventory, or change it
 #[derive(Debug, Args)]
@@ -57,7 +56,8 @@ impl Hosts {
                 let overlord = fleet_options::overlord(context)?;
                 let selector = Selector { exclude: self.exclude, ..Selector::new(target) };
                 let selection = overlord.select(&selector)?;
-                let members = overlord.groups()?.resolve(&overlord.hosts()?).map_err(overlord::Error::from)?;
+                let members = overlord.members(selector.target.has_facts())?;
+                warn_of_facts(&selection);
                 Ok(show(&selection, |host| selector.target.reasons(host, &members)))
             }
             Some(Change::Set { name, address }) => {

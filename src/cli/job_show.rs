@@ -16,6 +16,7 @@ use super::render;
 use super::report::Report;
 use super::shape::{Shape, ShapeOptions};
 use super::standing;
+use crate::fleet::Filter;
 use crate::ids::OverlordJobId;
 use crate::overlord::{HostState, HostView, JobView};
 use crate::wire::Value;
@@ -66,7 +67,10 @@ impl Report for Whole {
             ("target", job.record.target.clone()),
             ("method", job.record.method.to_string()),
         ];
-        lines.extend(job.record.args.iter().map(|argument| ("argument", typed(argument))));
+        let filter = Filter::of_arguments(&job.record.args);
+        let arguments = job.record.args.iter().skip(usize::from(filter.is_some()));
+        lines.extend(filter.iter().map(|filter| ("filter", filter.to_string())));
+        lines.extend(arguments.map(|argument| ("argument", typed(argument))));
         lines.push(("handed out", job.progress.fanned_out.map_or_else(none, at)));
         lines.push(("ended", job.progress.ended.map_or_else(none, at)));
         lines.extend(job.cancelled.map(|time| ("cancelled", at(time))));

@@ -17,6 +17,7 @@ mod demo;
 mod doc;
 mod entry;
 mod exit;
+mod facts;
 mod failure;
 mod fetch;
 mod fleet_options;

@@ -80,6 +80,11 @@ impl Home {
         self.config.join("groups.toml")
     }
 
+    /// What hosts have said of themselves.
+    pub fn facts(&self) -> PathBuf {
+        self.state.join("facts.json")
+    }
+
     /// The hosts known to be down, one a line.
     pub fn known_down(&self) -> PathBuf {
         self.config.join("down")

@@ -19,7 +19,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{InvalidTarget, Target};
+use super::{HostFacts, InvalidTarget, KnownFacts, Target};
 use crate::{
     ca::Host,
     config,
@@ -78,9 +78,14 @@ impl<'de> Deserialize<'de> for GroupName {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Groups(BTreeMap<GroupName, Vec<Target>>);
 
-/// The hosts of each group, of one inventory.
+/// The hosts of each group, of one inventory, and what is known of hosts.
 #[derive(Debug, Default)]
-pub struct Members(BTreeMap<GroupName, HashSet<HostName>>);
+pub struct Members {
+    groups: BTreeMap<GroupName, HashSet<HostName>>,
+    /// Those of which it is not known whether they belong to a group, which is about facts then.
+    unsure: BTreeMap<GroupName, HashSet<HostName>>,
+    facts: KnownFacts,
+}
 
 /// Why the groups cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -225,14 +230,24 @@ impl Groups {
         Ok(missing)
     }
 
+    /// Whether a group is about facts.
+    pub fn has_facts(&self) -> bool {
+        self.0.values().flatten().any(Target::has_facts)
+    }
+
     /// Who is in each group.
-    pub fn resolve(&self, inventory: &[Host]) -> Result<Members, GroupError> {
-        let mut members = Members::default();
+    pub fn resolve(&self, inventory: &[Host], facts: KnownFacts) -> Result<Members, GroupError> {
+        let mut members = Members { facts, ..Members::default() };
         for group in self.order()? {
             let targets = self.members(group)?;
-            let chosen = |host: &&Host| targets.iter().any(|target| target.matches(&host.name, &members));
-            let hosts = inventory.iter().filter(chosen).map(|host| host.name.clone()).collect();
-            members.0.insert(group.clone(), hosts);
+            let names = |means: &dyn Fn(&HostName) -> bool| {
+                inventory.iter().filter(|host| means(&host.name)).map(|host| host.name.clone()).collect::<HashSet<_>>()
+            };
+            let hosts = names(&|host| targets.iter().any(|target| target.matches(host, &members)));
+            let unsure =
+                names(&|host| !hosts.contains(host) && targets.iter().any(|target| target.is_unsure(host, &members)));
+            members.groups.insert(group.clone(), hosts);
+            members.unsure.insert(group.clone(), unsure);
         }
         Ok(members)
     }
@@ -270,19 +285,28 @@ impl Groups {
 }
 
 impl Members {
-    pub(super) fn has(&self, group: &GroupName, host: &HostName) -> bool {
-        self.0.get(group).is_some_and(|hosts| hosts.contains(host))
+    /// Whether a host is in a group; `None` if too little is known of it.
+    pub(super) fn has(&self, group: &GroupName, host: &HostName) -> Option<bool> {
+        let holds = |groups: &BTreeMap<GroupName, HashSet<HostName>>| {
+            groups.get(group).is_some_and(|hosts| hosts.contains(host))
+        };
+        (!holds(&self.unsure)).then(|| holds(&self.groups))
+    }
+
+    /// What is known of a host.
+    pub(super) fn facts_of(&self, host: &HostName) -> Option<&HostFacts> {
+        self.facts.of(host)
     }
 
     /// How many hosts a group has.
     pub fn count(&self, group: &GroupName) -> usize {
-        self.0.get(group).map_or(0, HashSet::len)
+        self.groups.get(group).map_or(0, HashSet::len)
     }
 
     /// That every group which a target names is there.
     pub(super) fn know(&self, target: &Target) -> Result<(), GroupError> {
-        match target.groups().into_iter().find(|group| !self.0.contains_key(group)) {
-            Some(group) => Err(unknown(group, self.0.keys())),
+        match target.groups().into_iter().find(|group| !self.groups.contains_key(group)) {
+            Some(group) => Err(unknown(group, self.groups.keys())),
             None => Ok(()),
         }
     }
@@ -308,9 +332,9 @@ mod tests {
     fn groups_hold_groups_to_any_depth() {
         let nested: Vec<String> = (1..5000).map(|number| format!("g{number} = [\"@g{}\"]\n", number - 1)).collect();
         let groups = load(&format!("[groups]\ng0 = [\"web*\"]\n{}", nested.concat())).unwrap();
-        let members = groups.resolve(&hosts(&["web1", "db1"])).unwrap();
+        let members = groups.resolve(&hosts(&["web1", "db1"]), KnownFacts::default()).unwrap();
         let deepest: GroupName = "G4999".parse().unwrap();
-        assert!(members.has(&deepest, &"web1".parse().unwrap()) && members.count(&deepest) == 1);
+        assert!(members.has(&deepest, &"web1".parse().unwrap()) == Some(true) && members.count(&deepest) == 1);
     }
 
     #[test]

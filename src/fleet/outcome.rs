@@ -50,6 +50,8 @@ pub enum SkipReason {
     MaxFail,
     /// One of the hosts that were to go first had failed.
     Canary,
+    /// It says itself that it is not one of those that were meant.
+    Filter,
 }
 
 impl SkipReason {
@@ -59,6 +61,7 @@ impl SkipReason {
             Self::Down => "known to be down",
             Self::MaxFail => "too many hosts had failed",
             Self::Canary => "a host that went first had failed",
+            Self::Filter => "its facts do not meet the filter",
         }
     }
 }

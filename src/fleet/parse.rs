@@ -1,6 +1,7 @@
 //! From the text of a target to its parts, by recursive descent; the grammar stands at the head of `target`.
 
 use super::{GroupName, InvalidTarget, target::Choice, word::Word};
+use crate::wire::{Condition, InvalidQuery};
 
 /// Nobody nests deeper by hand, and every level costs stack.
 const DEEPEST: usize = 100;
@@ -156,6 +157,9 @@ const MISSING: &str = "a host name, a glob or a group is missing before this";
 
 fn choice(text: &str) -> Result<Choice, InvalidTarget> {
     let refuse = |why: String| InvalidTarget::Word { word: shown(text), why };
+    if Condition::is_meant(text) {
+        return text.parse().map(Choice::Fact).map_err(|error: InvalidQuery| refuse(error.to_string()));
+    }
     let Some(group) = text.strip_prefix('@') else { return Word::parse(text).map(Choice::Word).map_err(refuse) };
     let (name, word) = match group.split_once(':') {
         Some((name, word)) => (name, Some(word)),

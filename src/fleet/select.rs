@@ -7,6 +7,8 @@ use std::{
 };
 
 use super::{GroupError, Members, SkipReason, Target, target::Choice};
+use jiff::Timestamp;
+
 use crate::{
     ca::{DEFAULT_PORT, Host},
     ids::{HostName, InvalidId},
@@ -32,6 +34,10 @@ pub struct Selection {
     pub skipped: Vec<(Host, SkipReason)>,
     /// Parts of the target that chose nobody.
     pub unmatched: Vec<String>,
+    /// Hosts that the target may mean: too little is known of them to tell.
+    pub unsure: Vec<HostName>,
+    /// When those were asked for their facts who were asked first, if the target is about facts.
+    pub known_since: Option<Timestamp>,
 }
 
 /// The target chooses nobody.
@@ -40,6 +46,14 @@ pub struct Selection {
 pub struct NoHost {
     target: String,
     excluded: bool,
+    unsure: usize,
+}
+
+impl NoHost {
+    /// Hosts that may be meant: too little is known of them to tell.
+    pub fn unsure(&self) -> usize {
+        self.unsure
+    }
 }
 
 /// Hosts known to be down.
@@ -113,17 +127,20 @@ impl Selector {
             }
         }
         let found = !chosen.is_empty();
+        let unsure = inventory.iter().map(|host| host.name.clone());
+        let unsure: Vec<_> = unsure.filter(|host| self.target.is_unsure(host, members)).collect();
         if let Some(exclude) = &self.exclude {
-            chosen.retain(|host| !exclude.matches(&host.name, members));
+            chosen.retain(|host| !exclude.matches(&host.name, members) && !exclude.is_unsure(&host.name, members));
         }
         if chosen.is_empty() {
-            return Err(NoHost { target: self.target.to_string(), excluded: found });
+            return Err(NoHost { target: self.target.to_string(), excluded: found, unsure: unsure.len() });
         }
         chosen.sort_by(|a, b| a.name.cmp(&b.name));
         chosen.dedup_by(|a, b| a.name == b.name);
         let (skipped, hosts): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|host| down.0.contains(&host.name));
         let skipped = skipped.into_iter().map(|host| (host, SkipReason::Down)).collect();
-        Ok(Selection { hosts, skipped, unmatched })
+        let known_since = hosts.iter().filter_map(|host| Some(members.facts_of(&host.name)?.at)).min();
+        Ok(Selection { hosts, skipped, unmatched, unsure, known_since })
     }
 }
 

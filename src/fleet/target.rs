@@ -4,16 +4,20 @@
 //! target  part { ";" part }                    whoever any part chooses; empty parts are ignored
 //! part    both { "or" both }
 //! both    one { "and" one }
-//! one     "not" one | "(" target ")" | word | "@" group | "@" group ":" word
+//! one     "not" one | "(" target ")" | word | "@" group | "@" group ":" word | fact sign value
 //! ```
 //!
 //! A word is a shell glob (`*`, `?`, `[…]`, `[!…]`, `{1..20}`) over host names, without regard to case; `@web:db*` is those
-//! of the group `web` that match `db*`. A host called `and`, `or` or `not` is written as a glob: `[a]nd`.
+//! of the group `web` that match `db*`. `os_id=debian`, `cpus>=4` are those of which that is known; of whom nothing is known, it
+//! is neither true nor false, and such a host is chosen neither by it nor by its `not`. A host called `and`, `or` or `not` is written as a glob: `[a]nd`.
 
 use std::{fmt, str::FromStr};
 
 use super::{GroupName, groups::Members, parse::parse, word::Word};
-use crate::ids::HostName;
+use crate::{
+    ids::HostName,
+    wire::{Condition, Query},
+};
 
 /// A parsed target: `web*;db[12].example`, `@web and not *.old`.
 #[derive(Debug, Clone)]
@@ -27,6 +31,8 @@ pub struct Target {
 pub(super) enum Choice {
     Word(Word),
     Group(GroupName, Option<Word>),
+    /// Those of which it is known.
+    Fact(Condition),
     Not(Box<Self>),
     /// At least two, like [`Choice::Any`].
     All(Vec<Self>),
@@ -79,6 +85,16 @@ impl Target {
         self.parts.iter().any(|part| part.matches(host, members))
     }
 
+    /// Whether it may mean this host, of which too little is known to tell.
+    pub(super) fn is_unsure(&self, host: &HostName, members: &Members) -> bool {
+        !self.matches(host, members) && self.parts.iter().any(|part| part.verdict(host, members).is_none())
+    }
+
+    /// Whether it speaks of facts.
+    pub fn has_facts(&self) -> bool {
+        self.parts.iter().any(Choice::has_facts)
+    }
+
     pub(super) fn parts(&self) -> &[Choice] {
         &self.parts
     }
@@ -93,18 +109,50 @@ impl Target {
 
 impl Choice {
     pub(super) fn matches(&self, host: &HostName, members: &Members) -> bool {
+        self.verdict(host, members) == Some(true)
+    }
+
+    /// Whether it means the host; `None` if too little is known of it.
+    fn verdict(&self, host: &HostName, members: &Members) -> Option<bool> {
+        // Of many, one that decides is enough, whatever is not known of the others.
+        let any = |choices: &[Self], decisive: bool| {
+            let mut unsure = false;
+            for choice in choices {
+                match choice.verdict(host, members) {
+                    Some(verdict) if verdict == decisive => return Some(decisive),
+                    Some(_) => {}
+                    None => unsure = true,
+                }
+            }
+            (!unsure).then_some(!decisive)
+        };
         match self {
-            Self::Word(word) => word.matches(host),
-            Self::Group(name, word) => members.has(name, host) && word.as_ref().is_none_or(|word| word.matches(host)),
-            Self::Not(choice) => !choice.matches(host, members),
-            Self::All(choices) => choices.iter().all(|choice| choice.matches(host, members)),
-            Self::Any(choices) => choices.iter().any(|choice| choice.matches(host, members)),
+            Self::Word(word) => Some(word.matches(host)),
+            Self::Group(name, word) => {
+                if word.as_ref().is_some_and(|word| !word.matches(host)) {
+                    return Some(false);
+                }
+                members.has(name, host)
+            }
+            Self::Fact(condition) => Some(Query::Fact(condition.clone()).holds(&members.facts_of(host)?.facts)),
+            Self::Not(choice) => choice.verdict(host, members).map(|verdict| !verdict),
+            Self::All(choices) => any(choices, false),
+            Self::Any(choices) => any(choices, true),
+        }
+    }
+
+    fn has_facts(&self) -> bool {
+        match self {
+            Self::Fact(_) => true,
+            Self::Word(_) | Self::Group(..) => false,
+            Self::Not(choice) => choice.has_facts(),
+            Self::All(choices) | Self::Any(choices) => choices.iter().any(Self::has_facts),
         }
     }
 
     fn groups<'a>(&'a self, found: &mut Vec<&'a GroupName>) {
         match self {
-            Self::Word(_) => {}
+            Self::Word(_) | Self::Fact(_) => {}
             Self::Group(name, _) => found.push(name),
             Self::Not(choice) => choice.groups(found),
             Self::All(choices) | Self::Any(choices) => choices.iter().for_each(|choice| choice.groups(found)),
@@ -125,6 +173,7 @@ impl fmt::Display for Choice {
         let joined = |choices: &[Self], by| choices.iter().map(Self::operand).collect::<Vec<_>>().join(by);
         match self {
             Self::Word(word) => word.fmt(f),
+            Self::Fact(condition) => condition.fmt(f),
             Self::Group(name, None) => write!(f, "@{name}"),
             Self::Group(name, Some(word)) => write!(f, "@{name}:{word}"),
             Self::Not(choice) => write!(f, "not {}", choice.operand()),
@@ -226,6 +275,7 @@ mod tests {
             word().prop_map(Choice::Word),
             ("[a-z]{1,4}", proptest::option::of(word()))
                 .prop_map(|(name, word)| Choice::Group(name.parse().unwrap(), word)),
+            "[a-z_]{1,5}(=|>=|<|>|\\^=|~=)[a-z0-9.*]{1,4}".prop_map(|text| Choice::Fact(text.parse().unwrap())),
         ];
         leaf.prop_recursive(5, 24, 3, |inner| {
             prop_oneof![

@@ -10,7 +10,7 @@ use super::view::{ModuleState, ModuleView, Stamp};
 use crate::{
     ids::{MethodName, MinionJobId, ModuleName, OverlordJobId},
     plugin::{Budget, Mode},
-    wire::{Fault, JobStatus, RemoteError, Value},
+    wire::{Facts, Fault, JobStatus, RemoteError, Value},
 };
 
 /// A call that has passed every check, on its way to a module.
@@ -112,6 +112,9 @@ pub(super) trait Backend: Send + Sync + 'static {
 
     /// Whether the arguments fit the method, before a job is made of them.
     fn check(&self, target: &Self::Target, args: &[Value]) -> Result<(), RemoteError>;
+
+    /// What the modules tell of this machine: all that they know, or what is wanted.
+    fn facts(&self, want: &[&str], caller: &str, time: Duration) -> impl Future<Output = Facts> + Send;
 
     /// Calls and waits.
     fn call(&self, target: Self::Target, args: Vec<Value>, order: CallOrder) -> impl Future<Output = Answered> + Send;

@@ -118,6 +118,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "struct",
         "Whether a caller of a name and a role may make a call, a struct of method and args, and the rule that decides: {allowed, because}.",
     ),
+    builtin("system.facts", &[], "struct", "What this machine is, as its modules tell it: facts by name."),
     builtin(
         "system.grep",
         &[("word", "string")],

@@ -27,6 +27,7 @@ use super::{
     builtin::{Builtin, RESERVED_MODULES},
     caller::{Caller, Extras},
     entry::{About, Entry},
+    facts,
     identity::IdentityInForce,
     intake::Held,
     introspect, job_methods, multicall, policy,
@@ -37,7 +38,7 @@ use crate::{
     access::{AuditLog, AuditOutcome},
     ids::{HostName, MethodName, MinionJobId},
     plugin::{Budget, Mode},
-    wire::{Answer, Call, Fault, RemoteError, Value, parse_call},
+    wire::{Answer, Call, Facts, Fault, Query, RemoteError, Value, parse_call},
 };
 
 /// How much longer than its deadline a call is waited for: modules keep the deadline themselves, and
@@ -167,10 +168,15 @@ impl<B: Backend> Dispatcher<B> {
     }
 
     /// Runs one call and writes into the audit log what came of it.
-    pub(super) async fn run(&self, caller: &Caller, extras: &Extras, call: Call) -> Done {
+    pub(super) async fn run(&self, caller: &Caller, extras: &Extras, mut call: Call) -> Done {
+        // Before anybody judges the arguments.
+        let query = facts::take_query(&mut call.params);
         let entry = Entry::new(caller, extras, Some(&call));
         let done = match policy::judge(self, caller, &call) {
-            Ok(()) => self.route(&entry, call).await,
+            Ok(()) => match query {
+                Ok(query) => self.route(&entry, call, query).await,
+                Err(error) => Done::value(Err(error)),
+            },
             Err(denied) => Done { answer: Err(Refusal::Denied(denied)), about: About::default() },
         };
         let (outcome, error) = match &done.answer {
@@ -188,11 +194,15 @@ impl<B: Backend> Dispatcher<B> {
         entry.record(&self.audit, self.name.as_ref(), outcome, error, about);
     }
 
-    async fn route(&self, entry: &Entry<'_>, call: Call) -> Done {
+    async fn route(&self, entry: &Entry<'_>, call: Call, query: Option<Query>) -> Done {
         let Call { method, params } = call;
         let Entry { caller, extras, .. } = *entry;
         if let Some(builtin) = Builtin::find(&method) {
+            if query.is_some() {
+                return Done::error("NotCallable", format!("`{method}` takes no condition on facts"));
+            }
             return match builtin.name {
+                "system.facts" if params.is_empty() => Done::value(Ok(Value::Struct(self.facts(entry, &[]).await))),
                 "system.multicall" => Done::value(multicall::run(self, caller, extras, builtin, params).await),
                 _ if Transfers::answers(builtin) => {
                     let time = extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
@@ -241,9 +251,34 @@ impl<B: Backend> Dispatcher<B> {
         }
         match self.backend.resolve(&checked) {
             None => Done::value(Err(introspect::unknown(&self.backend, &checked))),
-            Some(target) if background => self.submit(entry, name, target, params).await,
-            Some(target) => self.call(entry, target, params, mode).await,
+            Some(target) => {
+                let mut told = None;
+                if let Some(query) = query {
+                    let facts = self.facts(entry, &query.facts()).await;
+                    if !query.holds(&facts) {
+                        return Done::value(Ok(facts::wrap(false, facts, None)));
+                    }
+                    told = Some(facts);
+                }
+                let done = match background {
+                    true => self.submit(entry, name, target, params).await,
+                    false => self.call(entry, target, params, mode).await,
+                };
+                match told {
+                    Some(facts) => {
+                        Done { answer: done.answer.map(|result| facts::wrap(true, facts, Some(result))), ..done }
+                    }
+                    None => done,
+                }
+            }
         }
+    }
+
+    /// What this machine is, as its modules tell it. They take a place like any call.
+    async fn facts(&self, entry: &Entry<'_>, want: &[&str]) -> Facts {
+        let time = entry.extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time)).min(facts::LONGEST);
+        let Ok(Ok(_place)) = tokio::time::timeout(time, self.places.acquire()).await else { return Facts::new() };
+        self.backend.facts(want, &entry.caller.peer.name, time).await
     }
 
     /// The answer to a call whose job id is taken: by this very call, or by another. It comes before the

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     ids::{MethodName, MinionJobId, ModuleName},
     jobs::{self, Jobs, Submission, SubmitError},
-    wire::{Fault, JobStatus, RemoteError, Value},
+    wire::{Facts, Fault, JobStatus, RemoteError, Value},
 };
 
 /// Modules and jobs of this machine.
@@ -48,6 +48,10 @@ impl Backend for Live {
 
     fn check(&self, target: &PluginMethod, args: &[Value]) -> Result<(), RemoteError> {
         target.check(args)
+    }
+
+    async fn facts(&self, want: &[&str], caller: &str, time: Duration) -> Facts {
+        self.modules.facts(want, caller, time).await
     }
 
     async fn call(&self, target: PluginMethod, args: Vec<Value>, order: CallOrder) -> Answered {

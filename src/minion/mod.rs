@@ -24,6 +24,7 @@ mod dispatch;
 mod entry;
 mod error;
 mod fences;
+mod facts;
 mod file_methods;
 mod http;
 mod identity;

@@ -1,22 +1,28 @@
 //! The plugin registry as a minion uses it: introspection, lookup, and calls with what the operator
 //! grants and sets.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     backend::{Answered, CallOrder, Known},
     builtin::RESERVED_MODULES,
+    facts,
     rules::RulesInForce,
     sinks::{CallLog, LoadLog},
     view::{MethodView, ModuleState, ModuleView, Stamp},
 };
 use crate::{
     access::{Bearer, Grant, Grants, Provenance, Signers},
-    ids::{Digest, MethodName, ModuleName},
+    ids::{Digest, MethodName, MinionJobId, ModuleName},
     plugin::{
         self, CallContext, Clock, Engine, Limits, Method, Module, Plugin, Registry, RegistryConfig, check_arguments,
     },
-    wire::{RemoteError, Value},
+    wire::{Facts, RemoteError, Value},
 };
 
 /// How much of a trace is logged.
@@ -128,6 +134,47 @@ impl Modules {
         let mut settings = of(&method.short);
         settings.extend(of(&method.full));
         settings
+    }
+
+    /// What every module that knows facts tells, one after the other, within the time. One that fails hides no other.
+    pub(super) async fn facts(&self, want: &[&str], caller: &str, time: Duration) -> Facts {
+        let ends = Instant::now() + time;
+        let Ok(name) = "minion:host/facts.collect".parse::<MethodName>() else { return Facts::new() };
+        let want = Value::Array(want.iter().map(|name| Value::from(*name)).collect());
+        let catalog = self.registry.catalog();
+        let mut all = Facts::new();
+        for served in catalog.served().iter().filter(|served| served.plugin.contributes_facts()) {
+            // It is granted what the module beside it is.
+            let (short, full, version) = match served.plugin.modules().first() {
+                Some(module) => (module.name.clone(), module.full_name.clone(), module.version.clone()),
+                None => (name.module().clone(), name.module().clone(), String::new()),
+            };
+            let (plugin, provenance) = (served.plugin.clone(), served.provenance.clone());
+            let digest = plugin.digest();
+            let bearer = Bearer { short: &short, full: &full, digest: Some(digest), provenance: &provenance };
+            let rules = self.rules.now();
+            let mut settings = rules.settings.get(&short).cloned().unwrap_or_default();
+            settings.extend(rules.settings.get(&full).cloned().unwrap_or_default());
+            let context = CallContext {
+                job_id: MinionJobId::fresh().to_string(),
+                caller: caller.to_owned(),
+                deadline: ends.saturating_duration_since(Instant::now()),
+                grant: Arc::new(rules.grants.for_bearer(bearer)),
+                settings: Arc::new(settings),
+                limits: self.limits.clone(),
+                state: self.state.clone(),
+                events: Arc::new(CallLog(name.clone())),
+                mode: plugin::Mode::Perform,
+                cancelled: Arc::default(),
+                clock: Clock::Ticks,
+            };
+            let answer = plugin.call_measured(&name, std::slice::from_ref(&want), context).await.into_answer();
+            if let Err(error) = &answer {
+                tracing::warn!(module = %short, version, error = error.to_remote_error().message, "a module cannot tell its facts");
+            }
+            all.extend(facts::read(answer));
+        }
+        all
     }
 
     pub(super) async fn call(&self, method: PluginMethod, args: Vec<Value>, order: CallOrder) -> Answered {

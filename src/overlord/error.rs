@@ -32,6 +32,9 @@ pub enum Error {
         /// Hosts that should be.
         wanted: usize,
     },
+    /// What is known of hosts cannot be used.
+    #[error(transparent)]
+    Facts(#[from] fleet::FactsError),
     /// A job that has not ended is not taken away.
     #[error("`{id}` has not ended")]
     Live {

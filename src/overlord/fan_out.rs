@@ -15,7 +15,7 @@ use super::{
     transactions::Part,
 };
 use crate::{
-    fleet::{Fleet, Outcome, Request},
+    fleet::{Filter, Fleet, Outcome, Request},
     ids::{HostName, OverlordJobId},
     wire::Call,
 };
@@ -169,7 +169,9 @@ impl Desk {
     /// they arrived.
     async fn send(&self, parts: Vec<Part>, may_fail: Option<usize>) -> bool {
         let (mut doubt, mut failed) = (false, 0);
+        let filtered = Filter::of_arguments(&self.record.args).is_some();
         let mut note = |(host, outcome): (HostName, Outcome)| {
+            let outcome = if filtered { outcome.past_filter() } else { outcome };
             doubt |= matches!(outcome, Outcome::Lost { .. } | Outcome::TimedOut { .. } | Outcome::Unreachable { .. });
             failed += usize::from(!outcome.is_ok());
             self.recorder.note(host, Event::Submitted(outcome));

@@ -15,12 +15,15 @@ use super::{
 use crate::{
     ca::{Host, Inventory},
     config::Home,
-    fleet::{Fleet, FleetOptions, Groups, KnownDown, Outcome, Request, Rollout, Selection, Selector, Stage, Width},
+    fleet::{
+        Fleet, FleetOptions, Groups, KnownDown, KnownFacts, Members, Outcome, Request, Rollout, Selection, Selector,
+        Stage, Target, Width,
+    },
     ids::{HostName, MethodName, OverlordJobId},
     store::SetAside,
     sys::descriptor,
     tls::Identity,
-    wire::{Call, Value},
+    wire::{Call, Facts, Value},
 };
 
 /// Where an overlord finds what it needs. Each is read when it is first needed: a finished job needs the store alone.
@@ -34,6 +37,8 @@ pub struct OverlordConfig {
     pub groups: PathBuf,
     /// The hosts known to be down; need not exist.
     pub known_down: PathBuf,
+    /// What hosts have said of themselves; need not exist.
+    pub facts: PathBuf,
     /// The store's folder.
     pub store: PathBuf,
     /// Keep the store open (a daemon), instead of opening it for each transaction (a command).
@@ -50,6 +55,7 @@ impl OverlordConfig {
             inventory: home.inventory(),
             groups: home.groups(),
             known_down: home.known_down(),
+            facts: home.facts(),
             store: home.store(),
             keep_store_open: false,
             fleet: FleetOptions::default(),
@@ -136,10 +142,33 @@ impl Overlord {
             let path = self.inner.config.inventory.clone();
             return Err(Error::NoMinions { missing: !path.exists(), path });
         }
-        let members = self.groups()?.resolve(&hosts)?;
+        let about_facts = selector.target.has_facts() || selector.exclude.as_ref().is_some_and(Target::has_facts);
+        let members = self.resolve(&hosts, about_facts)?;
         selector.check(&members)?;
         let down = KnownDown::load(&self.inner.config.known_down)?;
         Ok(selector.select(&hosts, &members, &down)?)
+    }
+
+    /// Who is in each group, and what is known of hosts, if that is asked for or a group is about it.
+    pub fn members(&self, about_facts: bool) -> Result<Members, Error> {
+        self.resolve(&self.hosts()?, about_facts)
+    }
+
+    fn resolve(&self, hosts: &[Host], about_facts: bool) -> Result<Members, Error> {
+        let groups = self.groups()?;
+        let facts = if about_facts || groups.has_facts() { self.known_facts()? } else { KnownFacts::default() };
+        Ok(groups.resolve(hosts, facts)?)
+    }
+
+    /// What hosts have said of themselves when they were asked last.
+    pub fn known_facts(&self) -> Result<KnownFacts, Error> {
+        Ok(KnownFacts::load(&self.inner.config.facts)?)
+    }
+
+    /// Keeps what hosts have said of themselves now.
+    pub fn keep_facts(&self, told: Vec<(HostName, Facts)>) -> Result<(), Error> {
+        let known: Vec<HostName> = self.hosts()?.into_iter().map(|host| host.name).collect();
+        Ok(KnownFacts::update(&self.inner.config.facts, told, &known)?)
     }
 
     /// Every group.

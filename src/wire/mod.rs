@@ -20,6 +20,7 @@
 mod encode;
 mod json;
 mod message;
+mod query;
 mod read;
 mod remote;
 mod scan;
@@ -31,6 +32,7 @@ mod hostile;
 
 pub use encode::{encode_answer, encode_call};
 pub use message::{Answer, Call, Fault, header};
+pub use query::{Condition, Facts, InvalidQuery, Query};
 pub use read::{parse_answer, parse_call};
 pub use remote::{JobStatus, RemoteError};
 pub use scan::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, ParseError};

@@ -14,7 +14,7 @@ use crate::{
         view::{ModuleState, ModuleView, Stamp},
     },
     plugin::Mode,
-    wire::{JobStatus, RemoteError, Value},
+    wire::{Facts, JobStatus, RemoteError, Value},
 };
 
 pub(super) struct Site {
@@ -92,6 +92,13 @@ impl Backend for Site {
         match target {
             SiteMethod::Plugin(method) => method.check(args),
             SiteMethod::Native(method) => method.check(args).map(drop),
+        }
+    }
+
+    async fn facts(&self, want: &[&str], caller: &str, time: Duration) -> Facts {
+        match &self.plugins {
+            Some(plugins) => plugins.facts(want, caller, time).await,
+            None => Facts::new(),
         }
     }
 

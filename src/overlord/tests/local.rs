@@ -35,6 +35,7 @@ async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
         inventory: "/nonexistent/inventory".into(),
         groups: "/nonexistent/groups".into(),
         known_down: "/nonexistent/down".into(),
+        facts: "/nonexistent/facts.json".into(),
         store: world.dir.path().join("store"),
         keep_store_open: false,
         fleet: FleetOptions::default(),
