@@ -28,8 +28,20 @@ const LONGEST: usize = 16 << 10;
 /// An input that takes longer than this is a finding, too.
 const SLOW: Duration = Duration::from_secs(5);
 /// Numbers on whose sides readers are most often wrong.
-const EDGES: [u64; 12] =
-    [0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, i64::MAX as u64, 1 << 63, u64::MAX];
+const EDGES: [u64; 12] = [
+    0,
+    1,
+    0x7f,
+    0x80,
+    0xff,
+    0xffff,
+    0x7fff_ffff,
+    0x8000_0000,
+    0xffff_ffff,
+    i64::MAX.cast_unsigned(),
+    1 << 63,
+    u64::MAX,
+];
 
 /// Tries a target. `words` are parts of its language.
 #[track_caller]
@@ -44,7 +56,7 @@ pub(crate) fn fuzz<A: Debug>(name: &str, corpus: &[&[u8]], words: &[&str], targe
     let mut chance = Chance(if more.is_some() { since.as_secs() | 1 } else { 0x2007_0925 });
     let (begun, mut executions) = (Instant::now(), 0);
     let enough = |executions: u64| match more {
-        Some(time) => executions % 64 == 0 && begun.elapsed() > time,
+        Some(time) => executions.is_multiple_of(64) && begun.elapsed() > time,
         None => executions >= USUAL,
     };
     while !enough(executions) {

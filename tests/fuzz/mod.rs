@@ -136,7 +136,7 @@ fn certificates_and_revocation_lists() {
         &[list],
         &["-----BEGIN X509 CRL-----\n", "-----END X509 CRL-----\n", "MII", "\n"],
         |bytes| {
-            std::fs::write(&path, bytes).unwrap();
+            written_anew(&path, bytes);
             identity.clone().with_revocations(&path).map(|identity| identity.revoked().len()).map_err(|e| e.to_string())
         },
     );
@@ -189,7 +189,7 @@ fn configurations_grants_and_rules() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("case.toml");
     fuzz("cases", &[case], &["[[", "]]", "\n", " = ", "\"", "{", "}"], |bytes| {
-        std::fs::write(&path, bytes).unwrap();
+        written_anew(&path, bytes);
         Case::load(&path).map(drop).map_err(|error| error.to_string().len().min(40))
     });
 }
@@ -236,4 +236,10 @@ fn targets_names_and_headers() {
             )
         },
     );
+}
+
+/// A file that is cut back and written again goes to the disk at once on some file systems, and a new one does not.
+fn written_anew(path: &Path, bytes: &[u8]) {
+    let _ = std::fs::remove_file(path);
+    std::fs::write(path, bytes).unwrap();
 }

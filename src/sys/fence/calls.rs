@@ -99,10 +99,10 @@ impl Calls {
             SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(refusal), machine)?.try_into()
         };
         let compiled = || -> Result<_, seccompiler::BackendError> {
-            let mut refused = compile(rules()?, libc::EPERM as u32)?;
+            let mut refused = compile(rules()?, libc::EPERM.cast_unsigned())?;
             refuse_other_numbers(&mut refused);
             // Its arguments lie where no filter looks; C libraries then take clone, whose flags are in sight.
-            let unknown = compile([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS as u32)?;
+            let unknown = compile([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS.cast_unsigned())?;
             Ok(Self(vec![refused, unknown]))
         };
         compiled().map(Some).map_err(io::Error::other)
@@ -140,7 +140,7 @@ fn refuse_other_numbers(filter: &mut BpfProgram) {
                 instruction(0x20, 0, 0, 0),
                 // Below 2^30: on to the rest.
                 instruction(0x35, 0, 1, 0x4000_0000),
-                instruction(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
+                instruction(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned()),
             ],
         );
     }

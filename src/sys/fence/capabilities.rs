@@ -82,7 +82,7 @@ fn keep_all(is_kept: impl Fn(caps::Capability) -> bool) -> Result<(), CapsError>
     Ok(())
 }
 
-/// What this thread has, in words: `all`, `none`, or their names.
+/// What this thread has.
 pub fn effective_capabilities() -> io::Result<Vec<Capability>> {
     let mut names: Vec<_> =
         caps::read(None, CapSet::Effective).map_err(io::Error::other)?.into_iter().map(Capability).collect();
