@@ -56,7 +56,7 @@ impl Authority {
         }
         // The clock may have been turned back; the number must not.
         let number = u64::try_from(now.unix_timestamp()).unwrap_or_default().max(last.saturating_add(1));
-        let list = CertificateRevocationListParams {
+        let params = CertificateRevocationListParams {
             this_update: now,
             next_update: now + Duration::days(LIST_DAYS),
             crl_number: SerialNumber::from_slice(&number.to_be_bytes()),
@@ -64,7 +64,7 @@ impl Authority {
             revoked_certs: revoked,
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let pem = list.signed_by(&self.issuer).and_then(|list| list.pem()).map_err(Error::Sign)?;
+        let pem = params.signed_by(&self.issuer).and_then(|list| list.pem()).map_err(Error::Sign)?;
         durable::write_atomic(&path, pem.as_bytes(), 0o644)
             .map_err(|source| Error::Write { path: path.clone(), source })?;
         audit::write(folder, &fresh.into_iter().map(line).collect::<Vec<_>>())?;

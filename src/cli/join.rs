@@ -51,15 +51,15 @@ impl Join {
             (None, None) => return Err(Failure::new(Exit::Usage, "a token, or --overlord HOST, is needed")),
         };
         let joiner = joiner.map_err(refused)?.listens(self.address, port);
-        let joined = Context::block_on(join(joiner, self.token.is_some()))?;
+        let member = Context::block_on(join(joiner, self.token.is_some()))?;
         Ok(Box::new(Lines {
             lines: vec![
-                format!("this machine belongs as `{}`, until {:.0}", joined.name, joined.until),
+                format!("this machine belongs as `{}`, until {:.0}", member.name, member.until),
                 format!("its identity is in {}", folder.display()),
                 "next: start funcd, as root, then on the overlord: func ping".to_owned(),
             ],
             data: json!({
-                "name": joined.name, "until": joined.until, "authority": joined.authority, "identity": folder,
+                "name": member.name, "until": member.until, "authority": member.authority, "identity": folder,
             }),
         }))
     }
@@ -69,7 +69,7 @@ async fn join(mut joiner: Joiner, token: bool) -> Result<Joined, Failure> {
     let (mut shown, mut complaint) = (None, String::new());
     loop {
         match joiner.ask().await {
-            Ok(State::Joined(joined)) => return Ok(joined),
+            Ok(State::Joined(member)) => return Ok(member),
             Ok(State::Pending) => {
                 let comparison = joiner.comparison();
                 if shown != comparison

@@ -80,7 +80,7 @@ pub enum Error {
         /// Where.
         address: Address,
         /// Why.
-        source: tls::Error,
+        source: Box<tls::Error>,
     },
     /// A certificate for another name or another key.
     #[error("the authority at {address} sent the certificate of somebody else")]
@@ -94,7 +94,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: ca::Error,
+        source: Box<ca::Error>,
     },
 }
 
@@ -155,7 +155,7 @@ impl Joiner {
         }
         let path = folder.join(KEY_FILE);
         let file = |source| Error::File { path: path.clone(), source };
-        let key = |source| Error::Key { path: path.clone(), source };
+        let key = |error| Error::Key { path: path.clone(), source: Box::new(error) };
         durable::create_folder(folder, 0o700).map_err(file)?;
         let key_pem = match fs::read_to_string(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -246,7 +246,7 @@ impl Joiner {
         let address = || self.address.clone();
         let authority = self.pin.authority().ok_or_else(|| Error::OtherAuthority { address: address() })?;
         let ca_pem = pem("CERTIFICATE", authority);
-        let unusable = |source| Error::Unusable { address: address(), source };
+        let unusable = |error| Error::Unusable { address: address(), source: Box::new(error) };
         let identity = Identity::from_pem(certificate, &self.key_pem, &ca_pem).map_err(unusable)?;
         identity.check_as_server(Timestamp::now()).map_err(unusable)?;
         if identity.peer().name != self.name.as_str() {

@@ -177,19 +177,17 @@ impl Door {
             Ok(signing) => signing,
             Err(error) => return json(StatusCode::BAD_REQUEST, &refused(&error.to_string())),
         };
-        let secret = match ask.secret.as_deref().map(str::parse).transpose() {
-            Ok(secret) => secret,
-            Err(_) => return json(StatusCode::BAD_REQUEST, &refused("the token is malformed")),
+        let Ok(secret) = ask.secret.as_deref().map(str::parse).transpose() else {
+            return json(StatusCode::BAD_REQUEST, &refused("the token is malformed"));
         };
         let at = SocketAddr::new(from.to_canonical(), ask.port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT));
         let address = ask.address.unwrap_or_else(|| at.into());
         let joining = Joining { request: signing, secret, address: Some(address), from };
-        match self.decide(joining).await {
-            Some(verdict) => json(StatusCode::OK, &Answer::from(&verdict)),
-            None => {
-                let why = "the authority cannot decide now; its log says why".to_owned();
-                json(StatusCode::SERVICE_UNAVAILABLE, &Answer::Busy { why })
-            }
+        if let Some(verdict) = self.decide(joining).await {
+            json(StatusCode::OK, &Answer::from(&verdict))
+        } else {
+            let why = "the authority cannot decide now; its log says why".to_owned();
+            json(StatusCode::SERVICE_UNAVAILABLE, &Answer::Busy { why })
         }
     }
 

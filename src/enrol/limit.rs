@@ -181,6 +181,6 @@ mod tests {
             }
         }
         assert_eq!(knocks.peers.len(), MOST_PEERS);
-        assert!(knocks.enter(OTHER, now + Duration::from_secs(60)));
+        assert!(knocks.enter(OTHER, now + Duration::from_mins(1)));
     }
 }

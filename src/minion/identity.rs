@@ -420,9 +420,9 @@ mod tests {
         assert!(stand.in_force.revoked().contains(&ann));
         // Also after a restart.
         assert_eq!(check::identity(&stand.files).unwrap().revoked().len(), 2);
-        let forger = Authority::init(&stand.home.path().join("forger"), "Func CA").unwrap();
-        let serial = issue(&forger, "x", Role::Overlord).serial;
-        let forged = fs::read_to_string(forger.revoke(&[serial]).unwrap()).unwrap();
+        let stranger = Authority::init(&stand.home.path().join("forger"), "Func CA").unwrap();
+        let serial = issue(&stranger, "x", Role::Overlord).serial;
+        let forged = fs::read_to_string(stranger.revoke(&[serial]).unwrap()).unwrap();
         for text in [forged, "junk".to_owned(), String::new()] {
             assert_eq!(stand.ask("identity.crl", vec![text.into()]).await.unwrap_err().kind, "Refused");
         }
@@ -453,8 +453,8 @@ mod tests {
         let other = issue(&stand.authority, "web1", Role::Minion).cert_pem;
         let request = csr().await;
         assert_eq!(stand.ask("identity.install", vec![other.into()]).await.unwrap_err().kind, "Refused");
-        let forger = Authority::init(&stand.home.path().join("forger"), "Func CA").unwrap();
-        let forged = forger.renew(&request, Role::Minion, &[], 10).unwrap();
+        let stranger = Authority::init(&stand.home.path().join("forger"), "Func CA").unwrap();
+        let forged = stranger.renew(&request, Role::Minion, &[], 10).unwrap();
         assert_eq!(stand.ask("identity.install", vec![forged.into()]).await.unwrap_err().kind, "Refused");
         let wrong = stand.authority.renew(&request, Role::SubOverlord, &[], 10).unwrap();
         assert_eq!(stand.ask("identity.install", vec![wrong.into()]).await.unwrap_err().kind, "Refused");

@@ -103,12 +103,12 @@ impl ServerCertVerifier for PinnedVerifier {
             .build()
             .map_err(|error| rustls::Error::General(error.to_string()))?;
         let name = ServerName::try_from(ENROLMENT_NAME).map_err(|_| unknown())?;
-        let verified = verifier.verify_server_cert(end_entity, &[], &name, ocsp, now)?;
+        let good = verifier.verify_server_cert(end_entity, &[], &name, ocsp, now)?;
         // Somebody else may have been first meanwhile.
         if self.pin.seen.get_or_init(|| authority.clone().into_owned()) != authority {
             return Err(unknown());
         }
-        Ok(verified)
+        Ok(good)
     }
 
     fn verify_tls12_signature(
