@@ -70,6 +70,7 @@ mod rogue_modules_do_no_harm;
 mod modules_are_built_from_a_crate;
 mod security_claims_are_shown;
 mod shipped_modules_tell_the_truth;
+mod the_audit_log_is_a_chain;
 mod the_command_line_is_written_down;
 mod the_demo_shows_what_it_says;
 mod the_interface_is_documented;

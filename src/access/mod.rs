@@ -10,7 +10,10 @@ mod minisign;
 mod policy;
 mod signers;
 
-pub use audit::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, summary};
+pub use audit::{
+    AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Checked, Event, Head, PATIENCE, Reason, Rotation, Written,
+    files as audit_files, summary, verify as verify_audit,
+};
 pub use grants::{
     Arguments, Bearer, CommandGrant, Grant, Grants, InvalidGrant, NetworkGrant, PathGrant, ServiceGrant, SignalGrant,
     VariableGrant, changes_programs, reserved,

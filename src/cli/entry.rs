@@ -10,7 +10,8 @@ use super::context::Context;
 use super::failure::Failure;
 use super::report::Report;
 use super::{
-    acl, ca, call, copy, daemon, demo, doc, facts, fetch, group, hosts, job, minion, module, modules, ping, sim, usage,
+    acl, audit, ca, call, copy, daemon, demo, doc, facts, fetch, group, hosts, job, minion, module, modules, ping, sim,
+    usage,
 };
 use crate::config::Home;
 use crate::jobs;
@@ -66,6 +67,8 @@ enum Command {
     #[command(subcommand)]
     Acl(acl::Acl),
     #[command(subcommand)]
+    Audit(audit::Audit),
+    #[command(subcommand)]
     Module(module::Module),
     Modules(modules::Modules),
     Daemon(daemon::Daemon),
@@ -88,6 +91,7 @@ impl Command {
             Self::Doc(command) => command.run(context),
             Self::Ca(command) => command.run(context),
             Self::Acl(command) => command.run(context),
+            Self::Audit(command) => command.run(context),
             Self::Module(command) => command.run(context),
             Self::Modules(command) => command.run(context),
             Self::Daemon(command) => command.run(context),

@@ -4,6 +4,7 @@
 mod acl;
 mod arguments;
 mod asking;
+mod audit;
 mod budget;
 mod ca;
 mod call;

@@ -81,7 +81,7 @@ impl<B: Backend> Service<B> {
     /// Answers a request for a blob.
     pub(super) async fn blob(&self, transfers: &Transfers, request: Request<Incoming>) -> Response<AnswerBody> {
         let (head, body) = request.into_parts();
-        if let Err(fault) = self.dispatcher.admit(&self.caller) {
+        if let Err(fault) = self.dispatcher.admit(&self.caller).await {
             return plain(Said::new(StatusCode::FORBIDDEN, fault.message), true);
         }
         let Some(digest) = transfer::digest_in(head.uri.path()) else {
@@ -93,7 +93,7 @@ impl<B: Backend> Service<B> {
                 let said = look(transfers, &blob, &head.headers).unwrap_or_else(|said| said);
                 plain(Said { text: String::new(), ..said }, false)
             }
-            Method::GET => self.send(transfers, &blob, &head.headers),
+            Method::GET => self.send(transfers, &blob, &head.headers).await,
             Method::PUT => {
                 if let Err(fault) = policy::may_send(&self.dispatcher, &self.caller) {
                     return plain(Said::new(StatusCode::FORBIDDEN, fault.message), true);
@@ -113,7 +113,7 @@ impl<B: Backend> Service<B> {
     }
 
     /// The file of an offer, from an offset on.
-    fn send(&self, transfers: &Transfers, blob: &Blob, headers: &HeaderMap) -> Response<AnswerBody> {
+    async fn send(&self, transfers: &Transfers, blob: &Blob, headers: &HeaderMap) -> Response<AnswerBody> {
         let Some((file, size)) = transfers.offers.get(blob) else {
             return plain(Said::new(StatusCode::NOT_FOUND, "this is not offered, or not any more"), false);
         };
@@ -126,7 +126,7 @@ impl<B: Backend> Service<B> {
             return plain(Refused::Busy.into(), false);
         };
         let range = ContentRange::rest(first, size);
-        self.note("transfer.get", blob.digest, range, AuditOutcome::Begun, None);
+        self.note("transfer.get", blob.digest, range, AuditOutcome::Begun, None).await;
         let mut response = Response::new(Either::Right(FileBody::new(file, first, size).holding(place)));
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         insert(response.headers_mut(), header::CONTENT_RANGE, &range.to_string());
@@ -154,39 +154,46 @@ impl<B: Backend> Service<B> {
             Ok(Begun::Writing(upload)) => upload,
             Err(refused) => {
                 let said = Said::from(refused);
-                self.note("transfer.put", digest, range, AuditOutcome::Failed, Some(&said.text));
+                self.note("transfer.put", digest, range, AuditOutcome::Failed, Some(&said.text)).await;
                 return Err(said);
             }
         };
-        self.note("transfer.put", digest, range, AuditOutcome::Begun, None);
+        self.note("transfer.put", digest, range, AuditOutcome::Begun, None).await;
         match pour(body, upload, self.bounds.body_time).await {
             Ok(Staged::Whole(length)) => {
-                self.note("transfer.put", digest, range, AuditOutcome::Ok, None);
+                self.note("transfer.put", digest, range, AuditOutcome::Ok, None).await;
                 Ok(Said::at(StatusCode::CREATED, length))
             }
             Ok(Staged::Part(offset)) if offset == range.end => {
-                self.note("transfer.put", digest, range, AuditOutcome::Ok, None);
+                self.note("transfer.put", digest, range, AuditOutcome::Ok, None).await;
                 Ok(Said::at(StatusCode::ACCEPTED, offset))
             }
             Ok(Staged::Part(offset)) => {
                 let why = format!("only {offset} of {} bytes came", range.total);
-                self.note("transfer.put", digest, range, AuditOutcome::Failed, Some(&why));
+                self.note("transfer.put", digest, range, AuditOutcome::Failed, Some(&why)).await;
                 Err(Said { offset: Some(offset), ..Said::new(StatusCode::REQUEST_TIMEOUT, why) })
             }
             Err(refused) => {
                 let said = Said::from(refused);
-                self.note("transfer.put", digest, range, AuditOutcome::Failed, Some(&said.text));
+                self.note("transfer.put", digest, range, AuditOutcome::Failed, Some(&said.text)).await;
                 Err(said)
             }
         }
     }
 
     /// A line in the audit log, as if it had been a call.
-    fn note(&self, method: &str, digest: Digest, range: ContentRange, outcome: AuditOutcome, error: Option<&str>) {
+    async fn note(
+        &self,
+        method: &str,
+        digest: Digest,
+        range: ContentRange,
+        outcome: AuditOutcome,
+        error: Option<&str>,
+    ) {
         let params = vec![Value::from(format!("sha256:{digest}")), Value::from(range.to_string())];
         let (extras, call) = (Extras::default(), Call::new(method, params));
         let entry = Entry::new(&self.caller, &extras, Some(&call));
-        self.dispatcher.record(&entry, outcome, error, &About::default());
+        self.dispatcher.record(&entry, outcome, error, &About::default()).done().await;
     }
 }
 

@@ -113,6 +113,12 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "Puts the version of a module back that a push replaced.",
     ),
     builtin(
+        "system.audit_head",
+        &[],
+        "string",
+        "NUMBER:HASH of the last line of the audit log: whoever notes it can tell later whether the log up to it is what it was.",
+    ),
+    builtin(
         "system.explain",
         &[("caller", "string"), ("role", "string"), ("call", "struct")],
         "struct",

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::Fences;
 use crate::access::{AccessRules, Acl, Grants, Policy, PublicKey, SignerName, Signers};
 use crate::config::{self, ByteSize, Home, Period};
-use crate::ids::ModuleName;
+use crate::ids::{Digest, ModuleName};
 use crate::plugin;
 use crate::telemetry;
 
@@ -40,6 +40,8 @@ pub struct MinionConfig {
     pub jobs: Jobs,
     /// What the daemon gives up when it starts.
     pub fences: Fences,
+    /// How much of the audit log is kept.
+    pub audit: Audit,
     /// How logs are written.
     pub log: Log,
     /// How much one call of a module may use.
@@ -315,6 +317,26 @@ impl Default for Jobs {
     }
 }
 
+/// The audit log, whose place is among the folders.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// A file that is larger is put aside.
+    #[serde(deserialize_with = "some")]
+    pub file_bytes: ByteSize,
+    /// One that is older, too.
+    #[serde(deserialize_with = "some")]
+    pub file_age: Period,
+    /// So many that were put aside are kept.
+    pub keep_files: usize,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { file_bytes: ByteSize::mebibytes(64), file_age: Period::seconds(30 * 24 * 3600), keep_files: 12 }
+    }
+}
+
 /// Logs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -423,6 +445,12 @@ impl MinionConfig {
         }
     }
 
+    /// The digest of the file that this was read from, as it is now.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        let source = self.source.as_ref()?;
+        std::fs::read(&source.path).ok().map(|bytes| Digest::of(&bytes))
+    }
+
     /// Who may call what.
     pub fn policy(&self) -> Policy {
         Policy::new(self.access.clone(), self.acl.clone())
@@ -525,6 +553,9 @@ mod tests {
             "keep_bytes",
             "drop",
             "no_new_privileges",
+            "file_bytes",
+            "file_age",
+            "keep_files",
             "level",
             "format",
         ];

@@ -35,7 +35,7 @@ use super::{
     transfers::Transfers,
 };
 use crate::{
-    access::{AuditLog, AuditOutcome},
+    access::{AuditLog, AuditOutcome, Written},
     ids::{HostName, MethodName, MinionJobId},
     plugin::{Budget, Mode},
     wire::{Answer, Call, Facts, Fault, Query, RemoteError, Value, parse_call},
@@ -114,19 +114,20 @@ impl From<Answer> for Reply {
 
 impl<B: Backend> Dispatcher<B> {
     /// Whether the caller may call at all, asked for every request before its body is read.
-    pub(super) fn admit(&self, caller: &Caller) -> Result<(), Fault> {
+    pub(super) async fn admit(&self, caller: &Caller) -> Result<(), Fault> {
         let current = caller
             .peer
             .check(Timestamp::now(), &self.identity.revoked())
             .map_err(|error| format!("access denied: {error}"));
         let allowed = current
             .and_then(|()| self.rules.now().policy.may_call(caller.asker()).map_err(|denied| denied.to_string()));
-        allowed.map_err(|why| {
+        let Err(why) = allowed else { return Ok(()) };
+        let (extras, about) = Default::default();
+        let written = self.record(&Entry::new(caller, &extras, None), AuditOutcome::Denied, Some(&why), &about);
+        if written.done().await {
             tracing::warn!(caller = caller.peer.name, from = %caller.from, why, "a call was denied");
-            let (extras, about) = Default::default();
-            self.record(&Entry::new(caller, &extras, None), AuditOutcome::Denied, Some(&why), &about);
-            Fault::refused(why)
-        })
+        }
+        Err(Fault::refused(why))
     }
 
     /// Answers a request that was admitted.
@@ -146,7 +147,7 @@ impl<B: Backend> Dispatcher<B> {
             Err(fault) => {
                 let (extras, about) = Default::default();
                 let entry = Entry::new(&caller, &extras, None);
-                self.record(&entry, AuditOutcome::Malformed, Some(&fault.message), &about);
+                self.record(&entry, AuditOutcome::Malformed, Some(&fault.message), &about).done().await;
                 return Answer::Fault(fault).into();
             }
         };
@@ -186,12 +187,26 @@ impl<B: Backend> Dispatcher<B> {
             Err(Refusal::Fault(fault)) => (AuditOutcome::Failed, Some(fault.message.clone())),
             Err(Refusal::Denied(fault)) => (AuditOutcome::Denied, Some(fault.message.clone())),
         };
-        self.record(&entry, outcome, error.as_deref(), &done.about);
+        self.record(&entry, outcome, error.as_deref(), &done.about).done().await;
         done
     }
 
-    pub(super) fn record(&self, entry: &Entry<'_>, outcome: AuditOutcome, error: Option<&str>, about: &About) {
-        entry.record(&self.audit, self.name.as_ref(), outcome, error, about);
+    pub(super) fn record(
+        &self,
+        entry: &Entry<'_>,
+        outcome: AuditOutcome,
+        error: Option<&str>,
+        about: &About,
+    ) -> Written {
+        entry.record(&self.audit, self.name.as_ref(), outcome, error, about)
+    }
+
+    /// `system.audit_head`: what to note elsewhere, so that nobody can write the log anew.
+    fn audit_head(&self, builtin: &Builtin, params: Vec<Value>) -> Result<Value, RemoteError> {
+        let [] = builtin.args(params)?;
+        let head =
+            self.audit.head().ok_or_else(|| RemoteError::new("NotCallable", "this minion keeps no audit log"))?;
+        Ok(head.to_string().into())
     }
 
     async fn route(&self, entry: &Entry<'_>, call: Call, query: Option<Query>) -> Done {
@@ -214,6 +229,7 @@ impl<B: Backend> Dispatcher<B> {
                 name if name.starts_with("identity.") => {
                     Done::value(self.identity.answer(&caller.peer, builtin, params).await)
                 }
+                "system.audit_head" => Done::value(self.audit_head(builtin, params)),
                 "system.explain" => Done::value(policy::explain(self, builtin, params)),
                 name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),
                 _ => Done::value(job_methods::answer(self, builtin, &caller.peer.name, extras.timeout, params).await),
@@ -305,7 +321,7 @@ impl<B: Backend> Dispatcher<B> {
             Err(_) => busy(format!("no call ended within {time:?} to make room for this one")),
             Ok(Err(_)) => busy("the minion is stopping".to_owned()),
             Ok(Ok(_place)) => {
-                let id = self.begin(entry, &mut about);
+                let id = self.begin(entry, &mut about).await;
                 let deadline = ends.saturating_duration_since(Instant::now());
                 let order = CallOrder { id, caller: entry.caller.peer.name.clone(), deadline, mode };
                 let ended = tokio::time::timeout(deadline + GRACE, self.backend.call(target, args, order)).await;
@@ -325,7 +341,7 @@ impl<B: Backend> Dispatcher<B> {
         if let Err(error) = self.backend.check(&target, &args) {
             return Done { answer: Err(Refusal::Error(error)), about };
         }
-        self.begin(entry, &mut about);
+        self.begin(entry, &mut about).await;
         let order = JobOrder {
             id: extras.job_id.clone(),
             owner: caller.peer.name.clone(),
@@ -341,11 +357,11 @@ impl<B: Backend> Dispatcher<B> {
     }
 
     /// Writes down that a module is about to be called. Whatever it does, that much is known afterwards.
-    fn begin(&self, entry: &Entry<'_>, about: &mut About) -> MinionJobId {
+    async fn begin(&self, entry: &Entry<'_>, about: &mut About) -> MinionJobId {
         let id = MinionJobId::fresh();
         about.call = Some(id.clone());
         let job = entry.extras.job_id.clone();
-        self.record(entry, AuditOutcome::Begun, None, &About { job, ..about.clone() });
+        self.record(entry, AuditOutcome::Begun, None, &About { job, ..about.clone() }).done().await;
         id
     }
 }

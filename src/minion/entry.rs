@@ -9,7 +9,7 @@ use super::{
     view::Stamp,
 };
 use crate::{
-    access::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, summary},
+    access::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, Written, summary},
     ids::{HostName, MethodName, MinionJobId},
     plugin::{Budget, Denial},
     wire::Call,
@@ -61,7 +61,7 @@ impl<'a> Entry<'a> {
         outcome: AuditOutcome,
         error: Option<&str>,
         about: &About,
-    ) {
+    ) -> Written {
         let Self { caller, extras, .. } = self;
         let duration = self.started.elapsed();
         log.record(&AuditRecord {
@@ -85,7 +85,7 @@ impl<'a> Entry<'a> {
             digest: about.stamp.digest,
             check: self.check,
             denials: about.budget.iter().flat_map(|budget| &budget.denials).map(audited).collect(),
-        });
+        })
     }
 }
 

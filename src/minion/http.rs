@@ -85,7 +85,7 @@ impl<B: Backend> Service<B> {
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, (StatusCode, String)> {
         let (head, body) = request.into_parts();
         // Status 200, because a stock client shows the text of a fault only then.
-        if let Err(fault) = self.dispatcher.admit(&self.caller) {
+        if let Err(fault) = self.dispatcher.admit(&self.caller).await {
             self.swallow(&head, body).await;
             return Err((StatusCode::OK, fault.message));
         }

@@ -10,7 +10,7 @@
 //! log says too.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -23,7 +23,7 @@ use tokio::{
 
 use super::config::{MinionConfig, Source};
 use crate::{
-    access::{Grants, Policy},
+    access::{AuditLog, Event, Grants, Policy},
     ids::ModuleName,
     plugin::Registry,
 };
@@ -73,11 +73,11 @@ impl RulesInForce {
     }
 
     /// The rules of `config`, kept up with its file for as long as somebody asks.
-    pub(super) fn following(config: &MinionConfig, registry: Registry) -> Self {
+    pub(super) fn following(config: &MinionConfig, registry: Registry, audit: Arc<AuditLog>) -> Self {
         let (sender, rules) = watch::channel(Arc::new(Rules::of(config)));
         let (teller, outdated) = watch::channel(None);
         if let Some(source) = config.source.clone() {
-            tokio::spawn(follow(source, config.clone(), registry, sender, teller));
+            tokio::spawn(follow(source, config.clone(), registry, audit, sender, teller));
         }
         Self { rules, outdated }
     }
@@ -93,10 +93,35 @@ impl RulesInForce {
     }
 }
 
+/// What is different, for the audit log: the reload, and each module whose grants have changed.
+fn changes(before: &Rules, after: &Rules, trust: bool, config: &MinionConfig) -> Vec<Event> {
+    let parts = [
+        ("access", before.policy != after.policy),
+        ("grants", before.grants != after.grants),
+        ("settings", before.settings != after.settings),
+        ("signers", trust),
+        ("push", before.push != after.push),
+    ];
+    let changed = parts.into_iter().filter(|(_, differs)| *differs).map(|(part, _)| part).collect();
+    let modules: BTreeSet<_> = before.grants.modules().chain(after.grants.modules()).collect();
+    let lines = |grants: &Grants, module: &ModuleName| -> Vec<String> {
+        grants.for_module(module, module).lines().into_iter().map(|(key, value)| format!("{key} = [{value}]")).collect()
+    };
+    let grants =
+        modules.into_iter().map(|module| (module, lines(&before.grants, module), lines(&after.grants, module)));
+    let grants = grants.filter(|(_, before, after)| before != after).map(|(module, before, after)| Event::Grant {
+        module: module.to_string(),
+        before,
+        after,
+    });
+    std::iter::once(Event::Reload { changed, config: config.digest() }).chain(grants).collect()
+}
+
 async fn follow(
     source: Source,
     config: MinionConfig,
     registry: Registry,
+    audit: Arc<AuditLog>,
     sender: watch::Sender<Arc<Rules>>,
     teller: watch::Sender<Option<Outdated>>,
 ) {
@@ -125,10 +150,15 @@ async fn follow(
                 teller.send_replace(None);
                 let rules = Rules::of(&fresh);
                 let (trust, changed) = (fresh.trust(), **sender.borrow() != rules);
-                if changed || trust != in_force.trust() {
+                let distrust = trust != in_force.trust();
+                if changed || distrust {
+                    let told = changes(&sender.borrow(), &rules, distrust, &fresh);
                     let grants = rules.grants.clone();
                     sender.send_replace(Arc::new(rules));
                     registry.decide(trust, grants).await;
+                    for event in told {
+                        audit.event(&event).done().await;
+                    }
                     tracing::info!(file = %source.path.display(), "took what the configuration allows now");
                 }
                 if in_force.differs_beyond_rules(&fresh) {
@@ -139,11 +169,12 @@ async fn follow(
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
                 let why = format!("{error}{cause}");
-                teller.send_replace(Some(Outdated { file: source.path.clone(), why }));
+                teller.send_replace(Some(Outdated { file: source.path.clone(), why: why.clone() }));
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "cannot use the changed configuration; the last good rules and grants stay in force"
                 );
+                audit.event(&Event::ReloadRefused { error: why }).done().await;
             }
         }
     }

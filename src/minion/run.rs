@@ -6,7 +6,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Error, MinionConfig, check,
+    Error, MinionConfig, check, config,
     connection::{Choose, Door},
     dispatch::Dispatcher,
     identity::{self, IdentityInForce},
@@ -18,7 +18,7 @@ use super::{
     transfers::Transfers,
 };
 use crate::{
-    access::AuditLog,
+    access::{AuditLog, Event, Rotation},
     jobs::{ForkServerCommand, Jobs, JobsConfig, Retention},
     plugin::Registry,
     sys::durable,
@@ -61,7 +61,10 @@ pub async fn run_with(
     let stopping = CancellationToken::new();
     tokio::spawn(collect_unused_code(registry.clone(), jobs.clone(), stopping.clone()));
     let calls = TaskTracker::new();
-    let rules = RulesInForce::following(&config, registry.clone());
+    let audit = Arc::new(audit);
+    let started = Event::Started { version: env!("CARGO_PKG_VERSION"), config: config.digest() };
+    audit.event(&started).done().await;
+    let rules = RulesInForce::following(&config, registry.clone(), Arc::clone(&audit));
     let transfers = Arc::new(Transfers::open(&config, &registry, &rules)?);
     tokio::spawn(Arc::clone(&transfers).upkeep(stopping.clone()));
     let in_force = IdentityInForce::following(identity.clone(), &config.identity)?;
@@ -76,7 +79,7 @@ pub async fn run_with(
             jobs: jobs.clone(),
         },
         name: None,
-        audit: Arc::new(audit),
+        audit: Arc::clone(&audit),
         rules,
         identity: in_force.clone(),
         call_time: config.calls.timeout.duration(),
@@ -102,6 +105,7 @@ pub async fn run_with(
         () = server::serve(listener, door, &calls, patience, shutdown) => {}
         () = supervisor.keep_alive(&jobs) => {}
     }
+    audit.event(&Event::Stopped).done().await;
     jobs.shutdown().await;
     Ok(())
 }
@@ -110,7 +114,8 @@ fn audit_log(config: &MinionConfig) -> Result<AuditLog, Error> {
     let path = &config.folders.audit;
     let open = || {
         durable::create_folder(durable::folder_of(path), 0o700)?;
-        AuditLog::open(path)
+        let config::Audit { file_bytes, file_age, keep_files } = &config.audit;
+        AuditLog::open(path, Rotation { bytes: file_bytes.bytes(), age: file_age.duration(), keep: *keep_files })
     };
     open().map_err(|source| Error::Audit { path: path.clone(), source })
 }
