@@ -25,7 +25,7 @@ use std::{
 };
 
 use crate::{
-    access::{Grant, PathGrant},
+    access::{Grant, NetworkGrant, PathGrant},
     sys::{
         durable, family,
         fence::{Calls, Capability, Connect, Reach, keep_capabilities, limit},
@@ -151,8 +151,8 @@ fn reach(grant: &Grant, kept: Option<&Path>) -> Reach {
     }
     if !grant.network.is_empty() {
         reach.read.extend(HOSTS.iter().map(PathBuf::from));
-        let ports = grant.network.iter().filter_map(|place| place.one_port());
-        let every = grant.network.iter().any(|place| place.is_every_port());
+        let ports = grant.network.iter().filter_map(NetworkGrant::one_port);
+        let every = grant.network.iter().any(NetworkGrant::is_every_port);
         reach.connect = if every { Connect::Anywhere } else { Connect::Ports(ports.chain([NAME_SERVER]).collect()) };
     }
     reach

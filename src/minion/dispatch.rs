@@ -276,9 +276,10 @@ impl<B: Backend> Dispatcher<B> {
                     }
                     told = Some(facts);
                 }
-                let done = match background {
-                    true => self.submit(entry, name, target, params).await,
-                    false => self.call(entry, target, params, mode).await,
+                let done = if background {
+                    self.submit(entry, name, target, params).await
+                } else {
+                    self.call(entry, target, params, mode).await
                 };
                 match told {
                     Some(facts) => {

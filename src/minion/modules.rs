@@ -93,7 +93,7 @@ impl Modules {
             served.plugin.modules().iter().map(|module| ModuleState::serving(&served.file, module, &served.provenance))
         });
         let files = served.chain(catalog.failures().iter().map(ModuleState::not_served));
-        files.chain(self.rules.outdated().map(ModuleState::configuration)).collect()
+        files.chain(self.rules.outdated().as_ref().map(ModuleState::configuration)).collect()
     }
 
     pub(super) fn known(&self, name: &MethodName) -> Option<Known> {

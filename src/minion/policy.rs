@@ -74,12 +74,11 @@ pub(super) fn explain<B: Backend>(
     let (name, role) = (builtin.text(0, caller)?, builtin.text(1, role)?);
     let role: Role = role.parse().map_err(|error| RemoteError::new("InvalidArguments", format!("{error}")))?;
     let Value::Struct(mut members) = call else { return Err(builtin.wrong(2, &call)) };
-    let (method, args) = match (members.remove("method"), members.remove("args"), members.is_empty()) {
-        (Some(Value::String(method)), Some(Value::Array(args)), true) => (method, args),
-        _ => {
-            let why = "a call is a struct of method, a string, and args, an array";
-            return Err(RemoteError::new("InvalidArguments", why));
-        }
+    let (Some(Value::String(method)), Some(Value::Array(args)), true) =
+        (members.remove("method"), members.remove("args"), members.is_empty())
+    else {
+        let why = "a call is a struct of method, a string, and args, an array";
+        return Err(RemoteError::new("InvalidArguments", why));
     };
     let asked = asked(|name| dispatcher.backend.known(name), &method, Some(&args));
     let rules = dispatcher.rules.now();
@@ -105,7 +104,7 @@ pub fn explain_offline<'a>(
 fn in_folder(config: &MinionConfig, name: &MethodName) -> Option<Known> {
     for (file, modules) in plugin::modules_in(&config.folders.modules) {
         let Ok(modules) = modules else { continue };
-        for pair in modules.chunks_exact(2).filter(|pair| pair.contains(name.module())) {
+        if let Some(pair) = modules.chunks_exact(2).find(|pair| pair.contains(name.module())) {
             let bytes = std::fs::read(&file).ok()?;
             let docs = Metadata::read(&bytes).docs;
             let functions = docs.interface(pair[1].as_str()).map(|interface| &interface.functions);

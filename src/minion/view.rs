@@ -68,7 +68,7 @@ impl ModuleState {
     }
 
     /// The configuration, where what is in force is not what its file says.
-    pub(super) fn configuration(outdated: Outdated) -> Self {
+    pub(super) fn configuration(outdated: &Outdated) -> Self {
         let why = format!("{}; the grants and signers before its change stay in force", outdated.why);
         Self { file: name(&outdated.file), why, state: "failed", ..Self::default() }
     }

@@ -34,12 +34,11 @@ pub struct Import {
 /// Examines a component: every file that is a valid one, of whatever host. Compiles it, so it takes the serving engine;
 /// with a cache only if its code is not there.
 pub fn examine(engine: &Engine, cache: Option<&Cache>, bytes: &[u8]) -> Result<Examined, Error> {
-    let component = match cache {
-        Some(cache) => cache.component(engine, bytes)?,
-        None => {
-            check::component(bytes)?;
-            engine.compile(bytes)?
-        }
+    let component = if let Some(cache) = cache {
+        cache.component(engine, bytes)?
+    } else {
+        check::component(bytes)?;
+        engine.compile(bytes)?
     };
     let (digest, metadata) = (Digest::of(bytes), Metadata::read(bytes));
     let mut imports = Vec::new();

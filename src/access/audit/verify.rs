@@ -205,7 +205,7 @@ impl Walk {
                 ));
             }
             None if last.seq > 0 => {
-                self.find("there is no head file: whether the end is cut off cannot be told".to_owned())
+                self.find("there is no head file: whether the end is cut off cannot be told".to_owned());
             }
             _ => {}
         }

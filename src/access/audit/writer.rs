@@ -99,17 +99,14 @@ impl Writer {
                 file.set_len(tail.whole)?;
                 torn = Some(String::from_utf8_lossy(&tail.torn).chars().take(TORN).collect());
             }
-            match tail.last {
-                None => {}
-                Some(line) => match Sealed::read(&line) {
-                    Some(sealed) => last = Some(sealed.head),
-                    None => {
-                        let aside = aside(path)?;
-                        fs::rename(path, &aside)?;
-                        unchained = Some(aside.file_name().unwrap_or_default().to_string_lossy().into_owned());
-                        file = append(path)?;
-                    }
-                },
+            if let Some(line) = tail.last {
+                last = Sealed::read(&line).map(|sealed| sealed.head);
+                if last.is_none() {
+                    let aside = aside(path)?;
+                    fs::rename(path, &aside)?;
+                    unchained = Some(aside.file_name().unwrap_or_default().to_string_lossy().into_owned());
+                    file = append(path)?;
+                }
             }
         }
         if last.is_none() {
@@ -278,11 +275,10 @@ impl Writer {
         }
         let found = match fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => "it was removed or renamed",
-            Err(_) => return None,
             Ok(meta) if meta.ino() != self.inode => "another file is in its place",
             Ok(meta) if meta.len() < self.length => "it was cut short",
             Ok(meta) if meta.len() > self.length => "somebody else wrote to it",
-            Ok(_) => return None,
+            Ok(_) | Err(_) => return None,
         };
         tracing::error!(log = %self.path.display(), found, "the audit log was disturbed");
         if let Err(error) = self.begin() {

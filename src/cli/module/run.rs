@@ -84,7 +84,9 @@ impl<'a> Wanted<'a> {
         let (first, rest) = words.split_first().ok_or_else(|| usage("say which method to call".to_owned()))?;
         let method = |text: &str| text.parse::<MethodName>();
         if !Path::new(first).exists() {
-            if let (Ok(method), false) = (method(first), first.ends_with(".wasm") || first.contains('/')) {
+            if let (Ok(method), false) =
+                (method(first), Path::new(first).extension().is_some_and(|end| end == "wasm") || first.contains('/'))
+            {
                 return Ok(Self { path: ".".into(), method, words: rest });
             }
             if rest.first().is_none_or(|second| method(second).is_err()) {

@@ -48,7 +48,7 @@ pub(super) async fn run_for_host(name: &str, args: &[&str], access: &Access) -> 
     let running = blocking(move || {
         let missing = || error(ErrorKind::Unsupported, format!("there is no program `{}`", spec.program), None);
         let program = find(&spec.program).ok_or_else(missing)?;
-        run::Running::start(run::Prepared { program: program.into(), folder: None }, spec)
+        run::Running::start(&run::Prepared { program: program.into(), folder: None }, spec)
     });
     running.await?.until_its_end(bounds).await
 }
@@ -81,7 +81,7 @@ impl HostCall for Run {
             bytes: access.limits.command_bytes,
             cancelled: access.cancelled.clone(),
         };
-        let running = blocking(move || run::Running::start(prepare(&spec, &access)?, spec));
+        let running = blocking(move || run::Running::start(&prepare(&spec, &access)?, spec));
         running.await?.until_its_end(bounds).await
     }
 

@@ -95,9 +95,9 @@ pub(super) struct Running {
 impl Running {
     /// Starts a program. This may block: for the user's home, for the folder to start in, for the
     /// program itself.
-    pub(super) fn start(prepared: Prepared, spec: Spec) -> Result<Self, Error> {
+    pub(super) fn start(prepared: &Prepared, spec: Spec) -> Result<Self, Error> {
         let started = Instant::now();
-        let child = start(&prepared, &spec)?;
+        let child = start(prepared, &spec)?;
         let group = Group::of(&child);
         Ok(Self { child, group, program: spec.program, stdin: spec.stdin, started })
     }
