@@ -146,7 +146,9 @@ fn a_daemon_that_is_killed_goes_on_with_its_jobs_when_it_is_started_again() {
     until("both methods at the gate", || gates.iter().all(|gate| gate.lines().len() == 1).then_some(()));
     daemon.process.kill().unwrap();
     daemon.process.wait().unwrap();
-    gates.iter().for_each(|gate| gate.open("passed"));
+    for gate in &gates {
+        gate.open("passed");
+    }
 
     let daemon = Daemon::start(&fleet);
     let view = until("the job's end", || Some(daemon.get(&place(&job))).filter(|job| job["status"] == "FINISHED"));

@@ -52,12 +52,11 @@ struct Log {
 
 impl Log {
     fn path(self, context: &Context) -> Result<PathBuf, Failure> {
-        match self.log {
-            Some(named) => Ok(named),
-            None => {
-                let config = MinionConfig::load_or_default(&context.home.minion_toml(), &context.home);
-                Ok(config.or_exit(Exit::Configuration)?.folders.audit)
-            }
+        if let Some(named) = self.log {
+            Ok(named)
+        } else {
+            let config = MinionConfig::load_or_default(&context.home.minion_toml(), &context.home);
+            Ok(config.or_exit(Exit::Configuration)?.folders.audit)
         }
     }
 }
@@ -236,18 +235,15 @@ const OF_THE_LINE: [&str; 6] = ["time", "event", "seq", "hash", "caller", "outco
 
 fn row(line: &Json) -> Vec<String> {
     let text = |key: &str| visible(line[key].as_str().unwrap_or_default());
-    let what = match (line["method"].as_str(), line["args"].as_str()) {
-        (Some(method), args) => {
-            let args = args.unwrap_or("[]");
-            let args = args.strip_prefix('[').and_then(|args| args.strip_suffix(']')).unwrap_or(args);
-            format!("{method}({args})")
-        }
-        (None, _) => {
-            let members = line.as_object().into_iter().flatten();
-            let event = line["event"].is_string();
-            let told = members.filter(|(key, _)| event && !OF_THE_LINE.contains(&key.as_str()));
-            told.map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
-        }
+    let what = if let (Some(method), args) = (line["method"].as_str(), line["args"].as_str()) {
+        let args = args.unwrap_or("[]");
+        let args = args.strip_prefix('[').and_then(|args| args.strip_suffix(']')).unwrap_or(args);
+        format!("{method}({args})")
+    } else {
+        let members = line.as_object().into_iter().flatten();
+        let event = line["event"].is_string();
+        let told = members.filter(|(key, _)| event && !OF_THE_LINE.contains(&key.as_str()));
+        told.map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
     };
     let outcome = match (line["outcome"].as_str(), line["event"].as_str(), line["error"].as_str()) {
         (_, Some(event), _) => event.to_owned(),

@@ -91,7 +91,8 @@ async fn whatever_is_done_to_a_line_is_found() {
         ("cut off", lines[..4].to_vec(), "the end is cut off: 2 lines after number 4"),
         ("emptied", vec![], "the end is cut off: 6 lines after number 0"),
     ] {
-        fs::write(&path, changed.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        let text = changed.iter().flat_map(|line| [line, "\n"]).collect::<String>();
+        fs::write(&path, text).unwrap();
         let findings = findings(&path);
         assert!(findings.iter().any(|finding| finding.contains(said)), "{name}: {findings:?}");
     }

@@ -226,6 +226,7 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use MethodClass::{Introspection, Other, ReadOnly};
 
     fn policy(text: &str) -> Policy {
         #[derive(serde::Deserialize)]
@@ -286,7 +287,6 @@ mod tests {
     fn readers_and_authors_get_no_more_than_their_roles_whatever_the_rules_say() {
         let policy = policy("[[access]]\nallow = \"*\"\nrole = [\"reader\", \"author\"]\n");
         let (reader, author) = (asker("r", Role::Reader), asker("a", Role::Author));
-        use MethodClass::{Introspection, Other, ReadOnly};
         for (names, class, reads, installs) in [
             ("system.list_methods", Introspection, true, true),
             ("disk.usage", ReadOnly, true, false),

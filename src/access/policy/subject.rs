@@ -98,7 +98,9 @@ mod tests {
     fn hash(parts: &[(DnType, &str)]) -> Option<SubjectHash> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        parts.iter().for_each(|(kind, text)| params.distinguished_name.push(kind.clone(), *text));
+        for (kind, text) in parts {
+            params.distinguished_name.push(kind.clone(), *text);
+        }
         SubjectHash::of_certificate(params.self_signed(&KeyPair::generate().unwrap()).unwrap().der())
     }
 

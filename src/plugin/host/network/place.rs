@@ -162,7 +162,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_comes_to_mean_the_machine_itself_leads_nowhere() {
         let grant: Grant = toml::from_str(r#"network = ["*.example:80", "0.0.0.0/0:80", "[::/0]:80"]"#).unwrap();
-        let far = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let far = std::time::Instant::now() + std::time::Duration::from_mins(1);
         let (limits, flag) = (crate::plugin::Limits::default(), std::sync::Arc::default());
         let access = Access::new("m".parse().unwrap(), None, std::sync::Arc::new(grant), limits, flag, far);
         let ask = async |answer: &[&str]| {
