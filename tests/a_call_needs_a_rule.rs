@@ -93,7 +93,7 @@ fn readers_read_and_authors_install_and_no_rule_gives_them_more() {
         ("system.list_methods", vec![], true, true),
         ("test.get_method_args", vec![], true, true),
         ("vlan.list", vec![], true, false),
-        ("test.add", vec![1.into(), 2.into()], false, false),
+        ("process.kill", vec![4711.into()], false, false),
         ("modules.install", install(), false, true),
         ("modules.rollback", vec!["x".into()], false, false),
         ("getfile.offer", vec!["/etc/hosts".into()], false, false),
