@@ -249,7 +249,7 @@ fn data(value: &Value) -> Option<Toml> {
             Toml::Table(members.iter().filter_map(|(key, value)| Some((key.clone(), data(value)?))).collect())
         }
         // The tagged forms of JSON are objects with text in them.
-        Value::Bytes(_) | Value::DateTime(_) => Toml::try_from(value.to_json()).ok()?,
+        Value::Bytes(_) | Value::DateTime(_) | Value::Secret(_) => Toml::try_from(value.to_json()).ok()?,
     })
 }
 

@@ -18,7 +18,7 @@ pub(super) const PLACE: &str = "vendor/func-sdk";
 pub(super) const VERSIONS: &str = include_str!("../../plugins/Cargo.lock");
 
 /// Every file of the SDK but the host's WIT, which lies in its folder `wit`.
-const FILES: [(&str, &str); 20] = [
+const FILES: [(&str, &str); 21] = [
     ("Cargo.toml", include_str!("../../plugins/sdk/Cargo.toml")),
     ("macros/Cargo.toml", include_str!("../../plugins/sdk/macros/Cargo.toml")),
     ("macros/src/lib.rs", include_str!("../../plugins/sdk/macros/src/lib.rs")),
@@ -33,6 +33,7 @@ const FILES: [(&str, &str); 20] = [
     ("src/pattern.rs", include_str!("../../plugins/sdk/src/pattern.rs")),
     ("src/program.rs", include_str!("../../plugins/sdk/src/program.rs")),
     ("src/rt.rs", include_str!("../../plugins/sdk/src/rt.rs")),
+    ("src/secret.rs", include_str!("../../plugins/sdk/src/secret.rs")),
     ("src/sha256.rs", include_str!("../../plugins/sdk/src/sha256.rs")),
     ("src/size.rs", include_str!("../../plugins/sdk/src/size.rs")),
     ("src/table.rs", include_str!("../../plugins/sdk/src/table.rs")),

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::render::clip;
+use super::secrets::{Given, Place, WAYS};
 use crate::ids::MethodName;
 use crate::plugin::Param;
-use crate::wire::Value;
+use crate::wire::{Secrecy, Value};
 
 /// One parameter, as a minion describes it in `get_method_args`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(super) struct Parameter {
     pub(super) description: String,
     /// Its type as WIT text, when the minion says so.
     pub(super) wit: String,
+    /// Which parts of it are secret.
+    pub(super) secrecy: Secrecy,
 }
 
 impl From<&Param> for Parameter {
@@ -37,6 +40,7 @@ impl From<&Param> for Parameter {
             options: param.options.clone(),
             description: param.doc.clone(),
             wit: param.type_name.clone(),
+            secrecy: param.secrecy.clone(),
         }
     }
 }
@@ -81,6 +85,28 @@ pub(super) enum Error {
         word: String,
         /// What is wanted, with an article.
         wanted: &'static str,
+    },
+    /// A secret that everybody on this machine can see.
+    #[error(
+        "argument {position} (`{name}`) has a secret in it, and what stands on a command line is seen by everybody on this \
+         machine: write {} in its place",
+        WAYS
+    )]
+    InClear {
+        /// Counted from 1.
+        position: usize,
+        /// The parameter.
+        name: String,
+    },
+    /// A secret where nothing is one.
+    #[error(
+        "argument {position} (`{name}`) is no secret to the method: it would be written into logs and journals as it is"
+    )]
+    NotSecret {
+        /// Counted from 1.
+        position: usize,
+        /// The parameter.
+        name: String,
     },
     /// Too few or too many words.
     #[error("{method} takes {wanted}, but {given} given")]
@@ -131,11 +157,18 @@ fn parameter(name: &str, description: &Value) -> (i64, Parameter) {
     };
     let optional = member(description, "optional") == Some(&Value::Bool(true));
     let (kind, about, wit) = (text(description, "type"), text(description, "description"), text(description, "wit"));
-    (order, Parameter { name: name.to_owned(), kind, optional, options, description: about, wit })
+    let secrecy = member(description, "secret").and_then(|secrecy| serde_json::from_value(secrecy.to_json()).ok());
+    let secrecy = secrecy.unwrap_or_default();
+    (order, Parameter { name: name.to_owned(), kind, optional, options, description: about, wit, secrecy })
 }
 
 /// Converts the words of a call to `method` by its parameters.
-pub(super) fn convert(method: &str, words: &[String], parameters: &[Parameter]) -> Result<Vec<Value>, Error> {
+pub(super) fn convert(
+    method: &str,
+    words: &[String],
+    parameters: &[Parameter],
+    given: &Given,
+) -> Result<Vec<Value>, Error> {
     let needed = parameters.iter().rposition(|parameter| !parameter.optional).map_or(0, |index| index + 1);
     if words.len() < needed || words.len() > parameters.len() {
         let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
@@ -150,7 +183,11 @@ pub(super) fn convert(method: &str, words: &[String], parameters: &[Parameter]) 
         return Err(Error::Count { method: method.to_owned(), wanted, given });
     }
     let pairs = words.iter().zip(parameters).enumerate();
-    pairs.map(|(index, (word, parameter))| one(index + 1, word, parameter)).collect()
+    let convert = |(index, (word, parameter)): (usize, (&String, &Parameter))| {
+        let value = one(index + 1, word, parameter)?;
+        put_secrets(index + 1, parameter, value, given)
+    };
+    pairs.map(convert).collect()
 }
 
 fn one(position: usize, word: &str, parameter: &Parameter) -> Result<Value, Error> {
@@ -172,18 +209,47 @@ fn one(position: usize, word: &str, parameter: &Parameter) -> Result<Value, Erro
             .map(|json| Value::from_json(&json))
             .ok_or_else(|| refuse("a struct in JSON, like `{\"key\": 1}`")),
         "string" => Ok(Value::from(word)),
-        _ => Ok(untyped(word)),
+        _ => Ok(json_or_text(word)),
+    }
+}
+
+/// Puts what was given where the words refer to it, which is where the method takes a secret and nowhere else.
+fn put_secrets(position: usize, parameter: &Parameter, value: Value, given: &Given) -> Result<Value, Error> {
+    let name = || parameter.name.clone();
+    if parameter.secrecy.is_open() {
+        return if given.refers(&value) { Err(Error::NotSecret { position, name: name() }) } else { Ok(value) };
+    }
+    let mut sealed = parameter.secrecy.seal(value);
+    let (mut in_clear, mut misplaced) = (false, false);
+    given.put(&mut sealed, &mut |place| match place {
+        Place::Clear => in_clear = true,
+        Place::Open => misplaced = true,
+    });
+    match (in_clear, misplaced) {
+        (true, _) => Err(Error::InClear { position, name: name() }),
+        (_, true) => Err(Error::NotSecret { position, name: name() }),
+        _ => Ok(sealed),
     }
 }
 
 /// The value of a word whose type nobody knows: JSON when it is JSON, text otherwise.
-pub(super) fn untyped(word: &str) -> Value {
+///
+/// What refers to a secret is one all the same.
+pub(super) fn untyped(word: &str, given: &Given) -> Value {
+    let mut value = json_or_text(word);
+    given.put(&mut value, &mut |_| {});
+    value
+}
+
+/// The value of a word: JSON when it is JSON, text otherwise.
+pub(super) fn json_or_text(word: &str) -> Value {
     serde_json::from_str(word).map_or_else(|_| Value::from(word), |json: serde_json::Value| Value::from_json(&json))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Secret;
 
     fn parameter(name: &str, kind: &str, optional: bool) -> Parameter {
         Parameter {
@@ -193,6 +259,7 @@ mod tests {
             options: vec![],
             description: String::new(),
             wit: String::new(),
+            secrecy: Secrecy::Open,
         }
     }
 
@@ -208,20 +275,48 @@ mod tests {
             parameter("list", "list", false),
             parameter("force", "boolean", true),
         ];
-        let values = convert("m.f", &words(&["1", "1", "[1, \"a\"]", "true"]), &wanted).unwrap();
+        let values = convert("m.f", &words(&["1", "1", "[1, \"a\"]", "true"]), &wanted, &Given::default()).unwrap();
         let list = Value::Array(vec![Value::Int(1), Value::from("a")]);
         assert_eq!(values, [Value::Int(1), Value::from("1"), list, Value::Bool(true)]);
     }
 
     #[test]
+    fn a_secret_is_referred_to_and_stands_where_the_method_takes_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "hunter2\n").unwrap();
+        let word = format!("@secret:{}", file.display());
+        let secret = || Value::Secret(Secret::new("hunter2"));
+        let wanted = [
+            parameter("name", "string", false),
+            Parameter { secrecy: Secrecy::Secret, ..parameter("password", "string", true) },
+            Parameter { secrecy: Secrecy::Each(Box::new(Secrecy::Secret)), ..parameter("more", "list", true) },
+        ];
+        let convert = |given: &[&str]| {
+            let given = words(given);
+            convert("users.password", &given, &wanted, &Given::gather(&given).unwrap())
+        };
+        assert_eq!(convert(&["bob", &word]).unwrap(), ["bob".into(), secret()]);
+        assert_eq!(convert(&["bob", "nil"]).unwrap(), ["bob".into(), Value::Nil]);
+        let list = format!("[\"{word}\"]");
+        assert_eq!(convert(&["bob", &word, &list]).unwrap()[2], vec![secret()].into());
+        for refused in [&["bob", "hunter2"][..], &["bob", "nil", "[\"hunter2\"]"]] {
+            let text = convert(refused).unwrap_err().to_string();
+            assert!(text.contains("@secret:FILE") && !text.contains("hunter2"), "{text}");
+        }
+        assert!(convert(&[&word]).unwrap_err().to_string().contains("(`name`) is no secret"));
+        assert_eq!(untyped(&word, &Given::gather(&words(&[&word])).unwrap()), secret());
+    }
+
+    #[test]
     fn what_does_not_fit_is_named() {
         let wanted = [parameter("a", "int", false), parameter("b", "int", true)];
-        let error = convert("test.add", &words(&["one"]), &wanted).unwrap_err();
+        let error = convert("test.add", &words(&["one"]), &wanted, &Given::default()).unwrap_err();
         assert_eq!(error.to_string(), "argument 1 (`a`) is `one`, but it must be a whole number");
-        let error = convert("test.add", &[], &wanted).unwrap_err();
+        let error = convert("test.add", &[], &wanted, &Given::default()).unwrap_err();
         assert_eq!(error.to_string(), "test.add takes 1 to 2 arguments (a, b), but 0 were given");
-        assert!(convert("test.add", &words(&["1", "2", "3"]), &wanted).is_err());
-        assert_eq!(convert("test.add", &words(&["1", "nil"]), &wanted).unwrap()[1], Value::Nil);
+        assert!(convert("test.add", &words(&["1", "2", "3"]), &wanted, &Given::default()).is_err());
+        assert_eq!(convert("test.add", &words(&["1", "nil"]), &wanted, &Given::default()).unwrap()[1], Value::Nil);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::outcomes::Outcomes;
 use super::progress::Progress;
 use super::report::{Lines, Report, Silent};
 use super::rollout_options::RolloutOptions;
+use super::secrets::Given;
 use super::shape::ShapeOptions;
 use super::signature;
 use super::stop::Interrupts;
@@ -34,11 +35,12 @@ use crate::wire::{self, Value};
 
 /// Call a method on every chosen minion
 ///
-/// Words after the method become what its types demand; write lists and structs as JSON.
+/// Words after the method become what its types demand; write lists and structs as JSON. In place of a secret, such as a
+/// password, stands `@secret:FILE`, `@secret:-` (standard input) or `@secret:?` (asks on the terminal).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  func call '*' test.add 1 2\n  func call 'web*;db1' disk.usage\n  \
                         func call '*' test.progress 10 --async --no-wait\n  \
-                        func call '*' process.kill 4711 --check")]
+                        func call '*' process.kill 4711 --check\n  func call web1 users.password bob @secret:?")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Call {
     /// Whom: like `web*;db1`, `web{1..20}` or `@web and not (web1 or @old)`
@@ -84,11 +86,15 @@ pub(super) struct Call {
     /// How long after its submission hosts without a result are given up
     #[arg(long, value_name = "PERIOD", requires = "background", default_value = "7d")]
     give_up_after: Period,
+    #[arg(skip)]
+    given: Given,
 }
 
 impl Call {
     /// Calls, and reports what became of it on every host.
-    pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+    pub(super) fn run(mut self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        // While there is a terminal, and before anybody is asked to wait.
+        self.given = Given::gather(&self.words)?;
         if self.no_wait {
             return self.run_in_the_background(context);
         }
@@ -177,7 +183,8 @@ impl Call {
     /// The words as values of the method's types.
     async fn arguments(&self, overlord: &Overlord, selection: &Selection) -> Result<Vec<Value>, Failure> {
         let options = self.fleet.call_options();
-        let mut args = signature::arguments(overlord, selection, &self.method, &self.words, options).await?;
+        let mut args =
+            signature::arguments(overlord, selection, &self.method, &self.words, &self.given, options).await?;
         if let Some(filter) = Filter::of(&self.filter, &self.filter_or) {
             args.insert(0, filter.to_argument());
         }

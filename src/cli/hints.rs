@@ -27,6 +27,13 @@ impl From<Error> for Failure {
             Error::Live { .. } => {
                 (Exit::StillRunning, "wait for it with `func job wait`, or end it with `func job cancel`")
             }
+            Error::SecretGone { id, .. } | Error::WrongSecrets { id, .. } => {
+                let hint = format!(
+                    "give it again with `--secret @secret:?`, which asks for it, or `--secret @secret:FILE`; what the hosts do \
+                     that have it comes in with `func job wait '{id}'`"
+                );
+                return Self::new(Exit::Usage, error).hint(hint);
+            }
             Error::NoMinions { .. } => (Exit::NoHost, NO_MINIONS),
             Error::NoStore { .. } => (
                 Exit::Configuration,

@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::render;
 use super::report::Report;
 use super::retry::Retry;
+use super::secrets::Given;
 use super::shape::{Shape, ShapeOptions};
 use super::standing;
 use super::stop::Interrupts;
@@ -111,15 +112,19 @@ impl Wait {
 pub(super) struct Resume {
     /// The job, as `func job list` names it
     id: OverlordJobId,
+    /// A secret of its call, which is not kept: `@secret:FILE`, `@secret:-` or `@secret:?`; again for each, in their order
+    #[arg(long = "secret", value_name = "SECRET")]
+    secrets: Vec<String>,
 }
 
 impl Resume {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
+        let secrets = Given::gather(&self.secrets)?.of_words(&self.secrets)?;
         Context::block_on(async {
             let hosts = overlord.status(&self.id).await?.hosts.into_keys();
             let progress = Progress::of_hosts(context, &Shape::Folded, hosts);
-            let fan_out = overlord.resume(&self.id).await?;
+            let fan_out = overlord.resume(&self.id, secrets).await?;
             attended(
                 Interrupts::listen().await?,
                 &overlord,

@@ -42,6 +42,7 @@ mod render;
 mod report;
 mod retry;
 mod rollout_options;
+mod secrets;
 mod shape;
 mod signature;
 mod sim;

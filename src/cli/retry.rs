@@ -9,6 +9,7 @@ use super::handing_out::{attended, hand_out_and_wait};
 use super::progress::Progress;
 use super::report::Report;
 use super::rollout_options::RolloutOptions;
+use super::secrets::Given;
 use super::shape::Shape;
 use super::stop::Interrupts;
 use crate::fleet::Outcome;
@@ -25,6 +26,9 @@ pub(super) struct Retry {
     id: OverlordJobId,
     #[command(flatten)]
     which: Which,
+    /// A secret of its call, which is not kept: `@secret:FILE`, `@secret:-` or `@secret:?`; again for each, in their order
+    #[arg(long = "secret", value_name = "SECRET")]
+    secrets: Vec<String>,
     #[command(flatten)]
     rollout: RolloutOptions,
 }
@@ -76,10 +80,11 @@ impl Retry {
     /// Submits the new job, hands it out and waits for it.
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
+        let secrets = Given::gather(&self.secrets)?.of_words(&self.secrets)?;
         Context::block_on(async {
             let rollout = |hosts| self.rollout.for_hosts(hosts);
             let interrupts = Interrupts::listen().await?;
-            let fan_out = overlord.retry(&self.id, |outcome| self.which.means(outcome), rollout).await?;
+            let fan_out = overlord.retry(&self.id, |outcome| self.which.means(outcome), rollout, &secrets).await?;
             let id = fan_out.id().clone();
             Context::say(format!("job {id}"));
             let progress = Progress::of_hosts(context, &Shape::Folded, overlord.status(&id).await?.hosts.into_keys());

@@ -13,6 +13,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::render;
+use super::secrets::Given;
 use crate::fleet::{Outcome, Selection};
 use crate::ids::{HostName, MethodName};
 use crate::minion::RESERVED_MODULES;
@@ -26,23 +27,26 @@ pub(super) async fn arguments(
     selection: &Selection,
     method: &MethodName,
     words: &[String],
+    given: &Given,
     options: CallOptions,
 ) -> Result<Vec<Value>, Failure> {
     if is_built_in(method) {
-        return Ok(untyped(words));
+        return Ok(untyped(words, given));
     }
     match of(overlord, selection, method, options).await? {
-        Some(described) => arguments::convert(&method.to_string(), words, &described.parameters).map_err(|error| {
-            let signature = render::clip(&render::visible(&described.signature(method)));
-            Failure::new(Exit::Usage, error).hint(format!("it is `{signature}`; see `func doc {method}`"))
-        }),
-        None => Ok(untyped(words)),
+        Some(described) => {
+            arguments::convert(&method.to_string(), words, &described.parameters, given).map_err(|error| {
+                let signature = render::clip(&render::visible(&described.signature(method)));
+                Failure::new(Exit::Usage, error).hint(format!("it is `{signature}`; see `func doc {method}`"))
+            })
+        }
+        None => Ok(untyped(words, given)),
     }
 }
 
 /// Each word is JSON if it reads as JSON.
-fn untyped(words: &[String]) -> Vec<Value> {
-    words.iter().map(|word| arguments::untyped(word)).collect()
+fn untyped(words: &[String], given: &Given) -> Vec<Value> {
+    words.iter().map(|word| arguments::untyped(word, given)).collect()
 }
 
 /// What the minion has itself is not described like modules.

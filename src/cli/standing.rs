@@ -3,6 +3,7 @@
 use super::outcomes::{census, counts};
 use crate::fleet::Stage;
 use crate::overlord::JobView;
+use crate::wire::Secrets;
 
 /// The lines below the hosts of a job.
 pub(super) fn lines(job: &JobView) -> Vec<String> {
@@ -26,8 +27,13 @@ pub(super) fn lines(job: &JobView) -> Vec<String> {
     if job.cancelled.is_some() {
         lines.push(format!("cancelled; the others are asked again by `func job wait '{}'`", job.id));
     }
+    let takes_secret = !Secrets::of(&job.record.args).is_empty();
     if job.interrupted {
-        lines.push(format!("nobody is at work on it: go on with `func job resume '{}'`", job.id));
+        let secret = if takes_secret { " --secret @secret:?" } else { "" };
+        lines.push(format!("nobody is at work on it: go on with `func job resume '{}'{secret}`", job.id));
+    } else if takes_secret && job.hosts.values().any(|host| host.state.may_lack_its_part()) {
+        let resume = format!("func job resume '{}' --secret @secret:?", job.id);
+        lines.push(format!("its secret is not kept: a host that never got it is sent it by `{resume}`"));
     }
     lines
 }

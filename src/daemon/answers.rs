@@ -25,7 +25,7 @@ use crate::{
     fleet::{Outcome, Request, Selection, Selector, Summary, Target},
     ids::{HostName, MethodName, OverlordJobId},
     overlord::{CallOptions, JobLine, JobOptions, JobView},
-    wire::{self, Value},
+    wire::{self, Secrets, Value},
 };
 
 /// A line for each host, for whoever asks for it.
@@ -57,7 +57,7 @@ pub(super) async fn answer(
         Endpoint::Job => ok(&daemon.overlord.status(&job(id)?).await?.to_json()),
         Endpoint::Cancel => ok(&daemon.overlord.cancel(&job(id)?).await?.to_json()),
         Endpoint::Resume => {
-            let fan_out = daemon.overlord.resume(&job(id)?).await?;
+            let fan_out = daemon.overlord.resume(&job(id)?, Secrets::default()).await?;
             let view = daemon.overlord.status(fan_out.id()).await?;
             daemon.attendant.attend(fan_out);
             Ok(server::json(StatusCode::ACCEPTED, &view.to_json()))

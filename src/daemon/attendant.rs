@@ -12,6 +12,7 @@ use super::figures::Figures;
 use crate::{
     ids::OverlordJobId,
     overlord::{Error, FanOut, Overlord},
+    wire::Secrets,
 };
 
 /// The pause after a failure of our own (the store is locked, the disk is full); twice as long each time, up to a bound.
@@ -87,11 +88,16 @@ impl Attendant {
         loop {
             match self.once(id, ours.take()).await {
                 Ok(Left::Ended) | Err(Error::UnknownJob { .. }) => return,
-                Ok(Left::Interrupted) => match self.overlord.resume(id).await {
+                Ok(Left::Interrupted) => match self.overlord.resume(id, Secrets::default()).await {
                     Ok(fan_out) => {
                         tracing::info!(job = %id, "going on with an interrupted job");
                         ours = Some(fan_out);
                         continue;
+                    }
+                    // Whoever knows the secret goes on with it.
+                    Err(error @ Error::SecretGone { .. }) => {
+                        tracing::error!(job = %id, %error, "cannot go on with a job; `func job resume --secret` can");
+                        return;
                     }
                     // A command was quicker.
                     Err(Error::BeingHandedOut { .. }) => {}

@@ -52,7 +52,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let status = match &error {
             Error::UnknownJob { .. } | Error::NoHost(_) | Error::NoStore { .. } => StatusCode::NOT_FOUND,
-            Error::BeingHandedOut { .. } | Error::NoMinions { .. } => StatusCode::CONFLICT,
+            Error::BeingHandedOut { .. } | Error::NoMinions { .. } | Error::SecretGone { .. } => StatusCode::CONFLICT,
             Error::Groups(_) => StatusCode::BAD_REQUEST,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
@@ -68,6 +68,7 @@ impl From<Error> for Problem {
         let problem = Self::new(status, detail);
         match error {
             Error::Identity(_) => problem.hint("make this machine's identity with `func ca init`"),
+            Error::SecretGone { .. } => problem.hint("give it again with `func job resume ID --secret @secret:?`"),
             Error::NoMinions { .. } => problem.hint("make identities with `func ca issue`"),
             _ => problem,
         }

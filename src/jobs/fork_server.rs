@@ -64,7 +64,8 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
     while let Some(daemon) = &socket {
         let Some(packet) = daemon.receive()? else { break };
         // A request that cannot be read loses its descriptors, which tells the daemon.
-        let Ok(Arrived { request: Request { id, compiled, state }, journal, completion }) = Request::read(packet)
+        let Ok(Arrived { request: Request { id, compiled, state }, journal, completion, secrets }) =
+            Request::read(packet)
         else {
             continue;
         };
@@ -86,7 +87,7 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
                 let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
                 let _ = Reply { id: id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
             }
-            let work = |task| worker::work(engine, plugin, &fences, task, state.as_deref(), boot);
+            let work = |task| worker::work(engine, plugin, &fences, task, secrets.as_ref(), state.as_deref(), boot);
             let recorded = task.take().map_or(Ok(()), work);
             drop(completion.take());
             i32::from(recorded.is_err())

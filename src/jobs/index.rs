@@ -13,6 +13,7 @@ use super::{
     request::Refusal,
     retention::Remains,
     settle::Remembered,
+    state::InHand,
 };
 use crate::{
     ids::{Digest, MethodName, MinionJobId, OverlordJobId},
@@ -20,7 +21,7 @@ use crate::{
         clock::{BootId, Moment},
         pidfd::PidFd,
     },
-    wire::JobStatus,
+    wire::{JobStatus, Secrets},
 };
 
 /// What an id stands for.
@@ -52,6 +53,8 @@ pub(super) struct Job {
     /// Counted from `accepted`.
     pub(super) deadline: Duration,
     pub(super) phase: Phase,
+    /// What is secret of its call, until it ends; gone where an earlier daemon accepted it.
+    pub(super) secrets: Secrets,
     /// What its owner wants of it.
     pub(super) intent: Intent,
     /// How often it came back from the fork server without having been begun.
@@ -122,6 +125,7 @@ impl Job {
             accepted: call.accepted,
             deadline: call.deadline,
             phase,
+            secrets: Secrets::of(&call.args),
             intent: Intent::Run,
             returns: 0,
             waiters: Vec::new(),
@@ -141,7 +145,13 @@ impl Job {
     /// Notes the end and wakes whoever waits for it.
     pub(super) fn end(&mut self, remembered: Remembered) {
         self.phase = Phase::Ended(remembered);
+        self.secrets = Secrets::default();
         self.waiters.clear();
+    }
+
+    /// What of its call is here and not in its journal.
+    pub(super) fn in_hand(&self) -> InHand {
+        if self.secrets.are_here() { InHand::Secrets } else { InHand::Nothing }
     }
 
     /// What its owner may know at once.

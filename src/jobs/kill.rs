@@ -25,7 +25,7 @@ use super::{
     journal,
     record::Started,
     settle::{self, Settled},
-    state::Lock,
+    state::{InHand, Lock},
 };
 use crate::sys::{alarm::CANCEL, clock::BootId, family, pidfd::PidFd};
 
@@ -45,7 +45,7 @@ pub(super) fn end(path: &Path, boot: BootId) -> Result<Settled, JournalError> {
     loop {
         let (lock, history) = journal::probe(path, LOOK)?;
         if lock == Lock::Free {
-            return settle::settle(path, boot, Duration::ZERO, None, Intent::Cancel);
+            return settle::settle(path, boot, Duration::ZERO, None, Intent::Cancel, InHand::Nothing);
         }
         // Without STARTED the fork server has it still; it will be begun or given back in a moment.
         match history.started.and_then(|started| Worker::of(path, &started, boot)) {

@@ -24,6 +24,11 @@
 //! signal and has its chance; then it is stopped, all that descends from it is killed, and it. Whoever finds the
 //! lock free reads the journal again: a result that is there is the result, else the job is recorded as cancelled.
 //!
+//! *A secret is not in the journal.* What the method's types say is secret of a call stays in the daemon's memory and goes to
+//! the worker in sealed memory, by a descriptor beside the journal's. So a job with a secret that no worker had begun when the
+//! daemon ended is lost, by that name; it is never run without. The digest by which a repeated call is known again
+//! leaves secrets out, because from one that covers them they could be guessed.
+//!
 //! *Workers outlive the daemon.* They are made by the fork server, whose single thread can be forked
 //! without danger, belong to init, and answer to their journal only.
 //!
@@ -32,8 +37,8 @@
 //! | the crash comes after | found | becomes |
 //! | --- | --- | --- |
 //! | a temporary file, before the link | `.ID.….new` | removed; nobody was told |
-//! | the link | call, lock free | spawned |
-//! | the hand-over, in the fork server's queue | call, lock free | spawned again |
+//! | the link | call, lock free | spawned; with a secret in the call, lost |
+//! | the hand-over, in the fork server's queue | call, lock free | spawned again; with a secret in the call, lost |
 //! | the beginning of an attempt, before STARTED | call, HANDED OVER, lock free | spawned again, twice at most |
 //! | STARTED | no end, lock free | lost, and recorded so |
 //! | a part of a record | a torn tail | cut off by the next writer |

@@ -1,6 +1,6 @@
 //! Giving jobs to workers while there are places for them.
 
-use std::{collections::VecDeque, os::fd::OwnedFd, time::Duration};
+use std::{collections::VecDeque, io, os::fd::OwnedFd, time::Duration};
 
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     ids::{Digest, MinionJobId},
-    sys::{descriptor, pidfd::PidFd},
+    sys::{descriptor, memory, pidfd::PidFd},
 };
 
 /// How long a job waits for the compiled code of its module to appear again (after a restart it may have
@@ -77,13 +77,28 @@ impl Owner {
                 return Some(next);
             }
         };
+        let secrets = match self.secrets_of(&next.id) {
+            Ok(secrets) => secrets,
+            Err(error) => {
+                tracing::error!(%error, "cannot make memory for what is secret of a job");
+                return Some(next);
+            }
+        };
         self.index.job(&next.id)?.phase = Phase::HandedOver { worker: None };
         self.places_taken += 1;
         self.tell_when_gone(next.id.clone(), reading);
         let request = Request { id: next.id, compiled, state: self.state.clone() };
         // Were the other side gone, the pipe's end would bring the job back here.
-        let _ = self.hand_overs.send(HandOver { request, journal: next.journal, completion });
+        let _ = self.hand_overs.send(HandOver { request, journal: next.journal, completion, secrets });
         None
+    }
+
+    /// What is secret of a job's call, in memory that a worker can be handed; nothing where nothing is.
+    fn secrets_of(&mut self, id: &MinionJobId) -> io::Result<Option<OwnedFd>> {
+        match self.index.job(id) {
+            Some(job) if !job.secrets.is_empty() => memory::sealed(&job.secrets.to_bytes()).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Records the end of a job that no worker ever had.

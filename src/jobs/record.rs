@@ -15,7 +15,7 @@ use crate::{
     ids::{Digest, MethodName, MinionJobId, OverlordJobId},
     plugin::{Budget, Level, Limits},
     sys::clock::Moment,
-    wire::{RemoteError, Value},
+    wire::{RemoteError, Secrets, Value},
 };
 
 /// The longest text of a budget, which with the end must fit into the reserve of a full disk.
@@ -56,6 +56,7 @@ pub(super) struct Call {
     pub(super) owner: String,
     pub(super) overlord_job: Option<OverlordJobId>,
     pub(super) method: MethodName,
+    /// Its secrets are not written: see [`Secrets`].
     pub(super) args: Vec<Value>,
     /// The component that was current when the call was accepted.
     pub(super) digest: Digest,
@@ -70,7 +71,14 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// What makes two calls the same: method and arguments.
+    /// Whether it was called with a secret, which is not in the journal.
+    pub(super) fn takes_secrets(&self) -> bool {
+        !Secrets::of(&self.args).is_empty()
+    }
+
+    /// What makes two calls the same: method and arguments. A secret is no part of it: from a digest that
+    /// covers it, it could be guessed. So a repeated call with another secret is the same job, under an id that
+    /// its owner alone knows and chose for one call.
     pub(super) fn fingerprint(&self) -> Digest {
         fingerprint(&self.method, &self.args)
     }

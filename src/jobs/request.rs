@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The daemon's message; the journal and the writing end of the completion pipe come with it, in this
-/// order. (When a process dies its descriptors are closed from the lowest up, so that whoever sees the
+/// order, and behind them, for a call with secrets, the memory that holds them. (When a process dies its descriptors are closed from the lowest up, so that whoever sees the
 /// pipe's end usually finds the journal's lock free already.)
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Request {
@@ -53,6 +53,8 @@ pub(super) struct Arrived {
     pub(super) request: Request,
     pub(super) journal: OwnedFd,
     pub(super) completion: OwnedFd,
+    /// What is secret of the call, in memory.
+    pub(super) secrets: Option<OwnedFd>,
 }
 
 impl Request {
@@ -61,14 +63,21 @@ impl Request {
         socket: &SeqPacket,
         journal: BorrowedFd<'_>,
         completion: BorrowedFd<'_>,
+        secrets: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
-        socket.send(&encode(self)?, &[journal, completion])
+        let descriptors: Vec<_> = [journal, completion].into_iter().chain(secrets).collect();
+        socket.send(&encode(self)?, &descriptors)
     }
 
     pub(super) fn read(packet: Packet) -> io::Result<Arrived> {
         let request = decode(&packet.bytes)?;
-        let [journal, completion] = <[OwnedFd; 2]>::try_from(packet.descriptors).map_err(|_| malformed())?;
-        Ok(Arrived { request, journal, completion })
+        let mut descriptors = packet.descriptors.into_iter();
+        let (Some(journal), Some(completion), secrets, None) =
+            (descriptors.next(), descriptors.next(), descriptors.next(), descriptors.next())
+        else {
+            return Err(malformed());
+        };
+        Ok(Arrived { request, journal, completion, secrets })
     }
 }
 
@@ -108,8 +117,11 @@ mod tests {
         let (one, other) = descriptor::pipe().unwrap();
         let request =
             Request { id: MinionJobId::fresh(), compiled: "/cache/x.cwasm".into(), state: Some("/state".into()) };
-        request.send(&here, one.as_fd(), other.as_fd()).unwrap();
-        assert_eq!(Request::read(there.receive().unwrap().unwrap()).unwrap().request, request);
+        request.send(&here, one.as_fd(), other.as_fd(), None).unwrap();
+        let arrived = Request::read(there.receive().unwrap().unwrap()).unwrap();
+        assert!(arrived.request == request && arrived.secrets.is_none());
+        request.send(&here, one.as_fd(), other.as_fd(), Some(one.as_fd())).unwrap();
+        assert!(Request::read(there.receive().unwrap().unwrap()).unwrap().secrets.is_some());
         here.send(&encode(&request).unwrap(), &[one.as_fd()]).unwrap();
         assert!(Request::read(there.receive().unwrap().unwrap()).is_err());
     }

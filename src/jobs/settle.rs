@@ -13,7 +13,7 @@ use super::{
     record::{Call, End, Record, Tombstone},
     report::JobState,
     request::Refusal,
-    state::{Lock, Verdict, judge},
+    state::{InHand, Lock, Verdict, judge},
 };
 use crate::{
     ids::MinionJobId,
@@ -26,6 +26,10 @@ use crate::{
 
 /// How long to wait for readers of a journal to let go of it.
 const READERS: Duration = Duration::from_millis(200);
+
+/// What becomes of a job whose secret nobody has any more.
+pub(super) const SECRET_LOST: &str = "the secret that it was called with was lost with the daemon before a worker had it (secrets are kept in memory \
+     only); nothing was run: submit it again";
 
 /// What a job turned out to be.
 #[derive(Debug)]
@@ -66,27 +70,31 @@ pub(super) struct Found {
 /// be recorded.
 ///
 /// `refusal` is what the fork server last said about it, if it said anything; `intent` is what its owner is known to
-/// want, beside what is written.
+/// want, beside what is written; `in_hand` is what of its call the journal does not have.
 pub(super) fn settle(
     path: &Path,
     boot: BootId,
     patience: Duration,
     refusal: Option<&Refusal>,
     intent: Intent,
+    in_hand: InHand,
 ) -> Result<Settled, JournalError> {
     let (lock, history) = journal::probe(path, patience)?;
     let written = Intent::of(path);
     let intent = if written == Intent::Cancel { written } else { intent };
-    let settled = match judge(&history, lock, intent, &boot.now()) {
+    let settled = match judge(&history, lock, intent, in_hand, &boot.now()) {
         Verdict::Running => Ok(Settled::Held),
         Verdict::Ended(_) | Verdict::Purged | Verdict::Unreadable => Ok(known(&history)),
         // To be done under the writer's lock, after reading again.
-        Verdict::Lost | Verdict::Spawn | Verdict::Expired | Verdict::GivenUp | Verdict::Cancelled => {
-            match Journal::seize(path, READERS)? {
-                None => Ok(Settled::Held),
-                Some((journal, history)) => conclude(journal, &history, &boot.now(), refusal, intent),
-            }
-        }
+        Verdict::Lost
+        | Verdict::Spawn
+        | Verdict::Expired
+        | Verdict::GivenUp
+        | Verdict::Cancelled
+        | Verdict::SecretLost => match Journal::seize(path, READERS)? {
+            None => Ok(Settled::Held),
+            Some((journal, history)) => conclude(journal, &history, &boot.now(), refusal, intent, in_hand),
+        },
     };
     if written == Intent::Cancel && matches!(settled, Ok(Settled::Ended(_) | Settled::Purged(_))) {
         Intent::settled(path);
@@ -100,13 +108,15 @@ fn conclude(
     now: &Moment,
     refusal: Option<&Refusal>,
     intent: Intent,
+    in_hand: InHand,
 ) -> Result<Settled, JournalError> {
-    let end = match judge(history, Lock::Free, intent, now) {
+    let end = match judge(history, Lock::Free, intent, in_hand, now) {
         Verdict::Running => return Ok(Settled::Held),
         Verdict::Spawn => return Ok(Settled::Spawn(journal)),
         Verdict::Ended(_) | Verdict::Purged | Verdict::Unreadable => return Ok(known(history)),
         Verdict::Lost => End::Lost { why: lost(history) },
         Verdict::Cancelled => End::Cancelled,
+        Verdict::SecretLost => End::Lost { why: SECRET_LOST.to_owned() },
         Verdict::Expired => {
             End::TimedOut { after: history.call.as_ref().map(|call| call.deadline).unwrap_or_default() }
         }
@@ -192,7 +202,7 @@ pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
 
 /// Settles one job of which nothing is known yet; with the error that kept it from being read, if any.
 pub(super) fn find(path: &Path, id: MinionJobId, boot: BootId) -> (Found, Option<JournalError>) {
-    let recovered = settle(path, boot, Duration::ZERO, None, Intent::Run)
+    let recovered = settle(path, boot, Duration::ZERO, None, Intent::Run, InHand::Nothing)
         .and_then(|settled| Ok((journal::read(path)?.call, settled)));
     let intent = Intent::of(path);
     match recovered {
@@ -280,6 +290,20 @@ mod tests {
     }
 
     #[test]
+    fn a_job_whose_secret_was_only_in_memory_is_lost_and_never_spawned() {
+        let secret = Value::Secret(crate::wire::Secret::new("hunter2"));
+        let call = || Call { args: vec![Value::from("bob"), secret.clone()], ..samples::call() };
+        let (settled, history) = found(call(), &[Record::HandOver(samples::moment(0))]);
+        assert!(matches!(settled, Settled::Ended(Remembered { status: JobStatus::Lost, .. })), "{settled:?}");
+        assert!(matches!(end(history), End::Lost { why } if why.contains("submit it again")));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(samples::left_behind(folder.path(), call(), &[]).as_str());
+        assert!(!fs::read(&path).unwrap().windows(7).any(|piece| piece == b"hunter2"));
+        let settled = settle(&path, BootId::current(), Duration::ZERO, None, Intent::Run, InHand::Secrets).unwrap();
+        assert!(matches!(settled, Settled::Spawn(_)), "{settled:?}");
+    }
+
+    #[test]
     fn a_job_that_was_not_begun_in_time_is_recorded_as_timed_out() {
         let (_, history) = found(Call { deadline: Duration::ZERO, ..samples::call() }, &[]);
         assert_eq!(end(history), End::TimedOut { after: Duration::ZERO });
@@ -291,7 +315,7 @@ mod tests {
         let give_up = |refusal: Option<&Refusal>| {
             let attempts = vec![Record::HandOver(samples::moment(0)); 3];
             let path = folder.path().join(samples::left_behind(folder.path(), samples::call(), &attempts).as_str());
-            settle(&path, BootId::current(), Duration::ZERO, refusal, Intent::Run).unwrap();
+            settle(&path, BootId::current(), Duration::ZERO, refusal, Intent::Run, InHand::Nothing).unwrap();
             end(journal::read(&path).unwrap())
         };
         assert!(matches!(give_up(None), End::Lost { why } if why.contains("3 attempts")));
@@ -339,7 +363,8 @@ mod tests {
         acknowledge(&path, boot).unwrap();
         assert!(journal::read(&path).unwrap().fetched.is_some());
         bury(&path, &tombstone).unwrap();
-        let Settled::Purged(found) = settle(&path, boot, Duration::ZERO, None, Intent::Run).unwrap() else {
+        let Settled::Purged(found) = settle(&path, boot, Duration::ZERO, None, Intent::Run, InHand::Nothing).unwrap()
+        else {
             panic!("it is buried")
         };
         assert_eq!(found, tombstone);

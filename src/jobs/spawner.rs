@@ -64,6 +64,8 @@ pub(super) struct HandOver {
     pub(super) journal: Journal,
     /// The writing end of the job's completion pipe.
     pub(super) completion: OwnedFd,
+    /// What is secret of the call, in memory.
+    pub(super) secrets: Option<OwnedFd>,
 }
 
 /// What the fork server said about a job.
@@ -214,8 +216,9 @@ impl Server {
     }
 
     async fn send(&self, next: Option<&HandOver>) -> io::Result<()> {
-        let Some(HandOver { request, journal, completion }) = next else { return Ok(()) };
-        self.socket.write(|socket| request.send(socket, journal.as_fd(), completion.as_fd())).await
+        let Some(HandOver { request, journal, completion, secrets }) = next else { return Ok(()) };
+        let secrets = secrets.as_ref().map(AsFd::as_fd);
+        self.socket.write(|socket| request.send(socket, journal.as_fd(), completion.as_fd(), secrets)).await
     }
 
     async fn receive(&self) -> io::Result<Option<Spawned>> {
@@ -291,7 +294,7 @@ mod tests {
             let request = Request { id: call.id.clone(), compiled: "/cache/x.cwasm".into(), state: None };
             let completion = descriptor::pipe().unwrap().1;
             let journal = samples::born(folder.path(), call);
-            hand_overs.send(HandOver { request, journal, completion }).unwrap();
+            hand_overs.send(HandOver { request, journal, completion, secrets: None }).unwrap();
             held.push(there.read(SeqPacket::receive).await.unwrap().unwrap());
         }
         let Request { id, .. } = Request::read(held.remove(0)).unwrap().request;

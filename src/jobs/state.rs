@@ -13,10 +13,13 @@
 //! from then on a free lock without a result means cancelled, never lost, late or to be spawned. A result that was
 //! recorded stays the result.
 //!
+//! What is secret of a call is not in the journal. The daemon that accepted it has it in memory until the job ends; one
+//! that was started later has not, so a job with a secret that no worker has begun by then is lost, and says why.
+//!
 //! The lock says whether anybody is still at it: whoever holds the journal open for writing holds the
 //! lock, and the system frees it when the last of them is gone, however that came about. So a held
 //! lock means running, whatever the records say: even a result counts only when its writer has let
-//! go, because until then it may not be on the disk. This is a function of three values; the journal
+//! go, because until then it may not be on the disk. This is a function of a few values; the journal
 //! and the owner's task only carry out what it says.
 
 use super::{history::History, intent::Intent, record::Ended};
@@ -30,6 +33,13 @@ pub(super) const HAND_OVERS_MAX: u32 = 3;
 pub(super) enum Lock {
     Held,
     Free,
+}
+
+/// Whether what is secret of a job's call, which is not in the journal, is in the hands of whoever judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InHand {
+    Secrets,
+    Nothing,
 }
 
 /// What is to be done about a job.
@@ -51,12 +61,20 @@ pub(super) enum Verdict<'a> {
     GivenUp,
     /// Record it as cancelled: its owner wants no result, and nobody is at it.
     Cancelled,
+    /// Record it as lost: what was secret of its call is in nobody's hands any more.
+    SecretLost,
     /// Leave it alone and say so: the file is no journal, or a damaged one.
     Unreadable,
 }
 
 /// Judges a job.
-pub(super) fn judge<'a>(history: &'a History, lock: Lock, intent: Intent, now: &Moment) -> Verdict<'a> {
+pub(super) fn judge<'a>(
+    history: &'a History,
+    lock: Lock,
+    intent: Intent,
+    in_hand: InHand,
+    now: &Moment,
+) -> Verdict<'a> {
     if lock == Lock::Held {
         return Verdict::Running;
     }
@@ -75,6 +93,9 @@ pub(super) fn judge<'a>(history: &'a History, lock: Lock, intent: Intent, now: &
     }
     if call.accepted.until(now) >= call.deadline {
         return Verdict::Expired;
+    }
+    if in_hand == InHand::Nothing && call.takes_secrets() {
+        return Verdict::SecretLost;
     }
     if history.hand_overs >= HAND_OVERS_MAX {
         return Verdict::GivenUp;
@@ -109,11 +130,13 @@ mod tests {
         buried: bool,
         late: bool,
         cancel: bool,
+        secret: bool,
+        in_hand: bool,
     }
 
     impl Case {
         fn all() -> impl Iterator<Item = Self> {
-            let flags = (0..128_u8).map(|bits| move |bit: u8| bits & (1 << bit) != 0);
+            let flags = (0..512_u16).map(|bits| move |bit: u8| bits & (1 << bit) != 0);
             flags.flat_map(|flag| {
                 (0..6).map(move |hand_overs| Self {
                     lock: if flag(0) { Lock::Held } else { Lock::Free },
@@ -123,6 +146,8 @@ mod tests {
                     buried: flag(4),
                     late: flag(5),
                     cancel: flag(6),
+                    secret: flag(7),
+                    in_hand: flag(8),
                     hand_overs,
                 })
             })
@@ -132,11 +157,11 @@ mod tests {
             let mut history = History::default();
             if self.call {
                 let accepted = samples::moment(if self.late { 0 } else { 40 });
-                history.add(Record::Call(Box::new(Call {
-                    accepted,
-                    deadline: Duration::from_secs(30),
-                    ..samples::call()
-                })));
+                let mut call = Call { accepted, deadline: Duration::from_secs(30), ..samples::call() };
+                if self.secret {
+                    call.args.push(Value::Secret(crate::wire::Secret::gone()));
+                }
+                history.add(Record::Call(Box::new(call)));
             }
             (0..self.hand_overs).for_each(|_| history.add(Record::HandOver(samples::moment(0))));
             if self.started {
@@ -156,6 +181,10 @@ mod tests {
             if self.cancel { Intent::Cancel } else { Intent::Run }
         }
 
+        fn in_hand(self) -> InHand {
+            if self.in_hand { InHand::Secrets } else { InHand::Nothing }
+        }
+
         /// The rules, said a second time as a table that is read from the top.
         fn expected(self) -> &'static str {
             match self {
@@ -166,6 +195,7 @@ mod tests {
                 Self { cancel: true, .. } => "cancelled",
                 Self { started: true, .. } => "lost",
                 Self { late: true, .. } => "expired",
+                Self { secret: true, in_hand: false, .. } => "secret lost",
                 Self { hand_overs: 0..=2, .. } => "spawn",
                 Self { .. } => "given up",
             }
@@ -182,6 +212,7 @@ mod tests {
             Verdict::Expired => "expired",
             Verdict::GivenUp => "given up",
             Verdict::Cancelled => "cancelled",
+            Verdict::SecretLost => "secret lost",
             Verdict::Unreadable => "unreadable",
         }
     }
@@ -189,7 +220,7 @@ mod tests {
     #[test]
     fn every_combination_has_its_verdict() {
         for case in Case::all() {
-            let verdict = word(judge(&case.history(), case.lock, case.intent(), &samples::moment(60)));
+            let verdict = word(judge(&case.history(), case.lock, case.intent(), case.in_hand(), &samples::moment(60)));
             assert_eq!(verdict, case.expected(), "{case:?}");
         }
     }
@@ -216,7 +247,7 @@ mod tests {
             let (mut begun, mut end) = (false, None);
             for record in records {
                 history.add(record);
-                let verdict = judge(&history, Lock::Free, Intent::Run, &samples::moment(0));
+                let verdict = judge(&history, Lock::Free, Intent::Run, InHand::Nothing, &samples::moment(0));
                 prop_assert!(!(begun && verdict == Verdict::Spawn));
                 begun |= history.started.is_some();
                 if let Verdict::Ended(ended) = verdict {
@@ -225,9 +256,9 @@ mod tests {
                     prop_assert!(end.is_none());
                 }
                 let now = samples::moment(0);
-                prop_assert_eq!(judge(&history, Lock::Held, Intent::Run, &now), Verdict::Running);
+                prop_assert_eq!(judge(&history, Lock::Held, Intent::Run, InHand::Nothing, &now), Verdict::Running);
                 // Cancelling takes no end back, and leaves nothing else to do.
-                let cancelled = judge(&history, Lock::Free, Intent::Cancel, &now);
+                let cancelled = judge(&history, Lock::Free, Intent::Cancel, InHand::Nothing, &now);
                 prop_assert!(end.as_ref().map_or(cancelled == Verdict::Cancelled, |end| cancelled == Verdict::Ended(end)));
             }
         }
@@ -237,7 +268,7 @@ mod tests {
     fn a_job_that_was_begun_is_never_spawned_again() {
         let begun = Case::all().filter(|case| case.started || case.ended);
         for case in begun {
-            let verdict = word(judge(&case.history(), case.lock, case.intent(), &samples::moment(60)));
+            let verdict = word(judge(&case.history(), case.lock, case.intent(), case.in_hand(), &samples::moment(60)));
             assert_ne!(verdict, "spawn", "{case:?}");
         }
     }

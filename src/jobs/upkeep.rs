@@ -51,10 +51,10 @@ impl Owner {
             _ => return,
         };
         job.phase = Phase::Settling(refusal.clone());
-        let intent = job.intent;
+        let (intent, in_hand) = (job.intent, job.in_hand());
         let (id, path, boot) = (id.clone(), self.path(id), self.boot);
         self.in_background(
-            move || settle::settle(&path, boot, patience, refusal.as_ref(), intent),
+            move || settle::settle(&path, boot, patience, refusal.as_ref(), intent, in_hand),
             |settled| Done::Settled { id, settled },
         );
     }

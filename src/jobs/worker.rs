@@ -9,6 +9,9 @@
 //! advances, and waits in the host by tokio's clock; a process that reacts to neither for half a minute
 //! is ended by the signal handler, and the job is found lost.
 //!
+//! What is secret of the call is not in the journal: it comes in memory, by a descriptor that is nobody else's, and
+//! without it the call is not made.
+//!
 //! A signal cancels the call: its guest is told, then ended. A value that it answers all the same is its result; after an
 //! error, or none, whatever it had started is ended, also what left its parents, and the job is cancelled.
 
@@ -30,15 +33,16 @@ use super::{
     fence::Fences,
     journal::Journal,
     record::{Call, End, Record, Started},
+    settle::SECRET_LOST,
 };
 use crate::{
     plugin::{Budget, CallContext, CallError, Clock, Engine, Events, Level, Mode, Plugin},
     sys::{
         alarm::{self, Alarm},
         clock::BootId,
-        family, title,
+        family, memory, title,
     },
-    wire::{RemoteError, Value},
+    wire::{RemoteError, Secrets, Value},
 };
 
 /// How long a call may take to notice that its time is over.
@@ -88,11 +92,15 @@ pub(super) fn work(
     plugin: &Plugin,
     fences: &Fences,
     task: Task,
+    secrets: Option<&OwnedFd>,
     state: Option<&Path>,
     boot: BootId,
 ) -> Result<(), JournalError> {
-    let Task { mut journal, call, .. } = task;
+    let Task { mut journal, mut call, .. } = task;
     let now = boot.now();
+    if call.takes_secrets() && !take_secrets(&mut call, secrets) {
+        return journal.finish(now, End::Lost { why: SECRET_LOST.to_owned() });
+    }
     let left = call.deadline.saturating_sub(call.accepted.until(&now));
     if left.is_zero() {
         return journal.finish(now, End::TimedOut { after: call.deadline });
@@ -114,6 +122,13 @@ pub(super) fn work(
         (End::Failed(RemoteError::new("HostPanic", format!("the host broke off: {message}"))), None)
     });
     events.finish(end, budget)
+}
+
+/// Puts what is secret of the call where the journal has a gap. `false`: it is not all there.
+fn take_secrets(call: &mut Call, memory: Option<&OwnedFd>) -> bool {
+    let bytes = memory.and_then(|memory| memory::read(memory).ok());
+    let secrets = bytes.and_then(|bytes| Secrets::from_bytes(&bytes));
+    secrets.is_some_and(|secrets| secrets.are_here() && secrets.fill(&mut call.args).is_ok())
 }
 
 /// Makes the call.

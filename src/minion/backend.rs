@@ -26,6 +26,14 @@ pub(super) struct CallOrder {
     pub(super) mode: Mode,
 }
 
+/// Arguments whose secrets are sealed, so that they may be written down.
+#[derive(Debug, Clone)]
+pub(super) struct Sealed {
+    pub(super) args: Vec<Value>,
+    /// Why they do not fit a method that takes secrets. All of them are sealed then: a secret may be in any place.
+    pub(super) misfit: Option<RemoteError>,
+}
+
 /// What came of a call.
 #[derive(Debug, Clone)]
 pub(super) struct Answered {
@@ -109,6 +117,9 @@ pub(super) trait Backend: Send + Sync + 'static {
 
     /// Which code a target is.
     fn stamp(&self, target: &Self::Target) -> Stamp;
+
+    /// Seals what is secret of a call's arguments.
+    fn seal(&self, target: &Self::Target, args: Vec<Value>) -> Sealed;
 
     /// Whether the arguments fit the method, before a job is made of them.
     fn check(&self, target: &Self::Target, args: &[Value]) -> Result<(), RemoteError>;

@@ -10,6 +10,9 @@
 //! `check.M.m` is the call of which nothing but the plan is wanted. As a job's method it keeps its name,
 //! so that a job id is for the check or for the call, never for both.
 //!
+//! What of the arguments is secret is sealed as soon as the method is known, before anything is written down;
+//! of arguments whose method is not known only the number is.
+//!
 //! A call goes on when its caller hangs up: it runs in a task of its own, to its end or its deadline,
 //! so that the audit log tells what really happened. Only `jobs.wait` and `jobs.follow` end with their connection.
 
@@ -23,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    backend::{Answered, Backend, CallOrder, JobOrder, Refusal},
+    backend::{Answered, Backend, CallOrder, JobOrder, Refusal, Sealed},
     builtin::{Builtin, RESERVED_MODULES},
     caller::{Caller, Extras},
     entry::{About, Entry},
@@ -216,6 +219,11 @@ impl<B: Backend> Dispatcher<B> {
             if query.is_some() {
                 return Done::error("NotCallable", format!("`{method}` takes no condition on facts"));
             }
+            match builtin.name {
+                // Each call in there is written down by itself, when its types are known.
+                "system.multicall" => entry.show(&multicall::names(&params)),
+                _ => entry.show(&params),
+            }
             return match builtin.name {
                 "system.facts" if params.is_empty() => Done::value(Ok(Value::Struct(self.facts(entry, &[]).await))),
                 "system.multicall" => Done::value(multicall::run(self, caller, extras, builtin, params).await),
@@ -260,12 +268,26 @@ impl<B: Backend> Dispatcher<B> {
             && introspect::OF_EVERY_MODULE.contains(&name.method())
             && let Some(module) = self.backend.module(name.module())
         {
+            entry.show(&params);
             return Done::value(introspect::of_module(&module, name.method(), params));
         }
+        let target = self.backend.resolve(&checked);
+        let params = match &target {
+            None => params,
+            Some(target) => {
+                let Sealed { args, misfit } = self.backend.seal(target, params);
+                entry.show(&args);
+                if let Some(error) = misfit {
+                    let about = About { stamp: self.backend.stamp(target), ..About::default() };
+                    return Done { answer: Err(Refusal::Error(error)), about };
+                }
+                args
+            }
+        };
         if background && let Some(known) = self.known_job(caller, extras, &name, &params).await {
             return known;
         }
-        match self.backend.resolve(&checked) {
+        match target {
             None => Done::value(Err(introspect::unknown(&self.backend, &checked))),
             Some(target) => {
                 let mut told = None;
@@ -298,8 +320,9 @@ impl<B: Backend> Dispatcher<B> {
         self.backend.facts(want, &entry.caller.peer.name, time).await
     }
 
-    /// The answer to a call whose job id is taken: by this very call, or by another. It comes before the
-    /// module is looked for, which may have gone or changed since: the job is the same all the same.
+    /// The answer to a call whose job id is taken: by this very call, or by another. The module may have gone
+    /// or changed since: the job is the same all the same. (One with a secret is known again as long as its method
+    /// is there, because nothing else tells what of its arguments is secret.)
     async fn known_job(&self, caller: &Caller, extras: &Extras, method: &MethodName, args: &[Value]) -> Option<Done> {
         let id = extras.job_id.as_ref()?;
         match self.backend.knows(id, &caller.peer.name, method, args).await {

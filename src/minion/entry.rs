@@ -1,6 +1,6 @@
 //! What the audit log says of one request.
 
-use std::time::Instant;
+use std::{sync::OnceLock, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +12,7 @@ use crate::{
     access::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, Written, summary},
     ids::{HostName, MethodName, MinionJobId},
     plugin::{Budget, Denial},
-    wire::Call,
+    wire::{Call, Value},
 };
 
 /// How much of a method's name is written down.
@@ -23,8 +23,10 @@ pub(super) struct Entry<'a> {
     pub(super) caller: &'a Caller,
     pub(super) extras: &'a Extras,
     pub(super) started: Instant,
-    /// The method's name and the arguments, both cut short; nothing where no call was read.
-    call: Option<(String, String)>,
+    /// The method's name, cut short, and how many arguments there were; nothing where no call was read.
+    call: Option<(String, usize)>,
+    /// The arguments, cut short, once it is known which of them may be shown.
+    args: OnceLock<String>,
     /// Whether only a check was asked for.
     check: bool,
 }
@@ -41,8 +43,8 @@ pub(super) struct About {
 
 impl<'a> Entry<'a> {
     pub(super) fn new(caller: &'a Caller, extras: &'a Extras, call: Option<&Call>) -> Self {
-        let call: Option<(String, String)> =
-            call.map(|call| (call.method.chars().take(NAME).collect(), summary(&call.params)));
+        let call: Option<(String, usize)> =
+            call.map(|call| (call.method.chars().take(NAME).collect(), call.params.len()));
         let check = call.as_ref().is_some_and(|(method, _)| {
             method
                 .strip_prefix("async.")
@@ -50,7 +52,22 @@ impl<'a> Entry<'a> {
                 .parse()
                 .is_ok_and(|name: MethodName| name.checked().is_some())
         });
-        Self { caller, extras, started: Instant::now(), call, check }
+        Self { caller, extras, started: Instant::now(), call, args: OnceLock::new(), check }
+    }
+
+    /// Has the arguments written down, of which none is secret or those that are have been sealed. Until then, and
+    /// where nobody says so because there is no such method, only their number is: what a slip of the caller's
+    /// turned into some other method's arguments may be the secret of the right one's.
+    pub(super) fn show(&self, args: &[Value]) {
+        self.args.get_or_init(|| summary(args));
+    }
+
+    fn shown(&self) -> Option<&str> {
+        let (_, count) = self.call.as_ref()?;
+        Some(self.args.get_or_init(|| match count {
+            0 => "[]".to_owned(),
+            count => format!("[… {count} not shown: their types are not known]"),
+        }))
     }
 
     /// Writes a line.
@@ -74,7 +91,7 @@ impl<'a> Entry<'a> {
             from: caller.from,
             minion,
             method: self.call.as_ref().map(|(method, _)| method.as_str()),
-            args: self.call.as_ref().map(|(_, args)| args.as_str()),
+            args: self.shown(),
             outcome,
             error: error.map(Reason),
             duration,

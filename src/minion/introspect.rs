@@ -190,6 +190,11 @@ fn argument(order: i64, param: &Param) -> Value {
         ("description", param.doc.as_str().into()),
         ("order", order.into()),
     ]);
+    if !param.secrecy.is_open() {
+        // It is made of names alone, which JSON always takes.
+        let secrecy = serde_json::to_value(&param.secrecy).unwrap_or_default();
+        members.insert("secret", Value::from_json(&secrecy));
+    }
     if !param.options.is_empty() {
         members.insert("options", param.options.clone().into());
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    backend::{Answered, Backend, CallOrder, Found, JobOrder, Known, LogPart, Refusal},
+    backend::{Answered, Backend, CallOrder, Found, JobOrder, Known, LogPart, Refusal, Sealed},
     modules::{Modules, PluginMethod},
     view::{ModuleState, ModuleView, Stamp},
 };
@@ -44,6 +44,10 @@ impl Backend for Live {
 
     fn stamp(&self, target: &PluginMethod) -> Stamp {
         target.stamp()
+    }
+
+    fn seal(&self, target: &PluginMethod, args: Vec<Value>) -> Sealed {
+        target.seal(args)
     }
 
     fn check(&self, target: &PluginMethod, args: &[Value]) -> Result<(), RemoteError> {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    backend::{Answered, CallOrder, Known},
+    backend::{Answered, CallOrder, Known, Sealed},
     builtin::RESERVED_MODULES,
     facts,
     rules::RulesInForce,
@@ -22,7 +22,7 @@ use crate::{
     plugin::{
         self, CallContext, Clock, Engine, Limits, Method, Module, Plugin, Registry, RegistryConfig, check_arguments,
     },
-    wire::{Facts, RemoteError, Value},
+    wire::{Facts, RemoteError, Value, hidden},
 };
 
 /// How much of a trace is logged.
@@ -70,6 +70,17 @@ impl PluginMethod {
 
     pub(super) fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Which arguments are secret is known only of those that fit.
+    pub(super) fn seal(&self, args: Vec<Value>) -> Sealed {
+        if !self.method.takes_secrets() {
+            return Sealed { args, misfit: None };
+        }
+        match self.check(&args) {
+            Ok(()) => Sealed { args: self.method.seal(args), misfit: None },
+            Err(misfit) => Sealed { args: args.iter().map(hidden).collect(), misfit: Some(misfit) },
+        }
     }
 
     pub(super) fn check(&self, args: &[Value]) -> Result<(), RemoteError> {

@@ -2,7 +2,12 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{ca, fleet, ids::OverlordJobId, store, tls};
+use crate::{
+    ca, fleet,
+    ids::{MethodName, OverlordJobId},
+    store, tls,
+    wire::WrongSecrets,
+};
 
 /// Why the overlord could not do what it was asked. What goes wrong with one host is that host's outcome, never this.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +51,26 @@ pub enum Error {
     NothingToRetry {
         /// Which job.
         id: OverlordJobId,
+    },
+    /// What is secret of a job's call is needed and not there.
+    #[error(
+        "`{method}` takes a secret, which is not kept with the job `{id}`: {unsent} of its hosts may not have got it"
+    )]
+    SecretGone {
+        /// Which job.
+        id: OverlordJobId,
+        /// Hosts that may have been sent nothing.
+        unsent: usize,
+        /// What it calls.
+        method: MethodName,
+    },
+    /// Other secrets were given than those that the job's call has.
+    #[error("the secrets do not fit the job `{id}`")]
+    WrongSecrets {
+        /// Which job.
+        id: OverlordJobId,
+        /// How many it has.
+        source: WrongSecrets,
     },
     /// The lock of a job cannot be used.
     #[error("cannot lock the job by `{}`", path.display())]

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     fleet::{Filter, Fleet, Outcome, Request},
     ids::{HostName, OverlordJobId},
-    wire::Call,
+    wire::{Call, Secrets},
 };
 
 /// So many hosts are noted as "about to be sent" in one commit.
@@ -81,6 +81,8 @@ pub(super) struct Desk {
     record: JobRecord,
     rules: Rules,
     request: Request,
+    /// Whether what is secret of the call is here. Without it nothing is sent.
+    has_secrets: bool,
     /// How long a minion has to answer.
     acceptance: Duration,
     /// How often a host that cannot be reached is tried again.
@@ -93,7 +95,9 @@ impl Desk {
         let (acceptance, retry) = (view.plan.acceptance, view.plan.rollout.retry);
         let rules = view.record.rules(view.cancelled.is_some());
         let record = view.record;
-        let call = Call::new(format!("async.{}", record.method), record.args.clone());
+        let args = overlord.with_secrets(&id, record.args.clone());
+        let has_secrets = Secrets::of(&args).are_here();
+        let call = Call::new(format!("async.{}", record.method), args);
         let request = Request::new(&call).timeout(acceptance).overlord_job(&id);
         let recorder = Recorder::start(overlord.ledger().clone(), id.clone());
         Ok(Self {
@@ -103,6 +107,7 @@ impl Desk {
             record,
             rules,
             request,
+            has_secrets,
             acceptance,
             retry,
             recorder,
@@ -168,6 +173,9 @@ impl Desk {
     /// Sends parts, each only after it is durable that it may have been sent. Answers whether of some it is not known if
     /// they arrived.
     async fn send(&self, parts: Vec<Part>, may_fail: Option<usize>) -> bool {
+        if !self.has_secrets {
+            return !parts.is_empty();
+        }
         let (mut doubt, mut failed) = (false, 0);
         let filtered = Filter::of_arguments(&self.record.args).is_some();
         let mut note = |(host, outcome): (HostName, Outcome)| {

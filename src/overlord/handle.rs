@@ -1,8 +1,9 @@
 //! The way in: calls, jobs, and what is known of them.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -23,7 +24,7 @@ use crate::{
     store::SetAside,
     sys::descriptor,
     tls::Identity,
-    wire::{Call, Facts, Value},
+    wire::{Call, Facts, Secrets, Value},
 };
 
 /// Where an overlord finds what it needs. Each is read when it is first needed: a finished job needs the store alone.
@@ -121,13 +122,15 @@ struct Inner {
     config: OverlordConfig,
     ledger: Ledger,
     fleet: OnceLock<Fleet>,
+    /// What is secret of the jobs that this process has made or goes on with. It is nowhere else.
+    secrets: Mutex<HashMap<OverlordJobId, Secrets>>,
 }
 
 impl Overlord {
     /// An overlord of this configuration. No connection is opened, and no file but a store that is to be kept open.
     pub fn open(config: OverlordConfig) -> Result<Self, Error> {
         let ledger = if config.keep_store_open { Ledger::kept(&config.store)? } else { Ledger::short(&config.store) };
-        Ok(Self { inner: Arc::new(Inner { config, ledger, fleet: OnceLock::new() }) })
+        Ok(Self { inner: Arc::new(Inner { config, ledger, fleet: OnceLock::new(), secrets: Mutex::default() }) })
     }
 
     /// Every known minion.
@@ -239,16 +242,43 @@ impl Overlord {
             resume_window: RESUME_WINDOW,
             give_up_after: options.give_up_after,
         };
+        let secrets = Secrets::of(&record.args);
         let plan = JobPlan { acceptance: options.acceptance, rollout: options.rollout, retry_of };
         let (id, lock) = self.inner.ledger.plan(record, plan, selection).await?;
+        self.remember(&id, secrets);
         Ok(FanOut::new(self.clone(), id, lock))
     }
 
     /// Goes on with a job whose fan-out was interrupted. Nothing is run twice.
-    pub async fn resume(&self, id: &OverlordJobId) -> Result<FanOut, Error> {
-        self.inner.ledger.view(id).await?;
+    ///
+    /// What is secret of its call was not kept and has to be given again, if any host may have been sent nothing.
+    pub async fn resume(&self, id: &OverlordJobId, secrets: Secrets) -> Result<FanOut, Error> {
+        let mut view = self.inner.ledger.view(id).await?;
+        view.record.args = self.with_secrets(id, view.record.args);
+        let unsent = view.hosts.values().filter(|host| host.state.may_lack_its_part()).count();
+        if !secrets.is_empty() {
+            secrets.fill(&mut view.record.args).map_err(|source| Error::WrongSecrets { id: id.clone(), source })?;
+        } else if unsent > 0 && !Secrets::of(&view.record.args).are_here() {
+            return Err(Error::SecretGone { id: id.clone(), unsent, method: view.record.method });
+        }
+        self.remember(id, secrets);
         let lock = self.lock(id).await?;
         Ok(FanOut::new(self.clone(), id.clone(), lock))
+    }
+
+    fn remember(&self, id: &OverlordJobId, secrets: Secrets) {
+        if !secrets.is_empty() {
+            self.inner.secrets.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), secrets);
+        }
+    }
+
+    /// The arguments of a job with what this process knows of their secrets.
+    pub(super) fn with_secrets(&self, id: &OverlordJobId, mut args: Vec<Value>) -> Vec<Value> {
+        if let Some(secrets) = self.inner.secrets.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+            // They were counted when they were remembered.
+            let _ = secrets.fill(&mut args);
+        }
+        args
     }
 
     /// What the store knows of a job. No connection is opened.

@@ -39,7 +39,7 @@ pub struct JobRecord {
     pub target: String,
     /// The method.
     pub method: MethodName,
-    /// Its arguments.
+    /// Its arguments. What is secret of them is not written: whoever hands the job out has it in memory.
     pub args: Vec<Value>,
     /// When the map was made.
     pub submitted: Timestamp,

@@ -7,6 +7,7 @@ use crate::{
     ca::Host,
     fleet::{Outcome, Rollout, Selection},
     ids::OverlordJobId,
+    wire::Secrets,
 };
 
 impl Overlord {
@@ -17,6 +18,7 @@ impl Overlord {
         id: &OverlordJobId,
         again: impl Fn(&Outcome) -> bool,
         rollout: impl FnOnce(usize) -> Rollout,
+        secrets: &Secrets,
     ) -> Result<FanOut, Error> {
         let work = self.work(id).await?;
         let mut known: BTreeMap<_, _> =
@@ -28,7 +30,12 @@ impl Overlord {
         if hosts.is_empty() {
             return Err(Error::NothingToRetry { id: id.clone() });
         }
-        let (record, plan) = (work.view.record, work.view.plan);
+        let (mut record, plan) = (work.view.record, work.view.plan);
+        if !secrets.is_empty() {
+            secrets.fill(&mut record.args).map_err(|source| Error::WrongSecrets { id: id.clone(), source })?;
+        } else if !Secrets::of(&record.args).are_here() {
+            return Err(Error::SecretGone { id: id.clone(), unsent: hosts.len(), method: record.method });
+        }
         let options = JobOptions {
             forks: record.forks,
             acceptance: plan.acceptance,

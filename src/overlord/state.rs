@@ -126,6 +126,11 @@ impl HostState {
         matches!(self, Self::Sent { .. } | Self::Acknowledged { .. })
     }
 
+    /// Whether it may be that the minion never got it.
+    pub fn may_lack_its_part(&self) -> bool {
+        matches!(self, Self::Planned | Self::Sent { .. })
+    }
+
     /// The state in a word: of a minion that has the job, what the protocol calls it.
     pub fn word(&self) -> &'static str {
         match self {

@@ -4,7 +4,10 @@
 //! its time is over; a wait inside a host function ends by the timer around the whole call. The store
 //! is made for the call and dropped with it, so nothing that a trap left behind is ever seen again.
 
-use std::{sync::atomic::AtomicBool, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use wasmtime::{
     Store, Trap, UpdateDeadline, WasmBacktrace,
@@ -18,6 +21,7 @@ use super::{
     context::{CallContext, Clock, Level},
     failure, host,
     load::Plugin,
+    mask::{Mask, Masked},
     mediator::Trail,
     module::{Method, Module},
     state::State,
@@ -51,9 +55,14 @@ impl Plugin {
 
     /// The same, with what the call has used.
     pub async fn call_measured(&self, method: &MethodName, args: &[Value], context: CallContext) -> Called {
-        let found = self.find(method).and_then(|(module, found)| Ok((module, found, Arguments::of(found, args)?)));
+        let found = self.find(method).and_then(|(module, found)| {
+            let fitting = Arguments::of(found, args)?;
+            // Whoever calls without having sealed the secrets is served the same.
+            let mask = if found.takes_secrets() { Mask::of(&found.seal(args.to_vec())) } else { Mask::default() };
+            Ok((module, found, fitting, mask))
+        });
         match found {
-            Ok((module, found, args)) => self.run(found, args, module, context).await,
+            Ok((module, found, args, mask)) => self.run(found, args, module, context, mask).await,
             Err(error) => Called { answer: Err(error), budget: Used::default(), trail: Trail::None },
         }
     }
@@ -69,7 +78,17 @@ impl Plugin {
         Ok((module, found))
     }
 
-    async fn run(&self, method: &Method, args: Arguments<'_>, module: &Module, mut context: CallContext) -> Called {
+    async fn run(
+        &self,
+        method: &Method,
+        args: Arguments<'_>,
+        module: &Module,
+        mut context: CallContext,
+        mask: Mask,
+    ) -> Called {
+        if !mask.is_empty() {
+            context.events = Arc::new(Masked { events: context.events, mask: mask.clone() });
+        }
         context.deadline = context.deadline.min(LONGEST);
         let (deadline, clock, limits) = (context.deadline, context.clock, context.limits.clone());
         let started = tokio::time::Instant::now();
@@ -79,7 +98,8 @@ impl Plugin {
         };
         context.deadline = deadline.saturating_sub(started.elapsed());
 
-        let state = State::new(context, module.name.clone(), module.full_name.clone());
+        let mut state = State::new(context, module.name.clone(), module.full_name.clone());
+        state.mask = mask.clone();
         let mut store = Store::new(self.engine().wasmtime(), state);
         store.limiter(|state| &mut state.usage);
         store.set_hostcall_fuel(limits.output_bytes.saturating_mul(FUEL_PER_BYTE).max(LEAST_FUEL));
@@ -115,6 +135,7 @@ impl Plugin {
             Some(Err(broken)) => Err(broken.explain(state, deadline)),
             None => Err(interrupted(state, deadline)),
         };
+        let answer = answer.map_err(|error| error.masked(&mask));
         Called { answer, budget: state.counter.budget(&watch, state.usage.memory()), trail }
     }
 }
@@ -193,8 +214,17 @@ fn vals(method: &Method, args: &[Value]) -> Result<Vec<Val>, CallError> {
     let mut vals = Vec::with_capacity(most);
     for (i, (name, ty)) in method.entry.ty.params().enumerate() {
         vals.push(match args.get(i) {
-            Some(value) => values::lower(value, &ty)
-                .map_err(|mismatch| CallError::argument(&values::wire_name(name), &mismatch))?,
+            Some(value) => values::lower(value, &ty).map_err(|mismatch| match method.params.get(i) {
+                // Who confuses two arguments has put the secret where it would be repeated.
+                Some(param) if method.takes_secrets() => CallError::Argument {
+                    place: param.name.clone(),
+                    why: format!(
+                        "wanted {}; nothing is told of what was given, because the method takes a secret",
+                        param.type_name
+                    ),
+                },
+                _ => CallError::argument(&values::wire_name(name), &mismatch),
+            })?,
             None => Val::Option(None),
         });
     }

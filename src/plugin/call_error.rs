@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::values::Mismatch;
+use super::{mask::Mask, values::Mismatch};
 use crate::wire::RemoteError;
 
 /// Why a call has no result.
@@ -149,6 +149,16 @@ impl CallError {
             _ => String::new(),
         };
         RemoteError { kind: self.kind().to_owned(), message: self.to_string(), trace }.bounded()
+    }
+
+    /// The error without the secrets of its call.
+    pub(super) fn masked(mut self, mask: &Mask) -> Self {
+        match &mut self {
+            Self::Failed { kind, message, detail } => [kind, message, detail].map(|text| mask.string(text)),
+            Self::Trapped { message, trace, .. } => [message, trace, &mut String::new()].map(|text| mask.string(text)),
+            _ => [(); 3],
+        };
+        self
     }
 
     /// Everything that is known about a trap, for the job's log.

@@ -8,6 +8,8 @@
 //!
 //! Nothing that touches the machine goes around it, so what is done with every call is written once.
 
+use toml::Value as Data;
+
 use super::{
     budget::Denial,
     context::{Level, Mode},
@@ -16,7 +18,8 @@ use super::{
         call::{Effect, HostCall, Question},
         grant_lines,
     },
-    plan::{Plan, Rehearsal},
+    mask::Mask,
+    plan::{Plan, Rehearsal, shortened},
     recording::{Recording, Replayed},
     state::State,
     tape::{Heard, Tape, arguments},
@@ -71,14 +74,27 @@ impl State {
         let access = self.access();
         let answer = match &mut self.mediation {
             Mediation::Perform => call.perform(access).await,
-            Mediation::Check(rehearsal) => call.rehearse(access, rehearsal).await,
+            Mediation::Check(rehearsal) if self.mask.is_empty() => call.rehearse(access, rehearsal).await,
+            Mediation::Check(rehearsal) => {
+                let mut arguments = Data::Table(arguments(&call, &Mask::default()));
+                let held = self.mask.data(&mut arguments);
+                let before = rehearsal.steps().len();
+                let answer = call.rehearse(access, rehearsal).await;
+                for step in &mut rehearsal.steps()[before..] {
+                    if held {
+                        step.arguments = shortened(Some(&arguments));
+                    }
+                    self.mask.step(step, held);
+                }
+                answer
+            }
             Mediation::Tape(tape) => {
-                let arguments = arguments(&call);
+                let arguments = arguments(&call, &self.mask);
                 match tape.hear(C::NAME, &arguments) {
                     Heard::Answer(answer) => answer,
                     Heard::Nothing => {
                         let answer = call.perform(access).await;
-                        tape.record(C::NAME, arguments, answer.as_ref());
+                        tape.record(C::NAME, arguments, answer.as_ref(), &self.mask);
                         answer
                     }
                 }
@@ -96,14 +112,14 @@ impl State {
     pub(super) fn ask<Q: Question>(&mut self, question: &Q) -> Q::Answer {
         self.counter.count(Q::NAME, Effect::Looks);
         let Mediation::Tape(tape) = &self.mediation else { return question.answer(self) };
-        let (tape, arguments) = (tape.clone(), arguments(question));
+        let (tape, arguments) = (tape.clone(), arguments(question, &self.mask));
         match tape.hear(Q::NAME, &arguments) {
             Heard::Answer(Ok(answer)) => answer,
             // The tape has noted that it has no answer. The module cannot be told, so it gets a true one.
             Heard::Answer(Err(_)) => question.answer(self),
             Heard::Nothing => {
                 let answer = question.answer(self);
-                tape.record(Q::NAME, arguments, Ok(&answer));
+                tape.record(Q::NAME, arguments, Ok(&answer), &self.mask);
                 answer
             }
         }
@@ -125,7 +141,9 @@ impl State {
     /// Keeps a denial, and says it once in the job's log.
     fn note_denial(&mut self, call: &str, error: &Error) {
         let allow = error.hint.as_deref().map(|hint| grant_lines(hint).to_owned());
-        let denial = Denial { call: call.to_owned(), message: error.message.clone(), allow };
+        let allow = allow.map(|lines| self.mask.text(&lines).into_owned());
+        let message = self.mask.text(&error.message).into_owned();
+        let denial = Denial { call: call.to_owned(), message, allow };
         let Some(denial) = self.counter.denied(denial) else { return };
         let (message, allow) = (denial.message.clone(), denial.allow.clone());
         let fields: Vec<_> = allow.map(|lines| ("allow".to_owned(), lines)).into_iter().collect();

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use wasmtime::component::{ComponentExportIndex, types::ComponentFunc};
 
-use super::bytes_path::BytesPath;
-use crate::ids::{Digest, ModuleName};
+use super::{bytes_path::BytesPath, secrecy};
+use crate::{
+    ids::{Digest, ModuleName},
+    wire::{Secrecy, Value},
+};
 
 /// The methods that every module answers by itself, so a function of such a name is not callable.
 pub const RESERVED: [&str; 6] =
@@ -63,6 +66,8 @@ pub struct Param {
     pub name: String,
     /// Its type as WIT text.
     pub type_name: String,
+    /// Which parts of it are secret.
+    pub secrecy: Secrecy,
     /// Its type in the words of introspection: `int`, `string`, `boolean`, `float`, `hash`, `list`,
     /// `base64` or `any`.
     pub wire_type: &'static str,
@@ -82,6 +87,26 @@ impl Method {
     /// How many arguments a call must have at least: all up to the last that is not optional.
     pub fn required(&self) -> usize {
         self.params.iter().rposition(|param| !param.optional).map_or(0, |last| last + 1)
+    }
+
+    /// Whether anything that it takes is secret.
+    pub fn takes_secrets(&self) -> bool {
+        self.params.iter().any(|param| !param.secrecy.is_open())
+    }
+
+    /// Whether there is a secret in what it answers, which nobody sees.
+    pub fn answers_secrets(&self) -> bool {
+        self.entry.ty.results().any(|ty| !secrecy::of(&ty).is_open())
+    }
+
+    /// Texts that it takes, by their places, and that by their names are secrets and by their types are not.
+    pub fn open_secrets(&self) -> Vec<String> {
+        self.entry.ty.params().flat_map(|(name, ty)| secrecy::misnamed(name, &ty)).collect()
+    }
+
+    /// The arguments of a call with their secrets sealed. Of arguments that do not fit, more than that may be.
+    pub fn seal(&self, args: Vec<Value>) -> Vec<Value> {
+        secrecy::seal(&self.params, self.required(), args)
     }
 
     /// The method as its caller would write it: `usage(path: string, depth: option<u32>) -> u64`.

@@ -184,6 +184,10 @@ impl Rehearsal {
         Ok(())
     }
 
+    pub(super) fn steps(&mut self) -> &mut [Step] {
+        &mut self.plan.steps
+    }
+
     pub(super) fn into_plan(self) -> Plan {
         self.plan
     }

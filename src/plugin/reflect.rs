@@ -17,6 +17,7 @@ use super::{
     error::Error,
     metadata::{InterfaceDocs, Metadata},
     module::{Entry, Method, Module, Param, RESERVED},
+    secrecy,
     signature::{self, unsupported, wit},
     values::wire_name,
 };
@@ -125,6 +126,7 @@ fn method(name: &str, entry: Entry, docs: Option<&InterfaceDocs>) -> Method {
         Param {
             name: wire_name(name),
             type_name: wit(&ty),
+            secrecy: secrecy::of(&ty),
             wire_type: signature::wire(&ty),
             optional: matches!(ty, wasmtime::component::types::Type::Option(_)),
             doc: docs.and_then(|docs| docs.params.get(name).cloned()).unwrap_or_default(),

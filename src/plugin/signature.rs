@@ -2,10 +2,10 @@
 
 use wasmtime::component::types::{Record, Type};
 
-use super::values::dynamic;
+use super::{secrecy::is_secret, values::dynamic};
 
 /// The type as WIT text. The reflection does not keep the names of types, so a record is written
-/// out, except for the two of the host's own that everybody knows.
+/// out, except for the three of the host's own that everybody knows.
 pub(super) fn wit(ty: &Type) -> String {
     let join = |parts: Vec<String>| parts.join(", ");
     match ty {
@@ -27,6 +27,7 @@ pub(super) fn wit(ty: &Type) -> String {
         Type::Map(map) => format!("map<{}, {}>", wit(&map.key()), wit(&map.value())),
         Type::Record(_) if dynamic::is_dynamic(ty) => "value".to_owned(),
         Type::Record(record) if is_host_error(record) => "error".to_owned(),
+        Type::Record(record) if is_secret(record) => "secret".to_owned(),
         Type::Record(record) => {
             let fields = record.fields().map(|field| format!("{}: {}", field.name, wit(&field.ty)));
             format!("record {{ {} }}", join(fields.collect()))
@@ -79,6 +80,7 @@ pub(super) fn wire(ty: &Type) -> &'static str {
         Type::List(list) if dictionary(&list.ty()).is_some() => "hash",
         Type::List(_) | Type::FixedLengthList(_) | Type::Tuple(_) | Type::Flags(_) => "list",
         Type::Record(_) if dynamic::is_dynamic(ty) => "any",
+        Type::Record(record) if is_secret(record) => "string",
         Type::Record(_) | Type::Map(_) | Type::Variant(_) | Type::Result(_) => "hash",
         Type::Option(option) => wire(&option.ty()),
         _ => "string",

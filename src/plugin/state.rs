@@ -15,6 +15,7 @@ use super::{
     budget::Counter,
     context::{CallContext, Level},
     last_words::LastWords,
+    mask::Mask,
     mediator::Mediation,
     output::{LogBudget, Printed},
     tape::{TapedMonotonicClock, TapedWallClock},
@@ -44,6 +45,8 @@ pub(super) struct State {
     pub(super) counter: Counter,
     /// What the mediator does.
     pub(super) mediation: Mediation,
+    /// What must not be seen in what is kept of the call.
+    pub(super) mask: Mask,
     ends: Instant,
     table: ResourceTable,
     wasi: Option<WasiCtx>,
@@ -69,6 +72,7 @@ impl State {
             last_words: Arc::default(),
             counter: Counter::default(),
             mediation: Mediation::new(&context.mode),
+            mask: Mask::default(),
             wasi: None,
             context,
             module,

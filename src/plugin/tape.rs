@@ -6,13 +6,14 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
-use toml::{Table, Value};
+use toml::Table;
 use uuid::Uuid;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
 use super::{
     data,
     host::{Error, ErrorKind},
+    mask::Mask,
     mediator::Trail,
     recording::{Injection, RecordedCall, RecordedError, Recording, Replay, Replayed},
 };
@@ -88,11 +89,22 @@ impl Tape {
     }
 
     /// Writes down what came of a call.
-    pub(super) fn record<T: Serialize>(&self, name: &str, args: Table, answer: Result<&T, &Error>) {
+    pub(super) fn record<T: Serialize>(&self, name: &str, args: Table, answer: Result<&T, &Error>, mask: &Mask) {
         if let Inner::Recording(recording) = &mut *self.lock() {
             let (answer, error) = match answer {
-                Ok(answer) => (data::write(answer).ok().flatten(), None),
-                Err(error) => (None, Some(RecordedError::from(error))),
+                Ok(answer) => {
+                    let mut answer = data::write(answer).ok().flatten();
+                    if let Some(answer) = &mut answer {
+                        mask.data(answer);
+                    }
+                    (answer, None)
+                }
+                Err(error) => {
+                    let mut error =
+                        Error { kind: error.kind, message: error.message.clone(), hint: error.hint.clone() };
+                    mask.error(&mut error);
+                    (None, Some(RecordedError::from(&error)))
+                }
             };
             recording.calls.push(RecordedCall { name: name.to_owned(), args, answer, error });
         }
@@ -127,7 +139,7 @@ impl Tape {
             Heard::Answer(answer) => answer.unwrap_or_default(),
             Heard::Nothing => {
                 let now = now();
-                self.record(name, Table::new(), Ok(&now));
+                self.record(name, Table::new(), Ok(&now), &Mask::default());
                 now
             }
         }
@@ -148,10 +160,13 @@ fn failed(message: String) -> Error {
     Error { kind: ErrorKind::Failed, message, hint: None }
 }
 
-/// The arguments of a call as data.
-pub(super) fn arguments<C: Serialize>(call: &C) -> Table {
+/// The arguments of a call as data, without its secrets.
+pub(super) fn arguments<C: Serialize>(call: &C, mask: &Mask) -> Table {
     match data::write(call) {
-        Ok(Some(Value::Table(table))) => table,
+        Ok(Some(mut data)) => {
+            mask.data(&mut data);
+            data.try_into().unwrap_or_default()
+        }
         _ => Table::new(),
     }
 }

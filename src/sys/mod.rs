@@ -17,10 +17,12 @@ pub mod family;
 pub mod fence;
 pub mod fork;
 pub mod lock;
+pub mod memory;
 pub mod pidfd;
 pub mod process;
 pub mod seqpacket;
 pub mod space;
+pub mod terminal;
 pub mod title;
 pub mod watched;
 

@@ -6,6 +6,7 @@
 //! | integer, double | number; a double that is not finite: `{"$double": "inf"}` |
 //! | base64 | `{"$base64": "aGVsbG8="}` |
 //! | date | `{"$date": "2026-07-11T22:19:00"}` |
+//! | secret | `"[secret]"`, from which it does not come back; it is read from `{"$secret": "…"}` |
 //!
 //! A key of a struct that begins with `$` is written with a second one, so that every value comes
 //! back as it was.
@@ -13,11 +14,12 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Number, Value as Json};
 
-use super::Value;
+use super::{SECRET, Secret, Value};
 
 const BASE64: &str = "$base64";
 const DATE: &str = "$date";
 const DOUBLE: &str = "$double";
+const HIDDEN: &str = "$secret";
 
 impl Value {
     /// This value as JSON.
@@ -38,6 +40,7 @@ impl Value {
                 let key = |key: &str| if key.starts_with('$') { format!("${key}") } else { key.to_owned() };
                 Json::Object(members.iter().map(|(name, value)| (key(name), value.to_json())).collect())
             }
+            Self::Secret(_) => Json::from(SECRET),
         }
     }
 
@@ -75,6 +78,7 @@ fn untagged(members: &Map<String, Json>) -> Option<Value> {
     }
     match tag.as_str() {
         BASE64 => STANDARD.decode(text).ok().map(Value::Bytes),
+        HIDDEN => Some(Value::Secret(Secret::new(text.as_str()))),
         DATE => text.parse().ok().map(Value::DateTime),
         DOUBLE => text.parse().ok().map(Value::Double),
         _ => None,
@@ -108,6 +112,8 @@ mod tests {
 
     #[test]
     fn what_only_looks_tagged_stays_a_struct() {
+        let secret = Value::from_json(&json!({"$secret": "hunter2"}));
+        assert_eq!((&secret, secret.to_json()), (&Value::Secret(Secret::new("hunter2")), json!("[secret]")));
         let json = json!({"$date": "yesterday"});
         assert_eq!(Value::from_json(&json), Value::structure([("$date", Value::from("yesterday"))]));
         assert_eq!(Value::from_json(&json!(u64::MAX)), Value::Double(18_446_744_073_709_551_615.0));

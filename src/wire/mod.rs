@@ -24,6 +24,8 @@ mod query;
 mod read;
 mod remote;
 mod scan;
+mod secrecy;
+mod secret;
 mod size;
 mod value;
 
@@ -36,5 +38,7 @@ pub use query::{Condition, Facts, InvalidQuery, Query};
 pub use read::{parse_answer, parse_call};
 pub use remote::{JobStatus, RemoteError};
 pub use scan::{MAX_BYTES, MAX_DEPTH, MAX_VALUES, ParseError};
+pub use secrecy::{Secrecy, hidden};
+pub use secret::{SECRET, Secret, Secrets, WrongSecrets};
 pub use size::{Room, Size, TooLarge};
 pub use value::Value;

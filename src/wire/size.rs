@@ -51,6 +51,7 @@ impl Size {
             Value::Double(number) => size.bytes += Self::of_number(*number),
             Value::DateTime(_) => size.bytes += Self::DATE,
             Value::String(text) => size.bytes += Self::of_text(text),
+            Value::Secret(secret) => size.bytes += Self::of_text(secret.text().unwrap_or_default()),
             Value::Bytes(bytes) => size.bytes += Self::of_bytes(bytes.len()),
             Value::Array(items) => {
                 for item in items {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Secret;
+
 /// An XML-RPC value (<http://xmlrpc.com/spec.md>, with the `nil` and `i8` extensions).
 ///
 /// `<int>`, `<i4>` and `<i8>` are one kind here: an integer is written as `<int>` when 32 bits hold
@@ -28,6 +30,8 @@ pub enum Value {
     Array(Vec<Value>),
     /// `<struct>`
     Struct(BTreeMap<String, Value>),
+    /// A `<string>` that is not written down: see [`Secret`].
+    Secret(Secret),
 }
 
 impl Value {
@@ -56,6 +60,7 @@ impl Value {
             Self::DateTime(_) => "date",
             Self::Array(_) => "array",
             Self::Struct(_) => "struct",
+            Self::Secret(_) => "secret",
         }
     }
 }

@@ -38,6 +38,7 @@ mod panic;
 pub mod pattern;
 pub mod program;
 pub mod rt;
+mod secret;
 pub mod sha256;
 pub mod size;
 pub mod table;
@@ -51,13 +52,18 @@ mod bindings {
         generate_all,
         generate_unused_types: true,
         additional_derives: [PartialEq],
+        with: { "minion:host/types@0.1.0/secret": crate::Secret },
     });
 }
 
-pub use bindings::minion::host::{
-    clock, command, config, files, job, network, processes, services, state, types, values,
-};
+pub use bindings::minion::host::{clock, command, config, files, job, network, processes, services, state, values};
+/// Types that the other interfaces share, and that modules use for their own errors.
+pub mod types {
+    pub use super::bindings::minion::host::types::*;
+    pub use crate::secret::Secret;
+}
 pub use func_sdk_macros::module;
+pub use secret::Secret;
 pub use types::{Datetime, Error, ErrorKind};
 #[doc(hidden)]
 pub use wit_bindgen;

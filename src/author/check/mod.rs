@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{artifact::Artifact, uses::proven};
 use crate::{
     minion::RESERVED_MODULES,
-    plugin::{Cache, Engine, Error, Examined, Import, Module, examine},
+    plugin::{Cache, Engine, Error, Examined, Import, Method, Module, examine},
 };
 
 /// How bad it is.
@@ -165,9 +165,28 @@ fn of_module(module: &Module) -> Vec<Finding> {
             advice,
         ));
     }
+    findings
+        .extend(module.methods.iter().flat_map(|(name, method)| secrets(&format!("{}.{name}", module.name), method)));
     if module.methods.is_empty() {
         let advice = "add a function that takes and answers plain data";
         findings.push(Finding::error(module.name.as_str(), "it has no method that can be called", advice));
+    }
+    findings
+}
+
+/// Secrets that the host cannot keep, or that it keeps from those who asked for them.
+fn secrets(place: &str, method: &Method) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if method.answers_secrets() {
+        let message = "it answers a secret, of which every caller gets `[secret]`";
+        let advice =
+            "leave it out; what was given as a secret is known to the caller, and a new one belongs into a file";
+        findings.push(Finding::warning(place, message, advice));
+    }
+    for param in method.open_secrets() {
+        let message = "by its name it is a secret, and as a plain text it is written into logs and journals";
+        let advice = "give it the type `secret`: `use minion:host/types@0.1.0.{secret};`";
+        findings.push(Finding::warning(format!("{place}({param})"), message, advice));
     }
     findings
 }
@@ -194,6 +213,31 @@ mod tests {
                 (func $f (param "x" u32) (result u32) (canon lift (core func $m "f")))
                 (instance (export "t:p/{interface}") (export "{function}" (func $f))))"#
         )
+    }
+
+    #[test]
+    fn secrets_that_nobody_keeps_are_told() {
+        let taking = |name: &str, kind: &str| {
+            let text = format!(
+                r#"(component
+                    (core module $m
+                        (func (export "f") (param i32 i32) (result i32) unreachable)
+                        (func (export "r") (param i32 i32 i32 i32) (result i32) unreachable)
+                        (memory (export "mem") 1))
+                    (core instance $m (instantiate $m))
+                    (type $s' (record (field "{kind}" string)))
+                    (export $s "s" (type $s'))
+                    (func $f (param "{name}" $s) (result $s)
+                        (canon lift (core func $m "f") (memory (core memory $m "mem")) (realloc (core func $m "r"))))
+                    (instance (export "t:p/keeper") (export "s" (type $s)) (export "f" (func $f))))"#
+            );
+            let places = found(&text).into_iter().filter(|(severity, _)| *severity == Severity::Warning);
+            places.map(|(_, place)| place).collect::<Vec<_>>()
+        };
+        assert!(taking("x", "secret").contains(&"keeper.f".to_owned()), "it answers one");
+        assert!(!taking("password", "secret").iter().any(|place| place.contains("(password.")));
+        let named = taking("x", "root-password");
+        assert!(named.contains(&"keeper.f(x.root_password)".to_owned()), "{named:?}");
     }
 
     #[test]

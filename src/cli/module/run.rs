@@ -21,6 +21,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, OrExit};
 use crate::cli::render;
 use crate::cli::report::Report;
+use crate::cli::secrets;
 use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{MethodName, MinionJobId, ModuleName};
@@ -34,7 +35,8 @@ const TRIALS: &str = "trials";
 /// Call a method of a module here, in the sandbox that a minion has
 ///
 /// Without MODULE it is the project in this folder. Nothing is granted unless it is said here. What the module logs, and how far it is, is shown on
-/// standard error. Words after the method become what its types demand, as in `func call`.
+/// standard error. Words after the method become what its types demand, as in `func call`. Of secrets a case holds
+/// only that they were there.
 #[derive(Debug, Args)]
 #[command(override_usage = "func module run [OPTIONS] [MODULE] <METHOD> [ARGUMENT]...")]
 pub(in crate::cli) struct Run {
@@ -132,7 +134,8 @@ impl Run {
         let loaded = load::with_method(context, &path, &name)?;
         let (module, method) = loaded.method(&name)?;
         let parameters: Vec<Parameter> = method.params.iter().map(Parameter::from).collect();
-        let args = arguments::convert(&name.to_string(), words, &parameters)
+        let referred = secrets::Given::gather(words)?;
+        let args = arguments::convert(&name.to_string(), words, &parameters, &referred)
             .map_err(|error| Failure::new(Exit::Usage, error).hint(method.signature(&name.to_string())))?;
         let given = self.given(context, &loaded, module)?;
         say_grants(&module.name, &given.grant);

@@ -23,6 +23,7 @@ fn inline(value: &Value) -> Option<String> {
         Value::Double(number) => format!("{number:?}"),
         Value::String(text) if text.is_empty() => "\"\"".to_owned(),
         Value::String(text) if !text.trim_end_matches('\n').contains('\n') => visible(text.trim_end_matches('\n')),
+        Value::Secret(secret) => secret.to_string(),
         Value::Bytes(bytes) => format!("{} bytes", bytes.len()),
         Value::DateTime(time) => time.to_string(),
         Value::Array(items) if items.is_empty() => "[]".to_owned(),

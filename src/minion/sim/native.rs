@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, sync::LazyLock, time::Duration};
 use crate::{
     minion::view::{MethodView, ModuleView},
     plugin::Param,
-    wire::{RemoteError, Value},
+    wire::{RemoteError, Secrecy, Value},
 };
 
 /// A parameter's name, its WIT type and its type on the wire.
@@ -115,6 +115,7 @@ pub(super) static MODULE: LazyLock<Option<Arc<ModuleView>>> = LazyLock::new(|| {
             name: name.to_owned(),
             type_name: wit.to_owned(),
             wire_type,
+            secrecy: Secrecy::Open,
             optional: false,
             doc: String::new(),
             options: Vec::new(),

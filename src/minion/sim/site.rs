@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ids::{MethodName, MinionJobId, ModuleName},
     minion::{
-        backend::{Answered, Backend, CallOrder, Found, JobOrder, Known, LogPart, Refusal},
+        backend::{Answered, Backend, CallOrder, Found, JobOrder, Known, LogPart, Refusal, Sealed},
         modules::{Modules, PluginMethod},
         view::{ModuleState, ModuleView, Stamp},
     },
@@ -85,6 +85,13 @@ impl Backend for Site {
             SiteMethod::Native(_) => {
                 Stamp { version: self.native().map(|module| module.version.clone()), digest: None }
             }
+        }
+    }
+
+    fn seal(&self, target: &SiteMethod, args: Vec<Value>) -> Sealed {
+        match target {
+            SiteMethod::Plugin(method) => method.seal(args),
+            SiteMethod::Native(_) => Sealed { args, misfit: None },
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     overlord::{Error, JobOptions, JobView, Overlord},
     wire::{
         JobStatus::{Finished, Running},
-        RemoteError,
+        RemoteError, Secrets,
     },
 };
 
@@ -114,7 +114,7 @@ async fn an_interrupted_batch_goes_on_where_it_was_with_the_times_it_had() {
     let view = overlord.status(&id).await.unwrap();
     assert!(view.interrupted && view.plan.acceptance == acceptance);
 
-    let again = overlord.resume(&id).await.unwrap();
+    let again = overlord.resume(&id, Secrets::default()).await.unwrap();
     let going_on = tokio::spawn(again.run());
     tokio::time::sleep(Duration::from_millis(300)).await;
     let view = overlord.status(&id).await.unwrap();
@@ -153,13 +153,17 @@ async fn hosts_that_did_not_end_well_are_tried_again_as_a_job_of_its_own() {
     minions[0].finish(3);
     assert!(overlord.wait(&id, None, |_, _| {}).await.unwrap().is_finished());
 
-    let none = overlord.retry(&id, |outcome| matches!(outcome, Outcome::Cancelled), |_| Rollout::default()).await;
+    let none = overlord
+        .retry(&id, |outcome| matches!(outcome, Outcome::Cancelled), |_| Rollout::default(), &Secrets::default())
+        .await;
     assert!(matches!(none, Err(Error::NothingToRetry { .. })));
     minions[1].set(Mode::Accept);
     minions[2].start_again(&world.authority).await;
     let again = |outcome: &Outcome| !outcome.is_ok();
-    let fan_out =
-        overlord.retry(&id, again, |hosts| Rollout { canary: hosts - 1, ..Rollout::default() }).await.unwrap();
+    let fan_out = overlord
+        .retry(&id, again, |hosts| Rollout { canary: hosts - 1, ..Rollout::default() }, &Secrets::default())
+        .await
+        .unwrap();
     let second = fan_out.id().clone();
     let running = to_its_end(&overlord, second.clone(), fan_out);
     for number in [1, 2] {

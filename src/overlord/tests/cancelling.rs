@@ -1,7 +1,10 @@
 //! Cancelling a job: what was not sent never is, and what was is asked for until it is known to have ended.
 
 use super::{Minion, World, host, is_sent, until, words};
-use crate::wire::JobStatus::{Finished, Partial};
+use crate::wire::{
+    JobStatus::{Finished, Partial},
+    Secrets,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_of_which_nothing_was_sent_ends_without_a_connection_and_cannot_be_taken_up() {
@@ -16,7 +19,7 @@ async fn a_job_of_which_nothing_was_sent_ends_without_a_connection_and_cannot_be
     assert_eq!((view.summary().cancelled, view.summary().total()), (2, 2));
     assert!(view.cancelled.is_some() && view.to_json()["cancelled"].is_string() && !view.interrupted);
     assert_eq!(overlord.connections_opened(), 0);
-    let again = overlord.resume(&id).await.unwrap().run().await.unwrap();
+    let again = overlord.resume(&id, Secrets::default()).await.unwrap().run().await.unwrap();
     assert_eq!(again, view);
     assert!(minions.iter().all(|minion| minion.submissions() == 0));
 }

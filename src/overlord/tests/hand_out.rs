@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::{World, host, is_sent, minion::Mode, submit, until, words};
 use crate::{
     overlord::{Error, JobOptions},
-    wire::JobStatus::{Finished, Partial, Running},
+    wire::{
+        JobStatus::{Finished, Partial, Running},
+        Secrets,
+    },
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,7 +19,7 @@ async fn a_job_dropped_before_it_was_sent_is_interrupted_and_can_be_resumed() {
     let fan_out = world.submit(&overlord).await;
     let id = fan_out.id().clone();
     assert!(!overlord.status(&id).await.unwrap().interrupted);
-    let taken = overlord.resume(&id).await.unwrap_err();
+    let taken = overlord.resume(&id, Secrets::default()).await.unwrap_err();
     assert!(matches!(taken, Error::BeingHandedOut { pid: Some(_), .. }), "{taken}");
     drop(fan_out);
     let view = overlord.status(&id).await.unwrap();
@@ -24,7 +27,7 @@ async fn a_job_dropped_before_it_was_sent_is_interrupted_and_can_be_resumed() {
     assert!(overlord.list().await.unwrap().jobs[0].interrupted);
     assert!(overlord.wait(&id, None, |_, _| {}).await.unwrap().interrupted, "waiting for nobody");
 
-    let view = overlord.resume(&id).await.unwrap().run().await.unwrap();
+    let view = overlord.resume(&id, Secrets::default()).await.unwrap().run().await.unwrap();
     assert_eq!((words(&view), view.interrupted, minion.ran()), ((Partial, vec!["RUNNING"]), false, 1));
 }
 
@@ -43,7 +46,7 @@ async fn a_fan_out_that_was_cut_off_goes_on_and_runs_nothing_twice() {
     assert!(overlord.status(&id).await.unwrap().interrupted);
 
     minions[1].open_gate();
-    let view = overlord.resume(&id).await.unwrap().run().await.unwrap();
+    let view = overlord.resume(&id, Secrets::default()).await.unwrap().run().await.unwrap();
     assert_eq!(words(&view), (Partial, vec!["RUNNING"; 3]));
     assert_eq!(minions.each_ref().map(super::Minion::ran), [1, 1, 1]);
     assert_eq!(minions[0].submissions(), 1);

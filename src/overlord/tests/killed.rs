@@ -10,7 +10,10 @@ use super::{Minion, World, is_sent, overlord, submit, until, words};
 use crate::{
     ids::OverlordJobId,
     overlord::{JobOptions, Overlord},
-    wire::JobStatus::{Partial, Running},
+    wire::{
+        JobStatus::{Partial, Running},
+        Secrets,
+    },
 };
 
 const HOME: &str = "FUNC_TEST_OVERLORD_HOME";
@@ -67,7 +70,7 @@ async fn an_overlord_killed_before_it_sent_anything_is_gone_on_with_and_each_par
     let view = looker.status(&id).await.unwrap();
     assert_eq!((words(&view), view.interrupted), ((Running, vec!["PLANNED"; 2]), true));
     assert_eq!(minions.each_ref().map(Minion::submissions), [0, 0]);
-    let view = looker.resume(&id).await.unwrap().run().await.unwrap();
+    let view = looker.resume(&id, Secrets::default()).await.unwrap().run().await.unwrap();
     assert_eq!(words(&view), (Partial, vec!["RUNNING"; 2]));
     assert_eq!(minions.each_ref().map(|minion| (minion.ran(), minion.submissions())), [(1, 1), (1, 1)]);
 }
@@ -88,7 +91,7 @@ async fn an_overlord_killed_in_mid_fan_out_is_gone_on_with_and_runs_nothing_twic
 
     assert!(looker.status(&id).await.unwrap().interrupted);
     minions[1].open_gate();
-    let view = looker.resume(&id).await.unwrap().run().await.unwrap();
+    let view = looker.resume(&id, Secrets::default()).await.unwrap().run().await.unwrap();
     assert_eq!(words(&view), (Partial, vec!["RUNNING"; 3]));
     assert_eq!(minions.each_ref().map(Minion::ran), [1, 1, 1]);
     // The second may have to be sent again, if its minion had not understood the first time; then under the same id.

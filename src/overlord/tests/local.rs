@@ -9,7 +9,7 @@ use crate::{
     ids::{HostName, OverlordJobId},
     overlord::{Error, JobOptions, Overlord, OverlordConfig},
     store::{Table, once},
-    wire::JobStatus,
+    wire::{JobStatus, Secrets},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +47,7 @@ async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
         assert_eq!(overlord.wait(&id, None, |_, _| {}).await.unwrap(), view);
         let list = overlord.list().await.unwrap().jobs;
         assert_eq!((&list[0].id, list[0].status(), list[0].hosts), (&id, JobStatus::Finished, 2));
-        assert_eq!(overlord.resume(&id).await.unwrap().run().await.unwrap(), view);
+        assert_eq!(overlord.resume(&id, Secrets::default()).await.unwrap().run().await.unwrap(), view);
     }
     assert_eq!((nowhere.connections_opened(), overlord.connections_opened()), (0, opened));
 }

@@ -12,7 +12,7 @@ pub(super) use read::read;
 pub(super) use write::write;
 
 /// The key of bytes that are no text.
-const BASE64: &str = "base64";
+pub(super) const BASE64: &str = "base64";
 
 /// A field or a case as WIT writes it.
 fn wit_name(name: &str) -> String {

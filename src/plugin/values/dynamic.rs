@@ -51,6 +51,7 @@ fn place(value: &Value, index: usize, items: &mut Vec<Val>, depth: u32) -> Resul
         Value::Int(number) => case("int", Val::S64(*number)),
         Value::Double(number) => case("real", Val::Float64(*number)),
         Value::String(text) => case("text", Val::String(text.clone())),
+        Value::Secret(_) => return Err(Mismatch::wanted("a value", "a secret, which nothing keeps secret here")),
         Value::Bytes(bytes) => case("bytes", Val::List(bytes.iter().map(|byte| Val::U8(*byte)).collect())),
         Value::DateTime(time) => case("time", moment(*time)?),
         Value::Array(elements) => {

@@ -15,6 +15,7 @@
 //! | `flags` | array of strings |
 //! | `option<T>` | nil, or the value itself; `option<option<T>>` is nil, `[]` or `[value]` |
 //! | `result<T, E>` inside a value | struct with one member, `ok` or `err` |
+//! | `minion:host/types.secret` | string, which is [sealed](crate::wire::Secret) first; on the way out always `[secret]` |
 //! | `minion:host/values.value` | any value |
 //!
 //! Names that a module's author chose (fields, cases, flags) are written with `_` for `-`, and read

@@ -6,9 +6,22 @@ use wasmtime::component::{
 };
 
 use super::{Mismatch, Result, at_depth, is_option, same_name, shown, wire_name, wit};
-use crate::wire::Value;
+use crate::{
+    plugin::secrecy::{self, is_secret},
+    wire::Value,
+};
 
 pub(super) fn record(value: &Value, ty: &Type, shape: &Record, depth: u32) -> Result<Val> {
+    let text = match value {
+        Value::Secret(secret) => secret.text(),
+        Value::String(text) => Some(text.as_str()),
+        _ => None,
+    };
+    if let Some(text) = text
+        && is_secret(shape)
+    {
+        return Ok(Val::Record(vec![(secrecy::FIELD.to_owned(), Val::String(text.to_owned()))]));
+    }
     let Value::Struct(members) = value else { return Err(Mismatch::wanted(wit(ty), value.kind())) };
     let mut used = 0;
     let mut fields = Vec::with_capacity(shape.fields().len());
