@@ -47,7 +47,7 @@ impl Scratch {
     fn grant(&self) -> Grant {
         let path = self.path().canonicalize().unwrap();
         grant(&format!(
-            "run = [\"useradd\", \"usermod\", \"userdel\", \"groupadd\", \"groupdel\"]\n\
+            "run = [\"chpasswd\", \"useradd\", \"usermod\", \"userdel\", \"groupadd\", \"groupdel\"]\n\
              read = [\"{0}/**\"]\nwrite = [\"{0}/home/**\"]",
             path.display()
         ))
@@ -113,6 +113,28 @@ async fn a_user_lives_from_add_to_delete() {
     assert!(system.changed("users.delete_group", &[text("staff")]).await);
     assert!(!system.changed("users.delete_group", &[text("staff")]).await);
     assert_eq!(failure(system.try_call("users.delete", &[text("root")]).await).0, "invalid");
+}
+
+#[tokio::test]
+async fn a_password_is_set_and_its_user_alone_knows_it() {
+    if !can_change_users() {
+        return;
+    }
+    let system = Scratch::new();
+    let passwd = "root:x:0:0:root:/root:/bin/sh\nann:x:1000:100::/home/ann:/bin/sh\n";
+    fs::write(system.path().join("etc/passwd"), passwd).unwrap();
+    fs::write(system.path().join("etc/shadow"), "ann:!:20000:0:99999:7:::\n").unwrap();
+    let set = system.call("users.password", &[text("ann"), text("hunter2:x")]).await;
+    assert_eq!((&set["before"]["password"], &set["after"]["password"]), (&json!("locked"), &json!("set")));
+    assert!(!set.to_string().contains("hunter2"), "{set}");
+    let shadow = fs::read_to_string(system.path().join("etc/shadow")).unwrap();
+    assert!(shadow.starts_with("ann:$6$") && !shadow.contains("hunter2"), "{shadow}");
+    for wrong in ["", "hunter2\nroot:x"] {
+        let (kind, message) = failure(system.try_call("users.password", &[text("ann"), text(wrong)]).await);
+        assert!(kind == "invalid" && !message.contains("hunter2"), "{message}");
+    }
+    let missing = failure(system.try_call("users.password", &[text("bob"), text("hunter2")]).await);
+    assert_eq!(missing.0, "not_found");
 }
 
 #[tokio::test]

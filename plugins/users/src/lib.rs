@@ -7,7 +7,7 @@ mod wanted;
 use exports::base::users::users::{
     Change, GroupChange, Guest, KeysChange, NewUser, PasswordState, SshKey, User, UserGroup,
 };
-use func_sdk::{Error, ErrorKind, Result, checked, config, file, files, job, program::Program};
+use func_sdk::{Error, ErrorKind, Result, Secret, checked, config, file, files, job, program::Program};
 
 func_sdk::module!(Users);
 
@@ -53,6 +53,15 @@ impl Guest for Users {
         let tool = tool("userdel");
         let tool = if remove_home.unwrap_or(false) { tool.arg("-r") } else { tool };
         tool.arg(name).change()?;
+        Ok(Change { after: user(name)?, before: Some(before), changed: true })
+    }
+
+    fn password(name: String, password: Secret) -> Result<Change> {
+        let name = wanted::name("user", &name)?;
+        let before = user(name)?.ok_or_else(|| missing("user", name))?;
+        // By the standard input: arguments are seen by everybody on the machine.
+        let line = format!("{name}:{}\n", wanted::password(&password)?);
+        chpasswd().stdin(line).change()?;
         Ok(Change { after: user(name)?, before: Some(before), changed: true })
     }
 
@@ -176,6 +185,15 @@ fn tool(name: &str) -> Program {
     match prefix() {
         prefix if prefix.is_empty() => program,
         prefix => program.args(["--prefix", &prefix]),
+    }
+}
+
+/// `chpasswd` has no `--prefix` on many machines. With `--root` it must not ask PAM, which is not in every image.
+fn chpasswd() -> Program {
+    let program = Program::new("chpasswd");
+    match prefix() {
+        prefix if prefix.is_empty() => program,
+        prefix => program.args(["--root", &prefix, "--crypt-method", "SHA512"]),
     }
 }
 

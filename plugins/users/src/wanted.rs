@@ -1,6 +1,6 @@
 //! What callers want a user to be, checked, and as arguments of `useradd`.
 
-use func_sdk::{Error, Result, checked};
+use func_sdk::{Error, Result, Secret, checked};
 
 use crate::exports::base::users::users::{NewUser, User};
 
@@ -23,6 +23,17 @@ pub fn name<'a>(what: &str, text: &'a str) -> Result<&'a str> {
         return Err(Error::invalid(format!("{} is no name of a {what}", checked::shown(text))));
     }
     Ok(text)
+}
+
+/// A password as it stands in a line for `chpasswd`. No error repeats it.
+pub fn password(secret: &Secret) -> Result<&str> {
+    match secret.text() {
+        "" => Err(Error::invalid("the password is empty")),
+        text if text.chars().any(char::is_control) => {
+            Err(Error::invalid("the password has a line break or another control character in it"))
+        }
+        text => Ok(text),
+    }
 }
 
 /// A text that becomes a field of /etc/passwd.
