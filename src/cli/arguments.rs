@@ -217,7 +217,7 @@ fn one(position: usize, word: &str, parameter: &Parameter) -> Result<Value, Erro
 fn put_secrets(position: usize, parameter: &Parameter, value: Value, given: &Given) -> Result<Value, Error> {
     let name = || parameter.name.clone();
     if parameter.secrecy.is_open() {
-        return if given.refers(&value) { Err(Error::NotSecret { position, name: name() }) } else { Ok(value) };
+        return if Given::refers(&value) { Err(Error::NotSecret { position, name: name() }) } else { Ok(value) };
     }
     let mut sealed = parameter.secrecy.seal(value);
     let (mut in_clear, mut misplaced) = (false, false);

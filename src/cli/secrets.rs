@@ -68,7 +68,7 @@ impl Given {
     }
 
     /// Whether anything in the value refers to a secret.
-    pub(super) fn refers(&self, value: &Value) -> bool {
+    pub(super) fn refers(value: &Value) -> bool {
         let mut found = Vec::new();
         references(value, &mut found);
         !found.is_empty() || !Secrets::of(std::slice::from_ref(value)).is_empty()

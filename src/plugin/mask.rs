@@ -110,7 +110,9 @@ impl Mask {
         match &mut step.effect {
             Effect::File { path, before, after, diff } => {
                 self.string(path);
-                diff.iter_mut().for_each(|diff| self.string(diff));
+                if let Some(diff) = diff {
+                    self.string(diff);
+                }
                 for contents in [before, after].into_iter().flatten() {
                     if let Contents::File { digest, .. } = contents
                         && held

@@ -79,7 +79,9 @@ impl Secrets {
     /// Those of these arguments.
     pub fn of(args: &[Value]) -> Self {
         let mut found = Vec::new();
-        args.iter().for_each(|arg| each(arg, &mut |secret| found.push(secret.clone())));
+        for arg in args {
+            each(arg, &mut |secret| found.push(secret.clone()));
+        }
         Self(found)
     }
 
@@ -110,7 +112,9 @@ impl Secrets {
             return Err(WrongSecrets { wanted, given: self.len() });
         }
         let mut rest = self.0.iter();
-        args.iter_mut().for_each(|arg| each_mut(arg, &mut |secret| secret.clone_from(rest.next().unwrap_or(&GONE))));
+        for arg in args {
+            each_mut(arg, &mut |secret| secret.clone_from(rest.next().unwrap_or(&GONE)));
+        }
         Ok(())
     }
 }
