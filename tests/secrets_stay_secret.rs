@@ -25,7 +25,7 @@ fn forms() -> Vec<Vec<u8>> {
     // Where a text begins decides how its base64 looks: the characters that depend on its neighbours are left out.
     let base64 = (0..3).map(|before| {
         let text = STANDARD_NO_PAD.encode([&vec![b'x'; before][..], CORE.as_bytes()].concat());
-        text[(before * 4).div_ceil(3)..text.len() - 2].as_bytes().to_vec()
+        text.as_bytes()[(before * 4).div_ceil(3)..text.len() - 2].to_vec()
     });
     base64.chain([CORE.as_bytes().to_vec(), digest]).collect()
 }

@@ -181,7 +181,7 @@ mod tests {
     fn what_cannot_be_a_secret_is_refused_without_repeating_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("s");
-        let long = "x".repeat(LONGEST as usize + 1);
+        let long = "x".repeat(usize::try_from(LONGEST).unwrap() + 1);
         for text in ["", "\n", "hunter2\u{1b}", &long] {
             std::fs::write(&file, text).unwrap();
             let failure = gather(&format!("@secret:{}", file.display())).unwrap_err();
