@@ -103,7 +103,7 @@ impl List {
 
 /// Take ended jobs, and all that is known of them, out of the store
 ///
-/// A job that has not ended stays. What is in the store for too long goes by itself, as `overlord.toml` says.
+/// A job that has not ended stays. What is beyond the bounds in `overlord.toml` goes by itself when another job ends.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct Purge {

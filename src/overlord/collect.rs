@@ -117,7 +117,11 @@ impl Overlord {
             work.view.outcomes().for_each(|(host, outcome)| tell(host, outcome));
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let hopeless = work.view.interrupted || work.view.is_stuck();
-            if work.view.is_finished() || hopeless || left == Some(Duration::ZERO) {
+            if work.view.is_finished() {
+                self.tidy(id).await;
+                return Ok(work.view);
+            }
+            if hopeless || left == Some(Duration::ZERO) {
                 return Ok(work.view);
             }
             self.settle_doubtful(id, &work).await?;

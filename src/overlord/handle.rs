@@ -11,11 +11,12 @@ use futures_util::stream::{self, Stream, StreamExt};
 use jiff::Timestamp;
 
 use super::{
-    Error, FanOut, JobList, JobPlan, JobRecord, JobView, fan_out::ACCEPTANCE, ledger::Ledger, transactions::Work,
+    Error, FanOut, JobList, JobPlan, JobRecord, JobView, Settings, fan_out::ACCEPTANCE, ledger::Ledger,
+    transactions::Work,
 };
 use crate::{
     ca::{Host, Inventory},
-    config::Home,
+    config::{self, Home},
     fleet::{
         Fleet, FleetOptions, Groups, KnownDown, KnownFacts, Members, Outcome, Request, Rollout, Selection, Selector,
         Stage, Target, Width,
@@ -42,6 +43,8 @@ pub struct OverlordConfig {
     pub facts: PathBuf,
     /// The store's folder.
     pub store: PathBuf,
+    /// The settings, `overlord.toml`; need not exist.
+    pub settings: PathBuf,
     /// Keep the store open (a daemon), instead of opening it for each transaction (a command).
     pub keep_store_open: bool,
     /// How hosts are called.
@@ -58,6 +61,7 @@ impl OverlordConfig {
             known_down: home.known_down(),
             facts: home.facts(),
             store: home.store(),
+            settings: home.overlord_toml(),
             keep_store_open: false,
             fleet: FleetOptions::default(),
         }
@@ -348,6 +352,11 @@ impl Overlord {
             }
         }
         work
+    }
+
+    /// The settings as they are now.
+    pub(super) fn settings(&self) -> Result<Settings, config::Error> {
+        Settings::load(&self.inner.config.settings)
     }
 
     pub(super) fn ledger(&self) -> &Ledger {

@@ -45,6 +45,19 @@ impl Overlord {
             .await
     }
 
+    /// The same, by the settings. Somebody has just waited for a job, and gets it whether or not there is room again.
+    pub(super) async fn tidy(&self, ended: &OverlordJobId) {
+        let keep = match self.settings() {
+            Ok(settings) => settings.jobs.bounds(),
+            Err(error) => return tracing::warn!(%error, "old jobs are kept: the settings cannot be used"),
+        };
+        match self.keep_within(ended, keep).await {
+            Ok(0) => {}
+            Ok(jobs) => tracing::info!(jobs, "old jobs were taken out of the store"),
+            Err(error) => tracing::warn!(%error, "old jobs are kept"),
+        }
+    }
+
     /// Takes away some of what is beyond the bounds, now that a job has ended. Answers how many jobs went.
     pub async fn keep_within(&self, ended: &OverlordJobId, keep: Keep) -> Result<usize, Error> {
         let ended = ended.clone();

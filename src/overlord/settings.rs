@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::config;
+use super::retention::Keep;
+use crate::config::{self, ByteSize, Period};
 
 /// Everything that an overlord is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -14,6 +15,8 @@ use crate::config;
 pub struct Settings {
     /// How calls are made.
     pub calls: CallSettings,
+    /// How long ended jobs are kept.
+    pub jobs: JobSettings,
 }
 
 /// How calls are made.
@@ -27,6 +30,31 @@ pub struct CallSettings {
 impl Default for CallSettings {
     fn default() -> Self {
         Self { confirm_above: 10 }
+    }
+}
+
+/// How long ended jobs are kept. Jobs that have not ended are kept whatever stands here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobSettings {
+    /// For so long after its end.
+    pub keep_for: Period,
+    /// So many of them.
+    pub keep: usize,
+    /// So many bytes of results.
+    pub keep_size: ByteSize,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self { keep_for: Period::seconds(90 * 24 * 3600), keep: 10_000, keep_size: ByteSize::mebibytes(1024) }
+    }
+}
+
+impl JobSettings {
+    /// The bounds.
+    pub(super) fn bounds(self) -> Keep {
+        Keep { age: self.keep_for.duration(), jobs: self.keep, bytes: self.keep_size.bytes() }
     }
 }
 

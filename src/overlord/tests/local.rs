@@ -37,6 +37,7 @@ async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
         known_down: "/nonexistent/down".into(),
         facts: "/nonexistent/facts.json".into(),
         store: world.dir.path().join("store"),
+        settings: "/nonexistent".into(),
         keep_store_open: false,
         fleet: FleetOptions::default(),
     })

@@ -8,6 +8,7 @@ mod killed;
 mod local;
 mod minion;
 mod polling;
+mod retention;
 mod rules;
 mod status_table;
 
