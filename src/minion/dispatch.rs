@@ -181,7 +181,10 @@ impl<B: Backend> Dispatcher<B> {
                 Ok(query) => self.route(&entry, call, query).await,
                 Err(error) => Done::value(Err(error)),
             },
-            Err(denied) => Done { answer: Err(Refusal::Denied(denied)), about: About::default() },
+            Err(denied) => {
+                self.show_denied(&entry, &call);
+                Done { answer: Err(Refusal::Denied(denied)), about: About::default() }
+            }
         };
         let (outcome, error) = match &done.answer {
             Ok(_) if done.about.job.is_some() => (AuditOutcome::Accepted, None),
@@ -192,6 +195,18 @@ impl<B: Backend> Dispatcher<B> {
         };
         self.record(&entry, outcome, error.as_deref(), &done.about).done().await;
         done
+    }
+
+    /// Has the arguments of a call that was denied written down, as far as it is known what of them is secret.
+    fn show_denied(&self, entry: &Entry<'_>, call: &Call) {
+        if Builtin::find(&call.method).is_some_and(|builtin| builtin.name != "system.multicall") {
+            return entry.show(&call.params);
+        }
+        let name = call.method.strip_prefix("async.").unwrap_or(&call.method);
+        let Ok(name) = name.parse::<MethodName>() else { return };
+        if let Some(target) = self.backend.resolve(&name.checked().unwrap_or(name)) {
+            entry.show(&self.backend.seal(&target, call.params.clone()).args);
+        }
     }
 
     pub(super) fn record(

@@ -35,7 +35,7 @@ impl Maker<'_> {
         let word = &self.rest[..end];
         self.rest = &self.rest[end..];
         match word {
-            "string" => Value::String(self.text.to_owned()),
+            "string" | "secret" => Value::String(self.text.to_owned()),
             "char" => Value::String("\u{1b}".to_owned()),
             "bool" => Value::Bool(true),
             "f32" | "f64" => Value::Double(-1e30),
