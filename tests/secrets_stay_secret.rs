@@ -11,7 +11,7 @@ use func::ids::Digest;
 use func::wire::Value;
 use nix::sys::signal::{Signal, kill};
 
-use crate::harness::{Answer, Fleet, guest, until};
+use crate::harness::{Answer, Daemon, Fleet, guest, until};
 
 /// What would be found of it as it is, as XML and as JSON.
 const CORE: &str = "Tr0ub4dor-zebra";
@@ -207,6 +207,21 @@ fn what_is_called_with_a_secret_leaves_none_behind() {
     );
     watched.look_everywhere();
     watched.fleet.minion("web1").stop();
+    watched.look_everywhere();
+}
+
+#[test]
+fn a_program_s_secret_is_kept_out_of_the_store_however_it_is_written() {
+    let watched = Watched::new();
+    let daemon = Daemon::start(&watched.fleet);
+    for word in [serde_json::json!(SECRET), serde_json::json!({ "$secret": SECRET })] {
+        let body = serde_json::json!({ "target": "web1", "method": "keeper.hold", "args": [word, 0] });
+        let job = daemon.post("/v1/jobs", &body, 201);
+        let id = job["id"].as_str().unwrap();
+        let job = until("the job's end", || Some(watched.fleet.stored(id)).filter(|job| job["status"] == "FINISHED"));
+        assert_eq!(job["args"], serde_json::json!(["[secret]", 0]));
+        assert_eq!(job["hosts"]["web1"]["result"]["value"], SECRET.chars().count());
+    }
     watched.look_everywhere();
 }
 

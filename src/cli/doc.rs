@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::json;
 
 use super::arguments::{self, Described};
-use super::asking::first_answer;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
@@ -16,7 +15,7 @@ use super::report::{Lines, Report};
 use crate::config::Period;
 use crate::fleet::{Outcome, Rollout, Selection, Selector, Target};
 use crate::ids::{HostName, MethodName, ModuleName};
-use crate::overlord::{CallOptions, Overlord};
+use crate::overlord::{CallOptions, Overlord, first_answer};
 use crate::plugin::similar;
 use crate::wire::Value;
 

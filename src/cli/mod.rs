@@ -3,7 +3,6 @@
 
 mod acl;
 mod arguments;
-mod asking;
 mod audit;
 mod budget;
 mod ca;

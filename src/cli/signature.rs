@@ -8,7 +8,6 @@ use std::pin::pin;
 use futures_util::StreamExt as _;
 
 use super::arguments::{self, Described};
-use super::asking::first_answer;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -17,7 +16,7 @@ use super::secrets::Given;
 use crate::fleet::{Outcome, Selection};
 use crate::ids::{HostName, MethodName};
 use crate::minion::RESERVED_MODULES;
-use crate::overlord::{CallOptions, Overlord};
+use crate::overlord::{CallOptions, Overlord, first_answer};
 use crate::plugin::RESERVED;
 use crate::wire::{RemoteError, Value};
 

@@ -18,7 +18,7 @@ use super::{
     api::{self, CallRequest, Endpoint, JobRequest},
     events,
     problem::Problem,
-    rpc,
+    rpc, secrets,
     server::{self, Body},
 };
 use crate::{
@@ -174,6 +174,7 @@ impl Daemon {
         let method = method(&request.method, request.check)?;
         let (target, selection) = self.select(&request.target, request.exclude.as_deref())?;
         let args = request.args.iter().map(Value::from_json).collect();
+        let args = secrets::sealed(&self.overlord, &selection, &method, args).await;
         let usual = JobOptions::default();
         let options = JobOptions {
             forks: forks(request.forks)?.unwrap_or(usual.forks),

@@ -316,7 +316,7 @@ fn schemas() -> Json {
     let closed = |required: &[&str], properties: Json| json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false });
     let target = text("like `web*;db1`, `web{1..20}` or `@web and not web1`");
     let method = text("MODULE.METHOD");
-    let args = json!({ "type": "array", "description": "what the method takes; base64 as {\"$base64\": …}, a secret, to be kept out of the store, as {\"$secret\": \"…\"}" });
+    let args = json!({ "type": "array", "description": "what the method takes; base64 as {\"$base64\": …}, a secret as {\"$secret\": \"…\"}, or as plain text where a host can tell the method's types" });
     let exclude = text("leave these out, written like the target");
     let check = json!({ "type": "boolean", "description": "change nothing: answer what the method would do" });
     let forks = json!({ "type": "integer", "minimum": 1, "description": "so many hosts at a time" });

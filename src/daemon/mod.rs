@@ -26,6 +26,7 @@ mod events;
 mod figures;
 mod problem;
 mod rpc;
+mod secrets;
 mod server;
 mod socket;
 

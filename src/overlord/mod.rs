@@ -23,6 +23,7 @@
 //! [`Overlord`] is the way in; what the command line shows is data ([`JobView`], [`JobLine`]). Nothing is printed here.
 
 mod ask;
+mod asking;
 mod budgets;
 mod cancel;
 mod collect;
@@ -44,6 +45,7 @@ mod tests;
 mod transactions;
 mod view;
 
+pub use asking::first_answer;
 pub use error::Error;
 pub use fan_out::FanOut;
 pub use follow::Heard;

@@ -2,6 +2,7 @@
 //! 127.0.0.1, port 0, in a temporary folder; all gone when the test ends.
 
 mod cutting;
+mod daemon;
 pub mod direct;
 mod fleet;
 mod gate;
@@ -18,6 +19,7 @@ mod wait;
 mod way;
 
 pub use cutting::Cutting;
+pub use daemon::Daemon;
 pub use fleet::{Answer, Fleet};
 pub use gate::Gate;
 pub use minion::Minion;

@@ -7,9 +7,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout};
 
+use super::{CallOptions, Overlord};
 use crate::fleet::{Outcome, Selection};
 use crate::ids::{HostName, MethodName};
-use crate::overlord::{CallOptions, Overlord};
 use crate::wire::Value;
 
 /// So many hosts that answered something else are believed.
@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(15);
 
 /// What `good` makes of the first answer that it takes. Hosts that cannot be reached do not count: the
 /// next one is asked. Otherwise what the last of those asked said, if any said anything.
-pub(super) async fn first_answer<T>(
+pub async fn first_answer<T>(
     overlord: &Overlord,
     selection: &Selection,
     method: &MethodName,
