@@ -110,3 +110,52 @@ fn a_revoked_overlord_is_refused_by_a_running_minion() {
         Some(())
     });
 }
+
+/// What `openssl s_client` says when it connects as an overlord, with these arguments and this input.
+fn openssl(fleet: &Fleet, arguments: &[&str], input: &[u8]) -> Option<String> {
+    use std::{io::Write as _, process::Stdio};
+    let folder = fleet.home().join("identity");
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let mut client = std::process::Command::new("openssl")
+        .args(["s_client", "-connect", &fleet.minions[0].address.to_string(), "-servername", "web1"])
+        .args(["-cert", &file("cert.pem"), "-key", &file("key.pem"), "-CAfile", &file("ca.pem")])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut stdin = client.stdin.take().unwrap();
+    stdin.write_all(input).unwrap();
+    // Its own end of the input would end it before it has heard the answer.
+    let waiting = std::thread::spawn(move || client.wait_with_output().unwrap());
+    if input.is_empty() {
+        drop(stdin);
+        let output = waiting.join().unwrap();
+        return Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned());
+    }
+    until("the end of openssl", || waiting.is_finished().then_some(()));
+    drop(stdin);
+    let output = waiting.join().unwrap();
+    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[test]
+fn only_tls_1_2_and_1_3_are_spoken_and_nothing_is_negotiated_anew() {
+    let mut fleet = Fleet::empty();
+    fleet.add_with("web1", "", &[]);
+    let Some(new) = openssl(&fleet, &["-tls1_3"], b"") else {
+        return crate::harness::skip("only_tls_1_2_and_1_3_are_spoken", "there is no `openssl` here");
+    };
+    assert!(new.contains("TLSv1.3") && new.contains("Verify return code: 0"), "{new}");
+    let old = openssl(&fleet, &["-tls1_2"], b"").unwrap();
+    assert!(old.contains("TLSv1.2") && old.contains("Verify return code: 0"), "{old}");
+    for version in ["-tls1", "-tls1_1"] {
+        let told = openssl(&fleet, &[version, "-cipher", "ALL:@SECLEVEL=0"], b"").unwrap();
+        assert!(!told.contains("Verify return code: 0 (ok)") || told.contains("Cipher is (NONE)"), "{told}");
+    }
+    let again = openssl(&fleet, &["-tls1_2"], b"R\n").unwrap();
+    assert!(again.contains("RENEGOTIATING") && !again.contains("read R BLOCK"), "{again}");
+    let boss = Client::of(&fleet, &identity(&fleet, Role::Overlord));
+    assert_eq!(boss.call("system.ping", vec![]), Value::Int(1));
+}

@@ -230,6 +230,9 @@ pub struct Connections {
     /// How many callers are connected at once; further ones wait, no longer than a handshake may take.
     #[serde(deserialize_with = "some")]
     pub at_once: usize,
+    /// How many of them one caller may have; further ones of its are closed.
+    #[serde(deserialize_with = "some")]
+    pub per_caller: usize,
     /// For the TLS handshake.
     #[serde(deserialize_with = "some")]
     pub handshake_timeout: Period,
@@ -248,6 +251,7 @@ impl Default for Connections {
     fn default() -> Self {
         Self {
             at_once: 1024,
+            per_caller: 512,
             handshake_timeout: Period::seconds(10),
             header_timeout: Period::seconds(10),
             body_timeout: Period::seconds(60),

@@ -17,6 +17,7 @@ use super::{
     activity::{Activity, Overdue, Watched},
     backend::Backend,
     caller::Caller,
+    crowd::Crowd,
     dispatch::Dispatcher,
     http::{Bounds, Service},
     intake::Intake,
@@ -64,6 +65,7 @@ pub(super) struct Door<B> {
     lobby: Arc<Lobby>,
     /// For connections that have passed the handshake.
     places: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
     pub(super) stopping: CancellationToken,
 }
 
@@ -85,7 +87,8 @@ impl<B: Backend> Door<B> {
         let at_once = connections_at_once(connections.at_once, files);
         let lobby = Lobby::new(at_once);
         let places = Arc::new(Semaphore::new(at_once));
-        Self { acceptor, choose, times, bounds, intake: Intake::new(bounds.largest), lobby, places, stopping }
+        let (intake, crowd) = (Intake::new(bounds.largest), Crowd::new(connections.per_caller));
+        Self { acceptor, choose, times, bounds, intake, lobby, places, crowd, stopping }
     }
 
     /// Serves a connection until it ends. Nothing that a client does is an error of ours.
@@ -94,6 +97,10 @@ impl<B: Backend> Door<B> {
         let _ = stream.set_nodelay(true);
         let Some((stream, _place)) = self.receive(stream, from).await else { return };
         let Some((caller, dispatcher)) = self.introduce(&stream, from) else { return };
+        let Some(_member) = self.crowd.join(&caller.peer.name) else {
+            let why = "the caller has as many connections as it may";
+            return tracing::warn!(%from, caller = caller.peer.name, why, "a connection was refused");
+        };
         let activity = Activity::new();
         let stream = Watched::new(stream, activity.clone());
         let (identity, peer) = (dispatcher.identity.clone(), caller.peer.clone());
@@ -144,7 +151,7 @@ impl<B: Backend> Door<B> {
         stream: TcpStream,
         from: SocketAddr,
     ) -> Option<(TlsStream<TcpStream>, OwnedSemaphorePermit)> {
-        let guest = self.lobby.enter();
+        let guest = self.lobby.enter(from.ip());
         let received = async {
             let stream = match (self.acceptor)().accept(stream).into_fallible().await {
                 Ok(stream) => stream,

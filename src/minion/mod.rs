@@ -20,6 +20,7 @@ mod caller;
 mod check;
 mod config;
 mod connection;
+mod crowd;
 mod dispatch;
 mod entry;
 mod error;

@@ -1,5 +1,15 @@
 //! Nothing is read, waited for or held without a bound.
 
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 
 #[tokio::test]
@@ -143,5 +153,114 @@ async fn requests_that_wait_their_turn_do_not_fill_the_memory() {
     assert_eq!(head.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(matches!(answer, Answer::Fault(fault) if fault.message.contains("as many requests")));
     assert_eq!(call(&mut stand.boss().await, "system.ping", vec![]).await, Value::Int(1), "small ones pass");
+    stand.server.abort();
+}
+
+#[tokio::test]
+async fn one_caller_takes_so_many_connections_and_leaves_the_others_theirs() {
+    use tokio::io::AsyncReadExt as _;
+    let stand = Stand::with(|fleet| (fleet.connections.at_once, fleet.connections.per_caller) = (8, 2)).await;
+    let ops = stand.authority.issue(&IssueRequest::new("ops".parse().unwrap(), Role::Overlord)).unwrap();
+    let mut held = [stand.boss().await, stand.boss().await];
+    for sender in &mut held {
+        assert_eq!(call(sender, "test.ping", vec![]).await, Value::Int(1));
+    }
+    let mut third = stand.tls(&stand.identity(Role::Overlord), "web1").await.unwrap();
+    assert_eq!(third.read(&mut [0]).await.unwrap_or(0), 0, "closed");
+    assert!(stand.tls(&ops.identity().unwrap(), "web1").await.is_ok());
+    drop(held);
+    loop {
+        // The server notices the end of the two in its own time.
+        let stream = stand.tls(&stand.identity(Role::Overlord), "web1").await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        if sender.ready().await.is_ok()
+            && sender.send_request(request(encode_call(&Call::new("test.ping", vec![])))).await.is_ok()
+        {
+            break;
+        }
+    }
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn a_head_and_a_handshake_that_come_byte_by_byte_are_cut_all_the_same() {
+    use tokio::io::AsyncWriteExt as _;
+    let short = Period::seconds(1);
+    let stand = Stand::with(|fleet| {
+        fleet.connections.header_timeout = short;
+        fleet.connections.handshake_timeout = short;
+    })
+    .await;
+    let began = std::time::Instant::now();
+    let mut head = stand.tls(&stand.identity(Role::Overlord), "web1").await.unwrap();
+    let mut handshake = TcpStream::connect(stand.address).await.unwrap();
+    tokio::join!(drip(&mut head), async {
+        // The beginning of a TLS record that never ends.
+        handshake.write_all(&[0x16, 0x03, 0x01, 0x40, 0x00]).await.unwrap();
+        drip(&mut handshake).await;
+    });
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_secs(15), "{took:?}");
+    stand.stop().await;
+}
+
+/// Sends the beginning of a request, a byte at a time, until the other side has had enough.
+async fn drip(stream: &mut (impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin)) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    for byte in b"POST / HTTP/1.1\r\nhost: web1\r\nx: ".iter().chain(std::iter::repeat(&b'x')) {
+        if stream.write_all(&[*byte]).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
+        if tokio::time::timeout(std::time::Duration::from_millis(50), stream.read_u8()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_strangers_leaves_the_overlord_its_service() {
+    let stand = Stand::with(|fleet| fleet.connections.at_once = 32).await;
+    let (flooding, opened) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
+    for _ in 0..4 {
+        let (address, over, opened) = (stand.address, flooding.clone(), Arc::clone(&opened));
+        tokio::spawn(async move {
+            let mut mute = VecDeque::new();
+            while !over.is_cancelled() {
+                // Some say nothing, some talk nonsense; each is held for as long as it is let.
+                if let Ok(mut stream) = TcpStream::connect(address).await {
+                    let number = opened.fetch_add(1, Ordering::Relaxed);
+                    if number.is_multiple_of(2) {
+                        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET / HTTP/1.1\r\n").await;
+                    }
+                    mute.push_back(stream);
+                }
+                if mute.len() > 50 {
+                    mute.pop_front();
+                }
+            }
+        });
+    }
+    while opened.load(Ordering::Relaxed) < 500 {
+        tokio::task::yield_now().await;
+    }
+    let before = opened.load(Ordering::Relaxed);
+    // From another address, as an overlord is; each call over a connection of its own.
+    for _ in 0..20 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let answered = async {
+            let stream = socket.connect(stand.address).await.unwrap();
+            let connector = TlsConnector::from(client_config(&stand.identity(Role::Overlord), 0).unwrap());
+            let stream = connector.connect(ServerName::try_from("web1").unwrap(), stream).await.unwrap();
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+            tokio::spawn(connection);
+            call(&mut sender, "test.ping", vec![]).await
+        };
+        let deadline = std::time::Duration::from_secs(10);
+        assert_eq!(tokio::time::timeout(deadline, answered).await.expect("within its deadline"), Value::Int(1));
+    }
+    assert!(opened.load(Ordering::Relaxed) > before, "the flood went on meanwhile");
+    flooding.cancel();
     stand.server.abort();
 }

@@ -97,7 +97,8 @@ impl SimFleet {
         let requests: Vec<_> = names.iter().map(|name| IssueRequest::new(name.clone(), Role::Minion)).collect();
         let hosts = names.iter().cloned().zip(authority.issue_all(&requests)?).collect();
         // Every host may have connections of several overlords open.
-        let connections = Connections { at_once: 1024 + 4 * names.len(), ..Connections::default() };
+        let at_once = 1024 + 4 * names.len();
+        let connections = Connections { at_once, per_caller: at_once, ..Connections::default() };
         Ok(Self {
             hosts,
             calls: Calls::default(),
