@@ -40,6 +40,7 @@ mod ctrl_c_leaves_a_job_to_itself;
 mod every_call_is_written_down;
 mod every_type_travels;
 mod dependencies_are_allowed;
+mod doctor_finds_what_is_wrong;
 mod files_are_copied_and_fetched;
 mod fuzz;
 mod fifty_modules_are_replaced_under_a_thousand_calls;

@@ -10,8 +10,8 @@ use super::context::Context;
 use super::failure::Failure;
 use super::report::Report;
 use super::{
-    acl, audit, ca, call, copy, daemon, demo, doc, facts, fetch, group, hosts, job, minion, module, modules, ping, sim,
-    usage,
+    acl, audit, ca, call, copy, daemon, demo, doc, doctor, facts, fetch, group, hosts, job, minion, module, modules,
+    ping, sim, usage,
 };
 use crate::config::Home;
 use crate::jobs;
@@ -62,6 +62,7 @@ enum Command {
     Group(group::Group),
     Facts(facts::Facts),
     Doc(doc::Doc),
+    Doctor(doctor::Doctor),
     #[command(subcommand)]
     Ca(ca::Ca),
     #[command(subcommand)]
@@ -89,6 +90,7 @@ impl Command {
             Self::Group(command) => command.run(context),
             Self::Facts(command) => command.run(context),
             Self::Doc(command) => command.run(context),
+            Self::Doctor(command) => command.run(context),
             Self::Ca(command) => command.run(context),
             Self::Acl(command) => command.run(context),
             Self::Audit(command) => command.run(context),

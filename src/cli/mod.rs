@@ -15,6 +15,7 @@ mod daemon;
 mod delivery;
 mod demo;
 mod doc;
+mod doctor;
 mod entry;
 mod exit;
 mod facts;

@@ -155,6 +155,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "Calls one after the other: structs of methodName and params. Answers a list of one result, or a fault's struct, for each.",
     ),
     builtin("system.ping", &[], "int", "Answers 1: the minion is there, and its caller may call."),
+    builtin("system.time", &[], "int", "What this machine's clock shows: seconds since 1970."),
     builtin(
         "transfer.put",
         &[("digest", "string"), ("size", "int"), ("offset", "int"), ("bytes", "base64")],

@@ -57,6 +57,7 @@ pub(super) fn system(backend: &impl Backend, builtin: &Builtin, params: Vec<Valu
             let modules = backend.modules();
             Ok(match name {
                 "ping" => Value::Int(1),
+                "time" => Value::Int(jiff::Timestamp::now().as_second()),
                 "modules" => backend.states().iter().map(state).collect::<Vec<_>>().into(),
                 "inventory" => Value::structure(modules.iter().map(|module| (module.name.as_str(), names(module)))),
                 "list_modules" => modules.iter().map(|module| module.name.as_str()).collect::<Vec<_>>().into(),

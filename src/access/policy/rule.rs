@@ -97,7 +97,8 @@ impl fmt::Display for MethodPattern {
 }
 
 impl Rule {
-    pub(super) fn allows(&self) -> bool {
+    /// Whether it allows something.
+    pub fn allows(&self) -> bool {
         matches!(self.effect, Effect::Allow { .. })
     }
 

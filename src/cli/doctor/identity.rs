@@ -1,0 +1,168 @@
+//! Certificates, and who may read and write what.
+
+use std::{
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+
+use super::Finding;
+use crate::{
+    cli::context::Context,
+    config::Home,
+    tls::{CA_FILE, Identity, KEY_FILE, Peer},
+};
+
+const CERTIFICATES: &str = "identity";
+const MODES: &str = "modes";
+/// An end that is nearer is told of.
+const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The identity in a folder.
+pub(super) fn certificates(folder: &Path) -> Vec<Finding> {
+    let todo = "put there what `func ca issue` wrote for this machine, or on an overlord run `func ca init`";
+    match Identity::in_folder(folder) {
+        Err(error) => vec![Finding::wrong(CERTIFICATES, chain(&error), todo)],
+        Ok(identity) => of(&identity, &folder.join(CA_FILE)),
+    }
+}
+
+/// An identity and its authority's certificate.
+pub(super) fn of(identity: &Identity, authority: &Path) -> Vec<Finding> {
+    let (peer, now) = (identity.peer(), Timestamp::now());
+    let mut findings = Vec::new();
+    if let Err(error) = peer.check(now, identity.revoked()) {
+        let todo = if now < peer.not_before {
+            "set this machine's clock"
+        } else {
+            "have a new certificate issued for this name: `func ca issue` on the overlord"
+        };
+        findings.push(Finding::wrong(CERTIFICATES, chain(&error), todo));
+    } else {
+        findings.extend(ending(&format!("the certificate of `{}`", peer.name), peer, now, "have it renewed"));
+    }
+    match CertificateDer::from_pem_file(authority).ok().and_then(|der| Peer::from_certificate(&der).ok()) {
+        None => {
+            let what = format!("the authority's certificate `{}` cannot be read", authority.display());
+            findings.push(Finding::wrong(CERTIFICATES, what, "put there the `ca.pem` of the authority"));
+        }
+        Some(ca) if now > ca.not_after => {
+            let what = format!("the authority's certificate has ended on {}", ca.not_after);
+            findings.push(Finding::wrong(
+                CERTIFICATES,
+                what,
+                "make a new authority and issue everybody's certificates anew",
+            ));
+        }
+        Some(ca) => findings.extend(ending("the authority's certificate", &ca, now, "plan for a new authority")),
+    }
+    findings
+}
+
+fn ending(what: &str, peer: &Peer, now: Timestamp, todo: &str) -> Option<Finding> {
+    let left = peer.not_after.duration_since(now);
+    let what = format!("{what} ends on {}, in {} days", peer.not_after, left.as_hours() / 24);
+    (left < SOON).then(|| Finding::note(CERTIFICATES, what, todo))
+}
+
+/// Keys that others may read, and files and folders that others may write.
+pub(super) fn modes(context: &Context) -> Vec<Finding> {
+    let home = &context.home;
+    let keys = [home.identity().join(KEY_FILE), home.authority().join("ca-key.pem"), home.author_key()];
+    let keys = keys.into_iter().chain(keys_in(&home.authority()));
+    let mut findings: Vec<Finding> = keys.filter_map(|key| private(&key)).collect();
+    findings.extend(guarded(home).iter().filter_map(|path| unwritable(path)));
+    findings.dedup();
+    findings
+}
+
+fn keys_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let key = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains("key"));
+    entries.map(|entry| entry.path()).filter(key).collect()
+}
+
+fn guarded(home: &Home) -> Vec<PathBuf> {
+    let mut paths = vec![home.state().to_owned(), home.config().to_owned(), home.minion_toml(), home.identity()];
+    paths.extend([home.authority(), home.inventory(), home.groups(), home.store()]);
+    paths
+}
+
+/// A file that its owner alone should read.
+pub(super) fn private(path: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
+    let shown = path.display();
+    let what = format!("`{shown}` may be read by others (mode {mode:04o})");
+    (mode & 0o077 != 0).then(|| Finding::wrong(MODES, what, format!("run `chmod 600 {shown}`")))
+}
+
+/// What nobody but its owner should write to.
+pub(super) fn unwritable(path: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
+    let shown = path.display();
+    let what = format!("`{shown}` may be written to by others (mode {mode:04o})");
+    (mode & 0o022 != 0).then(|| Finding::wrong(MODES, what, format!("run `chmod go-w {shown}`")))
+}
+
+/// An error with its causes.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+    use crate::{
+        ca::{Authority, IssueRequest},
+        tls::Role,
+    };
+
+    #[test]
+    fn a_certificate_is_told_of_before_it_ends_and_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::in_memory("Func CA").unwrap();
+        let found = |days: u32, age: i64| {
+            let begun = time::OffsetDateTime::now_utc() - time::Duration::days(age);
+            let request = IssueRequest {
+                days,
+                not_before: Some(begun),
+                ..IssueRequest::new("web1".parse().unwrap(), Role::Minion)
+            };
+            authority.issue(&request).unwrap().save(folder.path()).unwrap();
+            certificates(folder.path()).into_iter().map(|finding| (finding.wrong, finding.what)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(365, 0), []);
+        assert!(matches!(&found(10, 0)[..], [(false, what)] if what.contains("`web1` ends on")));
+        assert!(matches!(&found(10, 20)[..], [(true, what)] if what.contains("expired")));
+        fs::write(folder.path().join(KEY_FILE), "junk").unwrap();
+        assert!(matches!(&found_again(folder.path())[..], [(true, what)] if what.contains("key.pem")));
+    }
+
+    fn found_again(folder: &Path) -> Vec<(bool, String)> {
+        certificates(folder).into_iter().map(|finding| (finding.wrong, finding.what)).collect()
+    }
+
+    #[test]
+    fn what_others_may_read_or_write_is_told_with_what_to_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key.pem");
+        fs::write(&key, "").unwrap();
+        let with = |mode: u32, check: fn(&Path) -> Option<Finding>| {
+            fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+            check(&key).map(|finding| finding.todo)
+        };
+        assert_eq!((with(0o600, private), with(0o644, unwritable)), (None, None));
+        assert_eq!(with(0o640, private), Some(format!("run `chmod 600 {}`", key.display())));
+        assert_eq!(with(0o664, unwritable), Some(format!("run `chmod go-w {}`", key.display())));
+    }
+}

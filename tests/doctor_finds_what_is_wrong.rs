@@ -1,0 +1,73 @@
+//! `func doctor` says nothing of what is well, and of what is not, what to do.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use serde_json::Value as Json;
+
+use crate::harness::{Answer, Fleet};
+
+fn on(fleet: &Fleet, minion: &str, words: &[&str]) -> Answer {
+    fleet.command(words).env("FUNC_HOME", fleet.folder().join(minion)).output().unwrap().into()
+}
+
+/// Of a check, what was found.
+fn found(told: &Json, check: &str) -> Vec<String> {
+    let findings = told["findings"].as_array().unwrap().iter().filter(|finding| finding["check"] == check);
+    findings.map(|finding| finding["what"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_minion_that_is_well_and_one_that_is_not() {
+    let mut fleet = Fleet::empty();
+    fleet.add_with("web1", "[grants.copyfile]\nwrite = [\"/tmp/**\"]\n", &[]);
+    let home = fleet.folder().join("web1");
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
+    let well = on(&fleet, "web1", &["doctor"]).expect(0);
+    assert!(well.out.ends_with("nothing is wrong"), "{}", well.out);
+
+    fleet.minion("web1").stop();
+    let log = home.join("audit.jsonl");
+    let text = fs::read_to_string(&log).unwrap();
+    fs::write(&log, text.replacen("started", "stopped", 1)).unwrap();
+    fs::set_permissions(home.join("identity/key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    let toml = home.join("minion.toml");
+    let config = fs::read_to_string(&toml).unwrap();
+    fs::write(&toml, format!("{config}[grants.gone]\nread = [\"/no/such/file\"]\n[[access]]\ndeny = \"*\"\n")).unwrap();
+    fs::write(home.join("modules/junk.wasm"), "junk").unwrap();
+    let told = on(&fleet, "web1", &["doctor", "--json"]).expect(1).json();
+    for (check, what) in [
+        ("modes", "identity/key.pem` may be read by others (mode 0644)"),
+        ("audit", "was altered"),
+        ("port", "nobody listens on"),
+        ("rules", "no rule allows anything"),
+        ("grants", "[grants.gone] read names `/no/such/file`"),
+        ("configuration", "`[grants.gone]` is for no module"),
+        ("configuration", "junk.wasm` is no module"),
+    ] {
+        assert!(found(&told, check).iter().any(|found| found.contains(what)), "{check}: {what}: {told:#}");
+    }
+    assert!(told["findings"].as_array().unwrap().iter().all(|finding| !finding["todo"].as_str().unwrap().is_empty()));
+    fs::write(&toml, "nonsense").unwrap();
+    let told = on(&fleet, "web1", &["doctor", "--json"]).expect(1).json();
+    assert!(found(&told, "configuration")[0].contains("nonsense"), "{told:#}");
+}
+
+#[test]
+fn an_overlord_hears_of_its_minions() {
+    let mut fleet = Fleet::empty();
+    fleet.add_with("web1", "", &[]);
+    fleet.add_with("web2", "", &[]);
+    fs::set_permissions(fleet.home(), fs::Permissions::from_mode(0o755)).unwrap();
+    fleet.func(["doctor"]).expect(0);
+    fs::write(fleet.minion("web1").modules().join("x.wasm"), "no component").unwrap();
+    crate::harness::until("the file to be looked at", || {
+        fleet.func(["modules", "web1"]).out.contains("failed").then_some(())
+    });
+    fleet.minion("web2").stop();
+    fleet.func(["hosts", "set", "web3", "no-such-host.invalid:51234"]);
+    let told = fleet.func(["doctor", "--json", "--timeout", "10s"]).expect(1).json();
+    assert!(found(&told, "drift")[0].contains("`web1` does not serve `x.wasm` (failed)"), "{told:#}");
+    assert!(found(&told, "minions").iter().any(|what| what.contains("`web2` cannot be reached")), "{told:#}");
+    let here = fleet.func(["doctor", "--offline", "--json"]).json();
+    assert_eq!(found(&here, "minions"), Vec::<String>::new());
+}
