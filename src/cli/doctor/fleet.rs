@@ -183,7 +183,7 @@ fn drift(answers: &[Answer]) -> Vec<Finding> {
     }
     for (module, versions) in digests.iter().filter(|(_, versions)| versions.len() > 1) {
         let fewest = versions.values().min_by_key(|hosts| hosts.len()).map(Vec::as_slice).unwrap_or_default();
-        let shown: BTreeSet<String> = fewest.iter().take(5).map(|host| host.to_string()).collect();
+        let shown: BTreeSet<String> = fewest.iter().take(5).map(ToString::to_string).collect();
         let more = if fewest.len() > 5 { ", …" } else { "" };
         let hosts = shown.into_iter().collect::<Vec<_>>().join(", ");
         let what = format!("{} versions of `{module}` are served; other than most: {hosts}{more}", versions.len());

@@ -59,6 +59,7 @@ impl Finding {
 
 impl Doctor {
     /// Runs every check that means something here.
+    #[expect(clippy::unnecessary_wraps, reason = "every command runs the same way")]
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let home = &context.home;
         let role = Identity::in_folder(&home.identity()).ok().and_then(|identity| identity.peer().role);
