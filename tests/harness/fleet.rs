@@ -242,7 +242,16 @@ impl Fleet {
     pub fn stored(&self, job: &str) -> serde_json::Value {
         let overlord = Overlord::open(OverlordConfig::at(&Home::at(self.home()))).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(overlord.status(&job.parse().unwrap())).unwrap().to_json()
+        let view = runtime.block_on(overlord.status(&job.parse().unwrap()));
+        let store = || {
+            let names = |folder: PathBuf| {
+                let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+                entries.map(|entry| entry.file_name()).collect::<Vec<_>>()
+            };
+            let aside = overlord.take_set_aside();
+            (names(self.home().join("store")), aside, self.func(["job", "list"]).out)
+        };
+        view.unwrap_or_else(|error| panic!("{error}: {:?}", store())).to_json()
     }
 
     /// Runs a `func` command to its end.
