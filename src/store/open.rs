@@ -79,6 +79,7 @@ fn open_checked(data: &Path) -> Result<(Parts, usize), Error> {
     let stamp = witness::stamp(&db_path);
     let (mut witness, seen) = Witness::open(&data.join("witness"))?;
     lock::wait_until_free(&db_path, PATIENCE)?;
+    remove_unfinished_snapshots(&sled_path)?;
     let as_found = data.join("db.as-found");
     if seen.closed.is_some() && seen.closed != stamp {
         // Somebody changed the file since it was closed, and sled writes over what it does not understand.
@@ -122,6 +123,18 @@ fn open_checked(data: &Path) -> Result<(Parts, usize), Error> {
     let collected = big.collect(index)?;
     witness.commit(head.commits)?;
     Ok((Parts { db, db_path, file, data: data.to_owned(), big, head, witness }, collected))
+}
+
+/// sled writes a snapshot as `snap.N.generating` and renames it, but reads one that a killed process left half written as if
+/// it were whole, and takes the store for damaged. The snapshot before it is still there, and the log behind that one.
+fn remove_unfinished_snapshots(sled_path: &Path) -> Result<(), Error> {
+    let Ok(entries) = fs::read_dir(sled_path) else { return Ok(()) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies a file, all of it or nothing. A copy that is there already is of an opening that did not get to its end, and older

@@ -186,3 +186,14 @@ fn damage_found_while_open_ends_the_transaction_and_the_store_goes_on_afresh() {
     assert_eq!(store.act_blocking(|tables| tables.get::<Counts>(&(job(7), host("web1.example")))).unwrap(), Some(7));
     assert_eq!(store.take_set_aside(), []);
 }
+
+#[test]
+fn a_snapshot_that_a_killed_process_has_not_finished_is_no_damage() {
+    let dir = filled();
+    for (name, text) in [("snap.00FFFFFFFFFFFFFE.generating", ""), ("snap.00FFFFFFFFFFFFFF.generating", "half of one")]
+    {
+        fs::write(dir.path().join("data/sled").join(name), text).unwrap();
+    }
+    let (count, opening) = rows(dir.path());
+    assert_eq!((count, opening.set_aside.is_none()), (ROWS, true));
+}
