@@ -111,11 +111,11 @@ impl Attendant {
     }
 
     async fn once(&self, id: &OverlordJobId, fan_out: Option<FanOut>) -> Result<Left, Error> {
+        // Results that were here before are not counted again.
+        let known: HashSet<_> = self.overlord.status(id).await?.outcomes().map(|(host, _)| host.clone()).collect();
         if let Some(fan_out) = fan_out {
             fan_out.run().await?;
         }
-        // Results that were here before are not counted again.
-        let known: HashSet<_> = self.overlord.status(id).await?.outcomes().map(|(host, _)| host.clone()).collect();
         let count = |host: &_, outcome: &_| {
             if !known.contains(host) {
                 self.figures.outcome(outcome);

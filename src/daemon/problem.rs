@@ -1,11 +1,11 @@
 //! Refusals, as RFC 9457 has them: `application/problem+json`.
 
-use std::{error::Error as StdError, fmt::Display};
+use std::fmt::Display;
 
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::overlord::Error;
+use crate::{overlord::Error, telemetry::chain};
 
 /// Why a request was not done, and what to do about it.
 #[derive(Debug)]
@@ -56,16 +56,7 @@ impl From<Error> for Problem {
             Error::Groups(_) => StatusCode::BAD_REQUEST,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
-        let mut detail = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !detail.ends_with(&text) {
-                detail = format!("{detail}: {text}");
-            }
-            cause = error.source();
-        }
-        let problem = Self::new(status, detail);
+        let problem = Self::new(status, chain(&error));
         match error {
             Error::Identity(_) => problem.hint("make this machine's identity with `func ca init`"),
             Error::SecretGone { .. } => problem.hint("give it again with `func job resume ID --secret @secret:?`"),

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use jiff::Timestamp;
 
 use super::{Error, IdentityFiles, MinionConfig, file_methods::GRANTED};
+use crate::telemetry::chain;
 use crate::{
     ids::ModuleName,
     plugin,
@@ -63,16 +64,6 @@ pub(super) fn unused_tables(config: &MinionConfig, known: impl Fn(&ModuleName) -
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -30,3 +30,17 @@ pub fn start(format: Format, level: &str) {
         Format::Json => lines.json().try_init(),
     };
 }
+
+/// An error with its causes, in one line. A cause that its effect's text already ends with is not repeated.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let why = inner.to_string();
+        if !text.ends_with(&why) {
+            text = format!("{text}: {why}");
+        }
+        cause = inner.source();
+    }
+    text
+}

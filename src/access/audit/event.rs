@@ -42,19 +42,6 @@ pub enum Event {
         /// What it is granted now.
         after: Vec<String>,
     },
-    /// Somebody was enrolled, refused, renewed or revoked.
-    Enrolment {
-        /// What happened: `issued`, `denied`, `renewed`, `revoked`.
-        what: String,
-        /// The name in the certificate.
-        name: String,
-        /// The certificate's serial number, if there is one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        serial: Option<String>,
-        /// What there is to say besides.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        note: Option<String>,
-    },
     /// Requests of one caller that have no lines of their own, because there were so many.
     Repeated {
         /// The name in the caller's certificate.

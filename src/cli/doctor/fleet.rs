@@ -8,7 +8,8 @@ use std::{
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use super::{Finding, identity};
+use super::Finding;
+use crate::telemetry::chain;
 use crate::{
     ca::Host,
     cli::{
@@ -36,7 +37,7 @@ pub(super) fn check(context: &Context, asking: Option<&FleetOptions>) -> Vec<Fin
     };
     let mut findings = store(&overlord);
     match overlord.hosts() {
-        Err(error) => findings.push(Finding::wrong("names", identity::chain(&error), "mend the file")),
+        Err(error) => findings.push(Finding::wrong("names", chain(&error), "mend the file")),
         Ok(hosts) if hosts.is_empty() => {
             let todo = "enrol one: `func ca issue NAME --role minion --address HOST:PORT`";
             findings.push(Finding::note("minions", "there are no minions", todo));
@@ -62,7 +63,7 @@ fn store(overlord: &Overlord) -> Vec<Finding> {
         .collect();
     let why = match listed {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(identity::chain(&error)),
+        Ok(Err(error)) => Some(chain(&error)),
         Err(failure) => Some(failure.to_string()),
     };
     findings.extend(

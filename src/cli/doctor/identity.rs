@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::Finding;
+use crate::telemetry::chain;
 use crate::{
     cli::context::Context,
     config::Home,
@@ -104,17 +105,6 @@ pub(super) fn unwritable(path: &Path) -> Option<Finding> {
     let shown = path.display();
     let what = format!("`{shown}` may be written to by others (mode {mode:04o})");
     (mode & 0o022 != 0).then(|| Finding::wrong(MODES, what, format!("run `chmod go-w {shown}`")))
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{Finding, identity};
+use crate::telemetry::chain;
 use crate::{
     access::{Grants, verify_audit},
     cli::context::Context,
@@ -29,7 +30,7 @@ pub(super) fn check(context: &Context) -> Vec<Finding> {
         Ok(config) => config,
         Err(error) => {
             let todo = "mend it; a minion that runs keeps what it had, one that starts does not";
-            let mut findings = vec![Finding::wrong(CONFIGURATION, identity::chain(&error), todo)];
+            let mut findings = vec![Finding::wrong(CONFIGURATION, chain(&error), todo)];
             findings.extend(identity::certificates(&context.home.identity()));
             return findings;
         }
@@ -45,7 +46,7 @@ fn certificates(config: &MinionConfig) -> Vec<Finding> {
         Ok(found) => identity::of(&found, &files.authority),
         Err(error) => {
             let todo = "put there the files that `func ca issue NAME --role minion` wrote";
-            vec![Finding::wrong("identity", identity::chain(&error), todo)]
+            vec![Finding::wrong("identity", chain(&error), todo)]
         }
     };
     findings.extend(identity::private(&files.key));
@@ -125,7 +126,7 @@ fn modules(config: &MinionConfig) -> Vec<Finding> {
         if let Err(error) = config.trust().judge(&bytes, signature.as_deref()) {
             let todo =
                 "have it signed by a trusted key, trust its signer in [modules] or [signers], or remove the file";
-            let what = format!("`{}` is not served: {}", file.display(), identity::chain(&error));
+            let what = format!("`{}` is not served: {}", file.display(), chain(&error));
             findings.push(Finding::wrong("modules", what, todo));
         }
     }
