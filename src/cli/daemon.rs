@@ -29,11 +29,18 @@ pub(super) struct Daemon {
     /// Write the log as JSON lines
     #[arg(long)]
     log_json: bool,
+    /// Print a unit for systemd and exit
+    #[arg(long)]
+    print_unit: bool,
 }
 
 impl Daemon {
     /// Serves until it is told to stop.
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        if self.print_unit {
+            let written = anstream::stdout().lock().write_all(daemon::UNIT.as_bytes());
+            return written.map(|()| Box::new(Silent(Exit::Ok)) as Box<dyn Report>).or_exit(Exit::Internal);
+        }
         telemetry::start(if self.log_json { Format::Json } else { Format::Text }, "info");
         let path = self.socket.unwrap_or_else(|| context.home.overlord_socket());
         Context::block_on(async {

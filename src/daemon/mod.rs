@@ -37,9 +37,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::overlord::Overlord;
+use crate::{overlord::Overlord, sys::supervisor::Supervisor};
 use attendant::Attendant;
 use figures::Figures;
+
+/// The unit with which systemd runs the daemon.
+pub const UNIT: &str = include_str!("func-daemon.service");
 
 /// How long what is under way may take to end when the daemon stops. Jobs need no end here: they are taken up again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,8 +63,22 @@ pub async fn run(socket: Socket, overlord: Overlord, shutdown: impl Future<Outpu
     let attendant = Attendant::new(overlord.clone(), figures.clone(), tasks.clone(), stopping.clone());
     let open = attendant.take_up().await?;
     tracing::info!(jobs = open, socket = %socket.path().display(), "serving");
-    let daemon = Arc::new(Daemon { overlord, attendant, figures, stopping: stopping.clone() });
-    server::serve(&socket, daemon, shutdown).await;
+    let daemon = Arc::new(Daemon { overlord: overlord.clone(), attendant, figures, stopping: stopping.clone() });
+    let supervisor = Supervisor::from_environment();
+    supervisor.ready();
+    let shutdown = async {
+        shutdown.await;
+        supervisor.stopping();
+    };
+    // A store that somebody else holds, or that is broken, gets no better by another start: a refusal is a sign of life.
+    let heart = async || {
+        let _ = overlord.knock().await;
+        true
+    };
+    tokio::select! {
+        () = server::serve(&socket, daemon, shutdown) => {}
+        () = supervisor.keep_alive(heart) => {}
+    }
     tracing::info!("stopping");
     tasks.close();
     if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {

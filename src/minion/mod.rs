@@ -45,7 +45,6 @@ mod run;
 mod server;
 pub mod sim;
 mod sinks;
-mod supervisor;
 mod transfers;
 mod view;
 

@@ -14,14 +14,13 @@ use super::{
     modules::{self, Modules},
     rules::RulesInForce,
     server,
-    supervisor::Supervisor,
     transfers::Transfers,
 };
 use crate::{
     access::{AuditLog, Event, Rotation},
     jobs::{ForkServerCommand, Jobs, JobsConfig, Retention},
     plugin::Registry,
-    sys::durable,
+    sys::{durable, supervisor::Supervisor},
 };
 
 /// The unit with which systemd runs a minion.
@@ -103,7 +102,7 @@ pub async fn run_with(
     };
     tokio::select! {
         () = server::serve(listener, door, &calls, patience, shutdown) => {}
-        () = supervisor.keep_alive(&jobs) => {}
+        () = supervisor.keep_alive(async || jobs.digests_in_use().await.is_ok()) => {}
     }
     audit.event(&Event::Stopped).done().await;
     jobs.shutdown().await;

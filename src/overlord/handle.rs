@@ -305,6 +305,11 @@ impl Overlord {
         self.inner.ledger.take_set_aside()
     }
 
+    /// Answers when the store has, whatever that says.
+    pub async fn knock(&self) -> Result<(), Error> {
+        self.inner.ledger.transact(|_| Ok(())).await
+    }
+
     /// How many connections were tried so far.
     pub fn connections_opened(&self) -> u64 {
         self.inner.fleet.get().map_or(0, Fleet::connections_opened)

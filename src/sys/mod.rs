@@ -22,6 +22,7 @@ pub mod pidfd;
 pub mod process;
 pub mod seqpacket;
 pub mod space;
+pub mod supervisor;
 pub mod terminal;
 pub mod title;
 pub mod watched;

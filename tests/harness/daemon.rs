@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value as Json;
 
@@ -20,7 +20,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it, and waits until it serves.
     pub fn start(fleet: &Fleet) -> Self {
-        let mut process = fleet.command(["daemon"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::run(&mut fleet.command(["daemon"]))
+    }
+
+    /// The same with a command that was made ready.
+    pub fn run(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let socket = line.trim_end().strip_prefix("listening on ").expect("a daemon that serves").into();

@@ -1,7 +1,7 @@
-//! What systemd is told: that the minion serves, that it is alive, that it stops (`sd_notify(3)`).
+//! What systemd is told: that a daemon serves, that it is alive, that it stops (`sd_notify(3)`).
 //!
-//! Nothing is said where nobody listens. A sign of life is sent only after the jobs' owner has answered, so a daemon whose
-//! heart has stopped is started again; the workers go on meanwhile.
+//! Nothing is said where nobody listens. A sign of life is sent only after the daemon's heart has answered, so one whose heart
+//! has stopped is started again.
 
 use std::{
     env,
@@ -12,11 +12,9 @@ use std::{
     time::Duration,
 };
 
-use crate::jobs::Jobs;
-
 /// Where the supervisor listens.
 #[derive(Debug)]
-pub(super) struct Supervisor {
+pub struct Supervisor {
     to: Option<(UnixDatagram, SocketAddr)>,
     /// How often it wants a sign of life.
     every: Option<Duration>,
@@ -24,7 +22,7 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     /// As the environment says.
-    pub(super) fn from_environment() -> Self {
+    pub fn from_environment() -> Self {
         let to =
             env::var("NOTIFY_SOCKET").ok().and_then(|place| Some((UnixDatagram::unbound().ok()?, address(&place)?)));
         let mine = env::var("WATCHDOG_PID").map_or(true, |pid| pid == std::process::id().to_string());
@@ -35,20 +33,20 @@ impl Supervisor {
     }
 
     /// It serves.
-    pub(super) fn ready(&self) {
+    pub fn ready(&self) {
         self.tell("READY=1\nSTATUS=serving");
     }
 
     /// It ends when what is under way has ended.
-    pub(super) fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=waiting for calls to end");
+    pub fn stopping(&self) {
+        self.tell("STOPPING=1\nSTATUS=waiting for what is under way to end");
     }
 
-    /// Sends signs of life, for as long as there are any.
-    pub(super) async fn keep_alive(&self, jobs: &Jobs) {
+    /// Sends signs of life for as long as there are any: `heart` answers whether the daemon lives, or does not answer.
+    pub async fn keep_alive(&self, heart: impl AsyncFn() -> bool) {
         let Some(every) = self.every else { return std::future::pending().await };
         loop {
-            if jobs.digests_in_use().await.is_ok() {
+            if heart().await {
                 self.tell("WATCHDOG=1");
             }
             tokio::time::sleep(every).await;
