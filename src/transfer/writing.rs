@@ -1,4 +1,4 @@
-//! Bytes on their way to a file, written and digested on a thread that may wait for the disk.
+//! Bytes on their way to a file, written on a thread that may wait for the disk, and digested on another one beside it.
 //!
 //! They go through a short queue, so neither side holds up the other, and no more than the queue is ever in
 //! memory. The thread ends with the queue: what it has written by then stays.
@@ -7,7 +7,7 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     sync::mpsc::{SyncSender, sync_channel},
-    thread::{self, Scope},
+    thread::{self, Scope, ScopedJoinHandle},
 };
 
 use bytes::Bytes;
@@ -21,6 +21,12 @@ use crate::ids::Digest;
 
 /// As many pieces wait for the disk; hyper's are of up to some hundred kilobytes.
 const WAITING: usize = 8;
+
+/// So many pieces wait to be digested.
+const UNDIGESTED: usize = 8;
+
+/// What has more bytes is worth a thread that digests.
+const LARGE: u64 = 1 << 20;
 
 /// After so many bytes the disk is set to work, so that little is left to wait for at the end.
 const FLUSHED: usize = 32 << 20;
@@ -80,8 +86,9 @@ pub(super) fn append(
     file.seek(SeekFrom::Start(0))?;
     hasher.read(&mut (&mut file).take(offset), offset)?;
     let mut length = offset;
-    thread::scope(|scope| {
+    let digest = thread::scope(|scope| {
         let (mut flush, mut dirty) = (None, 0);
+        let mut digesting = Digesting::Here(hasher);
         while let Some(piece) = queue.blocking_recv() {
             if !goes_on() {
                 break;
@@ -91,9 +98,9 @@ pub(super) fn append(
                 let _ = file.set_len(length);
                 return Err(error);
             }
-            hasher.update(&piece);
             length += piece.len() as u64;
             dirty += piece.len();
+            digesting = digesting.go_on(scope, piece, length - offset);
             if dirty >= FLUSHED {
                 let flush = flush.get_or_insert_with(|| flusher(scope, &file));
                 // One that is still at it takes this with it, or the next one does.
@@ -101,9 +108,50 @@ pub(super) fn append(
                 dirty = 0;
             }
         }
-        Ok(())
+        digesting.finish()
     })?;
-    Ok(Written { file, length, digest: hasher.finish() })
+    Ok(Written { file, length, digest })
+}
+
+/// Where a digest is made: what is small is not worth a thread.
+enum Digesting<'scope> {
+    Here(Hasher),
+    Beside(SyncSender<Bytes>, ScopedJoinHandle<'scope, Digest>),
+}
+
+impl<'scope> Digesting<'scope> {
+    /// Takes the next piece, with which so many bytes have come.
+    fn go_on(self, scope: &'scope Scope<'scope, '_>, piece: Bytes, came: u64) -> Self {
+        match self {
+            Self::Here(mut hasher) if came < LARGE => {
+                hasher.update(&piece);
+                Self::Here(hasher)
+            }
+            Self::Here(mut hasher) => {
+                let (pieces, queue) = sync_channel::<Bytes>(UNDIGESTED);
+                let thread = scope.spawn(move || {
+                    queue.iter().for_each(|piece| hasher.update(&piece));
+                    hasher.finish()
+                });
+                Self::Beside(pieces, thread).go_on(scope, piece, came)
+            }
+            Self::Beside(pieces, thread) => {
+                // It ends after us; if it does not, `finish` tells.
+                let _ = pieces.send(piece);
+                Self::Beside(pieces, thread)
+            }
+        }
+    }
+
+    fn finish(self) -> io::Result<Digest> {
+        match self {
+            Self::Here(hasher) => Ok(hasher.finish()),
+            Self::Beside(pieces, thread) => {
+                drop(pieces);
+                thread.join().map_err(|_| io::Error::other("the thread that digests failed"))
+            }
+        }
+    }
 }
 
 /// A thread that has written bytes taken to the disk while more come. A failure is told to whoever syncs the
