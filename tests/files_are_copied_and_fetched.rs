@@ -4,8 +4,11 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use func::fleet::Outcome;
+use func::ca::Host;
+use func::fleet::{Fetched, Fleet as Client, FleetOptions, Outcome};
 use func::ids::Digest;
+use func::tls::Identity;
+use func::transfer::Name;
 use func::wire::Value;
 
 use crate::harness::{Cutting, Fleet};
@@ -19,6 +22,18 @@ fn open_fleet() -> (Fleet, PathBuf) {
     let grants = format!("[grants.copyfile]\nwrite = [\"{all}\"]\n[grants.getfile]\nread = [\"{all}\"]\n");
     fleet.add_with("web1", &grants, &[]);
     (fleet, open)
+}
+
+fn client(fleet: &Fleet) -> Client {
+    Client::new(&Identity::in_folder(&fleet.home().join("identity")).unwrap(), FleetOptions::default()).unwrap()
+}
+
+fn host(fleet: &mut Fleet) -> Host {
+    Host { name: "web1".parse().unwrap(), address: fleet.minion("web1").address.into() }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 fn file(fleet: &Fleet, name: &str, bytes: &[u8]) -> String {
@@ -149,6 +164,50 @@ fn a_cut_fetch_goes_on_where_it_stopped() {
     assert!(way.connections() >= 4, "{}", way.connections());
     assert!(way.passed() < 8 << 20, "{} bytes for {}", way.passed(), bytes.len());
     assert_eq!(fs::read_dir(local.join("web1")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_fetch_goes_on_in_another_process_unless_the_file_is_another() {
+    let (mut fleet, open) = open_fleet();
+    let minion = fleet.minion("web1").address;
+    let bytes: Vec<u8> = (0..3 << 20).map(|number: u32| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(open.join("big"), &bytes).unwrap();
+    let local = fleet.folder().join("back");
+    let fetch = |cuts: &[u64], code: i32| {
+        let way = Cutting::to(minion, cuts);
+        fleet.func(["hosts", "set", "web1", &way.address().to_string()]).expect(0);
+        fleet.func(["fetch", &at(&open.join("big")), local.to_str().unwrap()]).expect(code);
+        way.passed()
+    };
+    // The calls have a connection; the bytes come over others, until they do not come any more.
+    fetch(&[u64::MAX, 1 << 20, 0, 0, 0, 0, 0, 0], 6);
+    assert!(!local.join("web1/big").exists());
+    let passed = fetch(&[], 0);
+    assert!(passed < 5 << 19, "{passed} bytes for the rest of {}", bytes.len());
+    assert_eq!(fs::read(local.join("web1/big")).unwrap(), bytes);
+
+    fs::remove_file(local.join("web1/big")).unwrap();
+    fetch(&[u64::MAX, 1 << 20, 0, 0, 0, 0, 0, 0], 6);
+    let other: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+    fs::write(open.join("big"), &other).unwrap();
+    fetch(&[], 0);
+    assert_eq!(fs::read(local.join("web1/big")).unwrap(), other);
+}
+
+#[test]
+fn whoever_asks_for_a_digest_gets_it_with_the_offer() {
+    let (mut fleet, open) = open_fleet();
+    fs::write(open.join("f"), "bytes").unwrap();
+    let path = Value::from(open.join("f").display().to_string());
+    let Outcome::Ok(Value::Struct(offered)) = fleet.ask("web1", "getfile.offer", vec![path]) else { panic!() };
+    let digest = Digest::of(b"bytes");
+    assert_eq!(offered["digest"], Value::from(format!("sha256:{digest}")));
+    let (client, host) = (client(&fleet), host(&mut fleet));
+    let file = tempfile::tempfile().unwrap();
+    let fetched = runtime().block_on(client.fetch(&host, Name::Digest(digest), 5, (&file, 0), &|_| {}));
+    assert!(matches!(fetched, Ok(Fetched::Whole(_))), "{fetched:?}");
+    let fetched = runtime().block_on(client.fetch(&host, Name::fresh(), 5, (&file, 0), &|_| {}));
+    assert!(matches!(fetched, Ok(Fetched::NotOffered)), "{fetched:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Where what hosts send lands: below one folder, whatever they say.
 //!
-//! A file is written beside its place under a name that says which bytes it is to become, so that what was
+//! A file is written beside its place under a name that says which bytes it is to become (of which version of which file, where
+//! a host tells the digest only behind the bytes), so that what was
 //! cut off goes on where it stopped, also in another process; it takes its place by a rename when it is
 //! whole and right. Names are a host's words: each part of a path has to be a plain name, or the path is
 //! refused, and nothing but files and folders is ever made.
@@ -18,6 +19,7 @@ use crate::{
     ca::Host,
     ids::Digest,
     sys::durable,
+    transfer::Name,
     wire::{Call, Value},
 };
 
@@ -94,13 +96,13 @@ impl Fleet {
         moved: &(dyn Fn(u64) + Sync),
     ) -> Result<u64, Outcome> {
         for _ in 0..ATTEMPTS {
-            let offered = self.call(host, &ask(&Call::new("getfile.offer", vec![there.into()]))).await;
+            let offered =
+                self.call(host, &ask(&Call::new("getfile.offer", vec![there.into()])).trailing_digest()).await;
             let Value::Struct(offered) = result(offered)? else { return Err(nonsense()) };
-            let digest = offered.get("digest").and_then(Value::as_str).and_then(|text| text.strip_prefix("sha256:"));
-            let digest: Digest = digest.and_then(|digits| digits.parse().ok()).ok_or_else(nonsense)?;
+            let (name, version) = named(&offered).ok_or_else(nonsense)?;
             let size = number(&offered, "size").ok_or_else(nonsense)?;
             let failed = |error: io::Error| local(place, &error);
-            let part = part_of(place, &digest);
+            let part = part_of(place, &version);
             let mut options = OpenOptions::new();
             options.read(true).append(true).create(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
             let file = options.open(&part).map_err(failed)?;
@@ -110,7 +112,7 @@ impl Fleet {
                 continue;
             }
             moved(offset);
-            match self.fetch(host, digest, size, (&file, offset), moved).await? {
+            match self.fetch(host, name, size, (&file, offset), moved).await? {
                 Fetched::Whole(whole) => {
                     whole.set_permissions(fs::Permissions::from_mode(entry.mode & MODE)).map_err(failed)?;
                     whole.sync_all().map_err(failed)?;
@@ -137,6 +139,18 @@ impl Entry {
     }
 }
 
+/// What is offered, and what tells it from what it was or will be: its digest, or what the host says instead of that.
+fn named(offered: &BTreeMap<String, Value>) -> Option<(Name, Digest)> {
+    let text = |key| offered.get(key).and_then(Value::as_str);
+    match text("digest") {
+        Some(digest) => match digest.parse().ok()? {
+            Name::Digest(digest) => Some((Name::Digest(digest), digest)),
+            Name::Offer(_) => None,
+        },
+        None => Some((text("offer")?.parse().ok()?, text("version")?.parse().ok()?)),
+    }
+}
+
 fn number(members: &BTreeMap<String, Value>, key: &str) -> Option<u64> {
     match members.get(key)? {
         Value::Int(number) => u64::try_from(*number).ok(),
@@ -158,12 +172,12 @@ fn below(folder: &str, name: &str) -> String {
     format!("{}/{name}", folder.trim_end_matches('/'))
 }
 
-fn part_of(place: &Path, digest: &Digest) -> PathBuf {
+fn part_of(place: &Path, version: &Digest) -> PathBuf {
     // The name alone could be too long with more behind it.
     durable::folder_of(place).join(format!(
         ".{}-{}.func-part",
         Digest::of(place.as_os_str().as_encoded_bytes()).short(),
-        digest.short()
+        version.short()
     ))
 }
 

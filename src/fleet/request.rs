@@ -69,6 +69,13 @@ impl Request {
         self
     }
 
+    /// With the word that a file's digest may follow its bytes. A minion that does not know it tells it at once.
+    #[must_use]
+    pub fn trailing_digest(mut self) -> Self {
+        self.set(wire::header::DIGEST, "trailing");
+        self
+    }
+
     /// What a host says of it, passed on. It is the host's word: one that makes no sense is left out.
     pub(super) fn heard(&self, host: &HostName, headers: &HeaderMap) {
         let said = headers.get(wire::header::BUDGET).and_then(|value| serde_json::from_slice(value.as_bytes()).ok());

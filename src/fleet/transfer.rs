@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::{
-    Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
     header::{self, HeaderValue},
 };
@@ -33,8 +33,8 @@ use super::{
 use crate::{
     ca::Host,
     ids::Digest,
-    transfer::{self, ContentRange, FileBody, Writing, Written, digest_of, range_from},
-    wire::Value,
+    transfer::{self, ContentRange, FileBody, Name, Writing, Written, digest_of, range_from},
+    wire::{self, Value},
 };
 
 /// So many attempts in a row may bring nothing.
@@ -166,7 +166,8 @@ impl Fleet {
         moved: &(dyn Fn(u64) + Sync),
     ) -> Result<(), Broken> {
         let mut connection = self.open_transfer(host).await?;
-        let mut ask = request(host, Method::HEAD, &source.digest, Either::Left(Full::default()));
+        let name = Name::Digest(source.digest);
+        let mut ask = request(host, Method::HEAD, name, Either::Left(Full::default()));
         ask.headers_mut().insert(transfer::TOTAL, HeaderValue::from(source.size));
         let answer = exchange(host, &mut connection, ask, None).await?;
         let first = match answer.status() {
@@ -181,7 +182,7 @@ impl Fleet {
             |error| Broken::Final(Outcome::Lost { why: Reason::new("what is to be sent cannot be read", error) });
         let body = FileBody::new(source.file().map_err(unreadable)?, first, source.size);
         let taken = body.taken();
-        let mut put = request(host, Method::PUT, &source.digest, Either::Right(body));
+        let mut put = request(host, Method::PUT, name, Either::Right(body));
         let range = ContentRange::rest(first, source.size).to_string();
         put.headers_mut().insert(header::CONTENT_RANGE, value(&range));
         let watch = Watch { taken: &taken, moved };
@@ -203,7 +204,7 @@ impl Fleet {
     pub async fn fetch(
         &self,
         host: &Host,
-        digest: Digest,
+        name: Name,
         size: u64,
         (file, offset): (&File, u64),
         moved: &(dyn Fn(u64) + Sync),
@@ -211,7 +212,7 @@ impl Fleet {
         let (mut in_vain, mut at) = (0, offset);
         loop {
             let before = at;
-            match self.fetch_once(host, digest, size, file, &mut at, moved).await {
+            match self.fetch_once(host, name, size, file, &mut at, moved).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(broken) => {
                     in_vain = if at > before { 1 } else { in_vain + 1 };
@@ -224,14 +225,15 @@ impl Fleet {
     async fn fetch_once(
         &self,
         host: &Host,
-        digest: Digest,
+        name: Name,
         size: u64,
         file: &File,
         at: &mut u64,
         moved: &(dyn Fn(u64) + Sync),
     ) -> Result<Fetched, Broken> {
         let mut connection = self.open_transfer(host).await?;
-        let mut get = request(host, Method::GET, &digest, Either::Left(Full::default()));
+        let mut get = request(host, Method::GET, name, Either::Left(Full::default()));
+        get.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
         get.headers_mut().insert(header::RANGE, value(&range_from(*at)));
         let answer = exchange(host, &mut connection, get, None).await?;
         match answer.status() {
@@ -243,13 +245,23 @@ impl Fleet {
         let local = |error: io::Error| Broken::Final(cannot_write(&error));
         let mut writing = Writing::start(file.try_clone().map_err(local)?, *at);
         let (mut body, mut came, mut cut) = (answer.into_body(), *at, None);
+        let mut expected = match name {
+            Name::Digest(digest) => Some(digest),
+            Name::Offer(_) => None,
+        };
         while came <= size {
             match timeout(STILL, body.frame()).await {
                 Err(_) => cut = Some(Reason::from("nothing came any more")),
                 Ok(None) => {}
                 Ok(Some(Err(error))) => cut = Some(broken_exchange(host, &error).0),
                 Ok(Some(Ok(frame))) => {
-                    let data = frame.into_data().unwrap_or_default();
+                    let data = match frame.into_data() {
+                        Ok(data) => data,
+                        Err(frame) => {
+                            expected = expected.or_else(|| trailing(frame.trailers_ref()?));
+                            continue;
+                        }
+                    };
                     came += data.len() as u64;
                     moved(data.len() as u64);
                     if came <= size && writing.write(data).await {
@@ -263,9 +275,9 @@ impl Fleet {
         *at = written.length;
         let Written { file, length, digest: found } = written;
         match cut {
-            Some(why) if length < size => Err(Broken::Cut(why)),
+            Some(why) if length < size || expected.is_none() => Err(Broken::Cut(why)),
             _ if came < size => Err(Broken::Cut("it ended too early".into())),
-            _ if found == digest && length == size && came == size => Ok(Fetched::Whole(file)),
+            _ if expected == Some(found) && length == size && came == size => Ok(Fetched::Whole(file)),
             _ => Ok(Fetched::Other),
         }
     }
@@ -347,10 +359,10 @@ async fn give_up(broken: Broken, in_vain: u32, at: u64, size: u64) -> Result<(),
     Ok(())
 }
 
-fn request(host: &Host, method: Method, digest: &Digest, body: Body) -> Request<Body> {
+fn request(host: &Host, method: Method, name: Name, body: Body) -> Request<Body> {
     let mut request = Request::new(body);
     *request.method_mut() = method;
-    if let Ok(uri) = transfer::path_of(digest).parse() {
+    if let Ok(uri) = name.path().parse() {
         *request.uri_mut() = uri;
     }
     request.headers_mut().insert(header::HOST, value(host.name.as_str()));
@@ -363,6 +375,14 @@ fn value(text: &str) -> HeaderValue {
 
 fn offset(answer: &Response<Incoming>) -> Option<u64> {
     answer.headers().get(transfer::OFFSET)?.to_str().ok()?.parse().ok()
+}
+
+/// The digest that a host tells behind the bytes.
+fn trailing(trailers: &HeaderMap) -> Option<Digest> {
+    match trailers.get(wire::header::DIGEST)?.to_str().ok()?.parse().ok()? {
+        Name::Digest(digest) => Some(digest),
+        Name::Offer(_) => None,
+    }
 }
 
 /// A status that says no. Some say "not now".

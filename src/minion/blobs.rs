@@ -23,9 +23,8 @@ use super::{
 };
 use crate::{
     access::AuditOutcome,
-    ids::Digest,
-    transfer::{self, Begun, Blob, ContentRange, FileBody, Refused, Staged, Upload, from_range},
-    wire::{Call, Value},
+    transfer::{self, Begun, Blob, ContentRange, FileBody, InvalidName, Name, Refused, Staged, Upload, from_range},
+    wire::{self, Call, Value},
 };
 
 /// As many bytes have to come within the time for a body; slower ones are given up.
@@ -84,8 +83,10 @@ impl<B: Backend> Service<B> {
         if let Err(fault) = self.dispatcher.admit(&self.caller).await {
             return plain(Said::new(StatusCode::FORBIDDEN, fault.message), true);
         }
-        let Some(digest) = transfer::digest_in(head.uri.path()) else {
-            return plain(Said::new(StatusCode::NOT_FOUND, "a digest has 64 hexadecimal digits"), true);
+        let digest = match (Name::in_path(head.uri.path()), &head.method) {
+            (Some(name), &Method::GET) => return self.send(transfers, name, &head.headers).await,
+            (Some(Name::Digest(digest)), _) => digest,
+            _ => return plain(Said::new(StatusCode::NOT_FOUND, InvalidName.to_string()), true),
         };
         let blob = Blob::new(digest, &self.caller.peer.name);
         match head.method {
@@ -93,7 +94,6 @@ impl<B: Backend> Service<B> {
                 let said = look(transfers, &blob, &head.headers).unwrap_or_else(|said| said);
                 plain(Said { text: String::new(), ..said }, false)
             }
-            Method::GET => self.send(transfers, &blob, &head.headers).await,
             Method::PUT => {
                 if let Err(fault) = policy::may_send(&self.dispatcher, &self.caller) {
                     return plain(Said::new(StatusCode::FORBIDDEN, fault.message), true);
@@ -113,8 +113,8 @@ impl<B: Backend> Service<B> {
     }
 
     /// The file of an offer, from an offset on.
-    async fn send(&self, transfers: &Transfers, blob: &Blob, headers: &HeaderMap) -> Response<AnswerBody> {
-        let Some((file, size)) = transfers.offers.get(blob) else {
+    async fn send(&self, transfers: &Transfers, name: Name, headers: &HeaderMap) -> Response<AnswerBody> {
+        let Some((file, size)) = transfers.offers.get(name, &self.caller.peer.name) else {
             return plain(Said::new(StatusCode::NOT_FOUND, "this is not offered, or not any more"), false);
         };
         let first = match text(headers, &header::RANGE).map(from_range) {
@@ -126,8 +126,15 @@ impl<B: Backend> Service<B> {
             return plain(Refused::Busy.into(), false);
         };
         let range = ContentRange::rest(first, size);
-        self.note("transfer.get", blob.digest, range, AuditOutcome::Begun, None).await;
-        let mut response = Response::new(Either::Right(FileBody::new(file, first, size).holding(place)));
+        self.note("transfer.get", name, range, AuditOutcome::Begun, None).await;
+        let body = match name {
+            Name::Digest(_) => FileBody::new(file, first, size),
+            Name::Offer(_) => FileBody::with_digest(file, first, size, Arc::clone(&transfers.known)),
+        };
+        let mut response = Response::new(Either::Right(body.holding(place)));
+        if let Name::Offer(_) = name {
+            insert(response.headers_mut(), header::TRAILER, wire::header::DIGEST);
+        }
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         insert(response.headers_mut(), header::CONTENT_RANGE, &range.to_string());
         insert(response.headers_mut(), header::CONTENT_TYPE, "application/octet-stream");
@@ -141,7 +148,7 @@ impl<B: Backend> Service<B> {
         headers: &HeaderMap,
         body: &mut Incoming,
     ) -> Result<Said, Said> {
-        let digest = blob.digest;
+        let digest = Name::Digest(blob.digest);
         let range = text(headers, &header::CONTENT_RANGE).map(str::parse::<ContentRange>);
         let Some(Ok(range)) = range else {
             return Err(Said::new(StatusCode::BAD_REQUEST, "a `Content-Range: bytes FIRST-LAST/SIZE` says which part"));
@@ -182,15 +189,8 @@ impl<B: Backend> Service<B> {
     }
 
     /// A line in the audit log, as if it had been a call.
-    async fn note(
-        &self,
-        method: &str,
-        digest: Digest,
-        range: ContentRange,
-        outcome: AuditOutcome,
-        error: Option<&str>,
-    ) {
-        let params = vec![Value::from(format!("sha256:{digest}")), Value::from(range.to_string())];
+    async fn note(&self, method: &str, name: Name, range: ContentRange, outcome: AuditOutcome, error: Option<&str>) {
+        let params = vec![Value::from(name.to_string()), Value::from(range.to_string())];
         let (extras, call) = (Extras::default(), Call::new(method, params));
         let entry = Entry::new(&self.caller, &extras, Some(&call));
         self.dispatcher.record(&entry, outcome, error, &About::default()).done().await;

@@ -35,7 +35,13 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "Puts a staged file in its place; {state: wanted, offset} if its bytes have to be sent first.",
     ),
     builtin("getfile.list", &[PATH], "array", "A file, or a directory with everything in it that may be read."),
-    builtin("getfile.offer", &[PATH], "struct", "Makes a file ready to be fetched by its digest."),
+    builtin(
+        "getfile.offer",
+        &[PATH],
+        "struct",
+        "Makes a file ready to be fetched by its digest; {digest, path, size, mode, …}. To who sends `func-digest: trailing`, by a \
+         number: {offer, version, …} then, and the digest comes behind the bytes.",
+    ),
     builtin(
         "identity.crl",
         &[("list", "string")],

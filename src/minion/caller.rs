@@ -35,6 +35,18 @@ pub(super) struct Extras {
     pub(super) timeout: Option<Duration>,
     /// Whether the answer is to say what the call has used.
     pub(super) budget: bool,
+    /// When a digest is wanted.
+    pub(super) digest: DigestTold,
+}
+
+/// When the digest of a file that is offered is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum DigestTold {
+    /// With the offer, which has to wait for it.
+    #[default]
+    AtOnce,
+    /// Behind the bytes.
+    Trailing,
 }
 
 impl Extras {
@@ -46,6 +58,8 @@ impl Extras {
             overlord_job: one(headers, header::OVERLORD_JOB, |text| text.parse().ok())?,
             timeout: one(headers, header::TIMEOUT_MS, milliseconds)?,
             budget: one(headers, header::BUDGET, |text| (text == "1").then_some(()))?.is_some(),
+            digest: one(headers, header::DIGEST, |text| (text == "trailing").then_some(DigestTold::Trailing))?
+                .unwrap_or_default(),
         })
     }
 }

@@ -245,7 +245,9 @@ impl<B: Backend> Dispatcher<B> {
                 _ if Transfers::answers(builtin) => {
                     let time = extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
                     Done::value(match &self.transfers {
-                        Some(transfers) => transfers.answer(&caller.peer.name, builtin, params, time).await,
+                        Some(transfers) => {
+                            transfers.answer(&caller.peer.name, extras.digest, builtin, params, time).await
+                        }
                         None => Err(RemoteError::new("NotCallable", "a simulated minion has no files")),
                     })
                 }

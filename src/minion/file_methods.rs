@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     builtin::Builtin,
+    caller::DigestTold,
     install::{digest_argument, internal, size_argument},
     rules::RulesInForce,
     transfers::{Transfers, wanted},
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     ids::ModuleName,
     plugin::{FileError, FileFacts, HostFiles, Manner},
-    transfer::{Blob, Staged},
+    transfer::{Blob, Name, Staged, version_of},
     wire::{RemoteError, Value},
 };
 
@@ -34,7 +35,7 @@ pub(super) const GRANTED: [&str; 2] = ["copyfile", "getfile"];
 pub(super) async fn answer(
     transfers: &Arc<Transfers>,
     rules: &RulesInForce,
-    caller: &str,
+    (caller, digest): (&str, DigestTold),
     builtin: &'static Builtin,
     params: Vec<Value>,
 ) -> Result<Value, RemoteError> {
@@ -56,7 +57,7 @@ pub(super) async fn answer(
             files.make_folder(&builtin.text(0, path)?, &manner).map_err(|error| told(&error))?;
             Ok(Value::Nil)
         }
-        "getfile.offer" => offer(&transfers, &files, &caller, builtin, params),
+        "getfile.offer" => offer(&transfers, &files, (&caller, digest), builtin, params),
         _ => {
             let [path] = builtin.args(params)?;
             let tree = files.tree(&builtin.text(0, path)?, MOST_ENTRIES).map_err(|error| told(&error))?;
@@ -100,18 +101,29 @@ fn put(
 fn offer(
     transfers: &Transfers,
     files: &HostFiles,
-    caller: &str,
+    (caller, digest): (&str, DigestTold),
     builtin: &Builtin,
     params: Vec<Value>,
 ) -> Result<Value, RemoteError> {
     let [path] = builtin.args(params)?;
     let (file, found) = files.open(&builtin.text(0, path)?).map_err(|error| told(&error))?;
-    // What it is now; a file that changes while it is sent is noticed by its receiver.
-    let (digest, size) =
-        transfers.known.digest_of(&file).map_err(|error| RemoteError::new("Failed", error.to_string()))?;
-    transfers.offers.add(Blob::new(digest, caller), file, size);
+    let failed = |error: std::io::Error| RemoteError::new("Failed", error.to_string());
+    let (name, told, size) = match digest {
+        // What it is now; a file that changes while it is sent is noticed by its receiver.
+        DigestTold::AtOnce => {
+            let (digest, size) = transfers.known.digest_of(&file).map_err(failed)?;
+            let name = Name::Digest(digest);
+            (name, vec![("digest", name.to_string())], size)
+        }
+        DigestTold::Trailing => {
+            let (version, size) = version_of(&file).map_err(failed)?;
+            let name = Name::fresh();
+            (name, vec![("offer", name.to_string()), ("version", version.to_string())], size)
+        }
+    };
+    transfers.offers.add(name, caller, file, size);
     let Value::Struct(mut said) = facts(&FileFacts { size, ..found }) else { return Ok(Value::Nil) };
-    said.insert("digest".to_owned(), format!("sha256:{digest}").into());
+    said.extend(told.into_iter().map(|(key, text)| (key.to_owned(), text.into())));
     Ok(Value::Struct(said))
 }
 

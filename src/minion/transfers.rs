@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Error, MinionConfig,
     builtin::Builtin,
+    caller::DigestTold,
     file_methods,
     install::{Installer, digest_argument, internal, size_argument},
     rules::RulesInForce,
@@ -30,7 +31,7 @@ const SWEEP: Duration = Duration::from_mins(10);
 pub(super) struct Transfers {
     pub(super) staging: Staging,
     pub(super) offers: Offers,
-    pub(super) known: Known,
+    pub(super) known: Arc<Known>,
     /// For bytes that go out: each has a thread that reads.
     pub(super) sending: Arc<Semaphore>,
     /// For work on files, which the disk may hold up.
@@ -70,7 +71,7 @@ impl Transfers {
         Ok(Self {
             staging,
             offers: Offers::default(),
-            known: Known::default(),
+            known: Arc::default(),
             sending,
             working,
             rules: rules.clone(),
@@ -87,6 +88,7 @@ impl Transfers {
     pub(super) async fn answer(
         self: &Arc<Self>,
         caller: &str,
+        digest: DigestTold,
         builtin: &'static Builtin,
         params: Vec<Value>,
         time: Duration,
@@ -96,7 +98,7 @@ impl Transfers {
                 "modules.install" => self.installer.install(&self.staging, caller, builtin, params).await,
                 "transfer.put" => self.put(caller, builtin, params).await,
                 "modules.rollback" => self.installer.rollback(builtin, params).await,
-                _ => file_methods::answer(self, &self.rules, caller, builtin, params).await,
+                _ => file_methods::answer(self, &self.rules, (caller, digest), builtin, params).await,
             }
         };
         let late = |_| Err(RemoteError::timed_out(format!("the call took longer than {time:?}"), time));

@@ -3,7 +3,12 @@
 //! By ring, which uses the processor's own instructions whatever we are built with: every byte that is
 //! transferred is digested on both sides.
 
-use std::io::{self, Read};
+use std::{
+    fs::File,
+    io::{self, Read},
+    ops::Range,
+    os::unix::fs::FileExt,
+};
 
 use ring::digest::{Context, SHA256};
 
@@ -33,6 +38,12 @@ impl Hasher {
         digest.into()
     }
 
+    /// Goes on with a part of a file that others read, too. Fewer bytes are an error.
+    pub fn read_at(&mut self, file: &File, part: Range<u64>) -> io::Result<()> {
+        let length = part.end.saturating_sub(part.start);
+        self.read(&mut At { file, offset: part.start }, length)
+    }
+
     /// Goes on with `length` bytes of a file. Fewer are an error.
     pub fn read(&mut self, from: &mut impl Read, mut length: u64) -> io::Result<()> {
         let mut piece = vec![0; PIECE];
@@ -49,6 +60,20 @@ impl Hasher {
             }
         }
         Ok(())
+    }
+}
+
+/// A file from an offset on, whose cursor stays where it is.
+struct At<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(bytes, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
     }
 }
 

@@ -1,4 +1,5 @@
-//! A part of a file as an HTTP body, read a few pieces ahead on a thread that may wait for the disk.
+//! A part of a file as an HTTP body, read a few pieces ahead on a thread that may wait for the disk, and digested there if its
+//! digest is to follow.
 
 use std::{
     fs::File,
@@ -13,8 +14,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::{
+    HeaderMap,
+    body::{Body, Frame, SizeHint},
+    header::{HeaderName, HeaderValue},
+};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::{Known, TrailingDigest};
+use crate::wire;
 
 /// One read.
 const PIECE: usize = 256 << 10;
@@ -24,20 +32,46 @@ const AHEAD: usize = 4;
 /// The bytes from one offset of a file to another.
 #[derive(Debug)]
 pub struct FileBody {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    pieces: mpsc::Receiver<io::Result<Frame<Bytes>>>,
     left: u64,
+    length: Length,
     taken: Arc<AtomicU64>,
     /// One of the bodies that there may be at a time.
     _place: Option<OwnedSemaphorePermit>,
+}
+
+/// How the network hears where a body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    /// It is told before.
+    Told,
+    /// By its end: something follows.
+    Open,
 }
 
 impl FileBody {
     /// The bytes of `file` from `first` up to `end`. A file that turns out to be shorter breaks the body off.
     /// Must be called within a tokio runtime.
     pub fn new(file: Arc<File>, first: u64, end: u64) -> Self {
+        Self::start(file, first, end, None)
+    }
+
+    /// The same, with a trailer behind it that tells the digest of everything up to `end`, unless the file has changed
+    /// meanwhile.
+    pub fn with_digest(file: Arc<File>, first: u64, end: u64, known: Arc<Known>) -> Self {
+        Self::start(file, first, end, Some(known))
+    }
+
+    fn start(file: Arc<File>, first: u64, end: u64, known: Option<Arc<Known>>) -> Self {
         let (sender, pieces) = mpsc::channel(AHEAD);
-        tokio::task::spawn_blocking(move || read(&file, first, end, &sender));
-        Self { pieces, left: end.saturating_sub(first), taken: Arc::default(), _place: None }
+        let length = if known.is_some() { Length::Open } else { Length::Told };
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = read(&file, first, end, known.as_ref(), &sender) {
+                // Nobody may listen any more.
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
+        Self { pieces, left: end.saturating_sub(first), length, taken: Arc::default(), _place: None }
     }
 
     /// Holds a place until it is gone.
@@ -52,26 +86,41 @@ impl FileBody {
     }
 }
 
-fn read(file: &File, first: u64, end: u64, sender: &mpsc::Sender<io::Result<Bytes>>) {
+/// Ends when all has been said, or nobody listens any more.
+fn read(
+    file: &File,
+    first: u64,
+    end: u64,
+    known: Option<&Arc<Known>>,
+    sender: &mpsc::Sender<io::Result<Frame<Bytes>>>,
+) -> io::Result<()> {
+    let mut digest = known.map(|known| TrailingDigest::start(known, file, first, end)).transpose()?;
     let mut at = first;
     while at < end {
         let mut piece = vec![0; usize::try_from(end - at).unwrap_or(PIECE).min(PIECE)];
-        let read = match file.read_at(&mut piece, at) {
-            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => {
-                piece.truncate(count);
-                at += count as u64;
-                Ok(Bytes::from(piece))
-            }
+        match file.read_at(&mut piece, at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => piece.truncate(count),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
-        let failed = read.is_err();
-        // Nobody listens any more, or there is nothing more to say.
-        if sender.blocking_send(read).is_err() || failed {
-            return;
+            Err(error) => return Err(error),
+        }
+        at += piece.len() as u64;
+        let piece = Bytes::from(piece);
+        // The network has it while it is digested.
+        if sender.blocking_send(Ok(Frame::data(piece.clone()))).is_err() {
+            return Ok(());
+        }
+        if let Some(digest) = &mut digest {
+            digest.update(&piece);
         }
     }
+    if let Some(digest) = digest.map(|digest| digest.finish(file, end)).transpose()?.flatten()
+        && let Ok(digest) = HeaderValue::try_from(format!("sha256:{digest}"))
+    {
+        let trailers = HeaderMap::from_iter([(HeaderName::from_static(wire::header::DIGEST), digest)]);
+        let _ = sender.blocking_send(Ok(Frame::trailers(trailers)));
+    }
+    Ok(())
 }
 
 impl Body for FileBody {
@@ -79,23 +128,24 @@ impl Body for FileBody {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.pieces.poll_recv(cx).map(|piece| match piece {
-            Some(Ok(bytes)) => {
-                let length = bytes.len() as u64;
+        self.pieces.poll_recv(cx).map(|piece| {
+            if let Some(Ok(frame)) = &piece {
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
                 self.left = self.left.saturating_sub(length);
                 self.taken.fetch_add(length, Ordering::Relaxed);
-                Some(Ok(Frame::data(bytes)))
             }
-            Some(Err(error)) => Some(Err(error)),
-            None => None,
+            piece
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.left == 0 && self.length == Length::Told
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        match self.length {
+            Length::Told => SizeHint::with_exact(self.left),
+            Length::Open => SizeHint::default(),
+        }
     }
 }

@@ -4,25 +4,30 @@
 //! A digest counts for as long as the file has the same size and times. They tell two changes within one tick of the clock not
 //! apart, so a file that was just changed is digested each time; and a mapped file may change before its times do, so a digest
 //! is forgotten after a while.
+//!
+//! A [`TrailingDigest`] is made while the bytes go out, so that nobody waits for it before. It counts if the file is then what it
+//! was at the beginning; one that looks changed, or was changed just before, is read again: what was only appended to is fine.
 
 use std::{
     collections::BTreeMap,
     fs::File,
     io,
     os::unix::fs::MetadataExt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::digest_of;
+use super::{Hasher, digest_of};
 use crate::ids::Digest;
 
 /// As many are known at a time.
 const MOST: usize = 1024;
 /// After so long one is forgotten.
 const KEPT: Duration = Duration::from_mins(10);
-/// A file that was changed within so long may be changed again without a trace.
+/// A file that was changed within so long may be changed again without a trace, where times are of whole seconds.
 const FRESH: Duration = Duration::from_secs(2);
+/// And where they are finer: a few ticks of a kernel's clock.
+const FRESH_IN_TICKS: Duration = Duration::from_millis(100);
 
 /// What is known. The lock is held for a moment at a time.
 #[derive(Debug, Default)]
@@ -52,9 +57,74 @@ impl Mark {
 
     /// Whether a change from now on would make another mark of it.
     fn is_settled(&self) -> bool {
-        let now = SystemTime::now().checked_sub(FRESH).and_then(|then| then.duration_since(UNIX_EPOCH).ok());
-        let then = now.and_then(|then| i64::try_from(then.as_secs()).ok());
-        then.is_some_and(|then| self.modified.0 < then && self.changed.0 < then)
+        let fresh = if self.modified.1 == 0 || self.changed.1 == 0 { FRESH } else { FRESH_IN_TICKS };
+        let then = SystemTime::now().checked_sub(fresh).and_then(|then| then.duration_since(UNIX_EPOCH).ok());
+        let then = then.and_then(|then| Some((i64::try_from(then.as_secs()).ok()?, i64::from(then.subsec_nanos()))));
+        then.is_some_and(|then| self.modified < then && self.changed < then)
+    }
+
+    /// A name for the file as it is, which tells nothing else.
+    fn version(&self) -> Digest {
+        let times = [self.modified.0, self.modified.1, self.changed.0, self.changed.1].map(i64::to_be_bytes);
+        let place = [self.device, self.inode, self.size].map(u64::to_be_bytes);
+        Digest::of(&[place.concat(), times.concat()].concat())
+    }
+}
+
+/// A name for a file as it is now: after any change it is another. And its size.
+pub fn version_of(file: &File) -> io::Result<(Digest, u64)> {
+    let mark = Mark::of(file)?;
+    Ok((mark.version(), mark.size))
+}
+
+/// The digest of a file up to an end, made while its bytes go out.
+#[derive(Debug)]
+pub struct TrailingDigest {
+    known: Arc<Known>,
+    mark: Mark,
+    is_settled: bool,
+    /// It was known before.
+    found: Option<Digest>,
+    hasher: Hasher,
+}
+
+impl TrailingDigest {
+    /// Of a file of which the bytes up to `first` went out before.
+    pub(super) fn start(known: &Arc<Known>, file: &File, first: u64, end: u64) -> io::Result<Self> {
+        let mark = Mark::of(file)?;
+        let found = known.kept().get(&mark).map(|(digest, _)| *digest).filter(|_| mark.size == end);
+        let mut hasher = Hasher::new();
+        if found.is_none() {
+            hasher.read_at(file, 0..first)?;
+        }
+        Ok(Self { known: Arc::clone(known), is_settled: mark.is_settled(), mark, found, hasher })
+    }
+
+    /// These went out.
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        if self.found.is_none() {
+            self.hasher.update(bytes);
+        }
+    }
+
+    /// The digest of everything up to `end`; none if the file has become another meanwhile.
+    pub(super) fn finish(self, file: &File, end: u64) -> io::Result<Option<Digest>> {
+        if self.found.is_some() {
+            return Ok(self.found);
+        }
+        let digest = self.hasher.finish();
+        if self.is_settled && Mark::of(file)? == self.mark {
+            if end == self.mark.size {
+                self.known.keep(self.mark, digest);
+            }
+            return Ok(Some(digest));
+        }
+        let mut again = Hasher::new();
+        match again.read_at(file, 0..end) {
+            Ok(()) => Ok(Some(digest).filter(|digest| *digest == again.finish())),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -116,6 +186,36 @@ mod tests {
         known.digest_of(&file).unwrap();
         assert!(known.kept().is_empty());
         assert!(settled(&file).is_settled());
+    }
+
+    #[test]
+    fn a_digest_that_is_made_while_bytes_go_out_is_that_of_a_file_that_stayed() {
+        let (known, mut file) = (Arc::new(Known::default()), tempfile::tempfile().unwrap());
+        file.write_all(b"hello you").unwrap();
+        let of = |file: &File, change: &dyn Fn()| {
+            let mut digest = TrailingDigest::start(&known, file, 6, 9).unwrap();
+            digest.update(b"you");
+            change();
+            digest.finish(file, 9).unwrap()
+        };
+        let whole = Some(Digest::of(b"hello you"));
+        assert_eq!(of(&file, &|| {}), whole, "a fresh file is read again");
+        assert!(known.kept().is_empty());
+        let append = || std::os::unix::fs::FileExt::write_all_at(&file, b"!", 9).unwrap();
+        assert_eq!(of(&file, &append), whole, "a log goes on");
+        let change = || std::os::unix::fs::FileExt::write_all_at(&file, b"H", 0).unwrap();
+        assert_eq!(of(&file, &change), None);
+        assert_eq!(of(&file, &|| file.set_len(3).unwrap()), None);
+
+        let mark = settled(&file);
+        let digest = TrailingDigest {
+            mark,
+            is_settled: true,
+            found: whole,
+            ..TrailingDigest::start(&known, &file, 0, 3).unwrap()
+        };
+        assert_eq!(digest.finish(&file, 3).unwrap(), whole, "what is known is not made again");
+        assert_ne!(version_of(&file).unwrap().0, mark.version());
     }
 
     #[test]

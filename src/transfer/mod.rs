@@ -12,10 +12,14 @@
 //!   201 whole and right │ 200 whole already │ 202 a part, `func-offset: N`
 //!   409 begin at `func-offset: N` │ 422 the digest is another, all of it is gone
 //!   413 more than one caller may have here │ 507 no room │ 503 as many transfers as can be, `Retry-After`
-//! GET  /blobs/sha256:HEX                                        what `getfile.offer` has offered to this caller
+//! GET  /blobs/sha256:HEX, /blobs/offer:HEX                      what `getfile.offer` has offered to this caller
 //!   Range: bytes=FIRST-
 //!   206 with Content-Range │ 404 not offered (any more) │ 416 beyond the end
+//!   of an offer, behind the body: `func-digest: sha256:HEX`, of all the bytes from 0 on; missing if the file has changed
 //! ```
+//!
+//! Who says `func-digest: trailing` with the call `getfile.offer` gets an offer by number, and need not wait until the file
+//! is digested: that is done while the bytes go out. Others get the digest at once.
 //!
 //! `POST` on these paths is XML-RPC, as on every path. Answers to the others are plain text for people;
 //! the status and the headers say everything. A client that only makes calls stages pieces with
@@ -30,6 +34,7 @@
 mod digest;
 mod file_body;
 mod known;
+mod name;
 mod offers;
 mod range;
 mod staging;
@@ -38,30 +43,19 @@ mod writing;
 
 pub use digest::{Hasher, digest_of};
 pub use file_body::FileBody;
-pub use known::Known;
+pub use known::{Known, TrailingDigest, version_of};
+pub use name::{InvalidName, Name};
 pub use offers::Offers;
 pub use range::{ContentRange, InvalidRange, from_range, range_from};
 pub use staging::{Begun, Blob, Bounds, Refused, Staged, Staging, Taken};
 pub use upload::Upload;
 pub use writing::{Writing, Written};
 
-use crate::ids::Digest;
-
-/// Where a blob is found, before its digest.
-pub const PATH: &str = "/blobs/sha256:";
+/// Where blobs are found, before their names.
+pub const PATH: &str = "/blobs/";
 
 /// How much of a blob is here already.
 pub const OFFSET: &str = "func-offset";
 
 /// How large a blob is that is about to be sent.
 pub const TOTAL: &str = "func-total";
-
-/// The path of a blob.
-pub fn path_of(digest: &Digest) -> String {
-    format!("{PATH}{digest}")
-}
-
-/// The blob that a path names.
-pub fn digest_in(path: &str) -> Option<Digest> {
-    path.strip_prefix(PATH)?.parse().ok()
-}

@@ -1,4 +1,5 @@
-//! Files that callers may fetch: opened and judged when they were offered, and held open since.
+//! Files that callers may fetch: opened and judged when they were offered, and held open since. Each is named by its digest, or,
+//! where that is to be told only when all has been sent, by a number of its own.
 //!
 //! An offer is one caller's. It ends when it was not used for a while, or when the caller has too many; who
 //! still wants the file asks for it again, is judged again, and goes on where the bytes stopped.
@@ -10,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Blob;
+use super::Name;
 
 /// As many offers stand at a time, of all callers: each is an open file.
 const MOST: usize = 128;
@@ -21,7 +22,10 @@ const IDLE: Duration = Duration::from_mins(10);
 
 /// What may be fetched now. The lock is held for a moment at a time.
 #[derive(Debug, Default)]
-pub struct Offers(Mutex<BTreeMap<Blob, Offer>>);
+pub struct Offers(Mutex<BTreeMap<Key, Offer>>);
+
+/// What is offered, and to whom.
+type Key = (Name, String);
 
 #[derive(Debug)]
 struct Offer {
@@ -32,25 +36,25 @@ struct Offer {
 
 impl Offers {
     /// Offers a file. The oldest offer goes if there are too many.
-    pub fn add(&self, blob: Blob, file: File, size: u64) {
+    pub fn add(&self, name: Name, caller: &str, file: File, size: u64) {
         let mut offers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         offers.retain(|_, offer| offer.last.elapsed() < IDLE);
-        let of_caller = offers.keys().filter(|other| other.is_of_same_caller(&blob)).count();
+        let of_caller = offers.keys().filter(|(_, other)| other == caller).count();
         if of_caller >= MOST_OF_ONE || offers.len() >= MOST {
             let crowded = of_caller >= MOST_OF_ONE;
-            let candidates = offers.iter().filter(|(other, _)| !crowded || other.is_of_same_caller(&blob));
-            if let Some(oldest) = candidates.min_by_key(|(_, offer)| offer.last).map(|(blob, _)| blob.clone()) {
+            let candidates = offers.iter().filter(|((_, other), _)| !crowded || other == caller);
+            if let Some(oldest) = candidates.min_by_key(|(_, offer)| offer.last).map(|(key, _)| key.clone()) {
                 offers.remove(&oldest);
             }
         }
-        offers.insert(blob, Offer { file: Arc::new(file), size, last: Instant::now() });
+        offers.insert((name, caller.to_owned()), Offer { file: Arc::new(file), size, last: Instant::now() });
     }
 
     /// The file of an offer, and how large it was when it was offered.
-    pub fn get(&self, blob: &Blob) -> Option<(Arc<File>, u64)> {
+    pub fn get(&self, name: Name, caller: &str) -> Option<(Arc<File>, u64)> {
         let mut offers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         offers.retain(|_, offer| offer.last.elapsed() < IDLE);
-        let offer = offers.get_mut(blob)?;
+        let offer = offers.get_mut(&(name, caller.to_owned()))?;
         offer.last = Instant::now();
         Some((Arc::clone(&offer.file), offer.size))
     }
@@ -64,11 +68,14 @@ mod tests {
     #[test]
     fn an_offer_is_one_caller_s_and_the_oldest_goes_first() {
         let offers = Offers::default();
-        let blob = |number: usize, caller: &str| Blob::new(Digest::of(&number.to_le_bytes()), caller);
+        let name = |number: usize| Name::Digest(Digest::of(&number.to_le_bytes()));
         for number in 0..=MOST_OF_ONE {
-            offers.add(blob(number, "boss"), tempfile::tempfile().unwrap(), 1);
+            offers.add(name(number), "boss", tempfile::tempfile().unwrap(), 1);
         }
-        assert!(offers.get(&blob(0, "boss")).is_none() && offers.get(&blob(MOST_OF_ONE, "boss")).is_some());
-        assert!(offers.get(&blob(1, "other")).is_none());
+        assert!(offers.get(name(0), "boss").is_none() && offers.get(name(MOST_OF_ONE), "boss").is_some());
+        assert!(offers.get(name(1), "other").is_none());
+        let number = Name::fresh();
+        offers.add(number, "boss", tempfile::tempfile().unwrap(), 1);
+        assert!(offers.get(number, "boss").is_some() && offers.get(Name::fresh(), "boss").is_none());
     }
 }

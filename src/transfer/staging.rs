@@ -61,10 +61,6 @@ impl Blob {
         Self { digest, caller }
     }
 
-    pub(super) fn is_of_same_caller(&self, other: &Self) -> bool {
-        self.caller == other.caller
-    }
-
     fn file(&self, folder: &Path, suffix: &str) -> PathBuf {
         folder.join(format!("{}-{}.{suffix}", self.digest, self.caller))
     }

@@ -61,6 +61,8 @@ pub mod header {
     pub const OVERLORD_JOB: &str = "func-overlord-job";
     /// In a request `1`: what the call has used is wanted. In the answer: that, as JSON.
     pub const BUDGET: &str = "func-budget";
+    /// In a request `trailing`: a digest may be told when the bytes have been sent. Behind the bytes: that.
+    pub const DIGEST: &str = "func-digest";
     /// In an answer: the numbers of the revocation lists that the minion has.
     pub const REVOCATIONS: &str = "func-revocations";
 }

@@ -92,6 +92,8 @@ pub fn run() {
     });
     table.row(row("copied: staged and in its place", placed, grown("self", before.0), grown(&pid, before.1)));
     fs::rename(&local, open.join("big")).unwrap();
+    // A file that was changed within a few ticks of the clock is read twice.
+    std::thread::sleep(Duration::from_millis(200));
     let fetch = || {
         let folder = fleet.folder().join("back");
         let began = Instant::now();
@@ -103,11 +105,11 @@ pub fn run() {
         took
     };
     let fetched = fetch();
-    table.row(row("fetched: digested there, verified here", fetched, grown("self", before.0), grown(&pid, before.1)));
+    table.row(row("fetched: digested while it goes out", fetched, grown("self", before.0), grown(&pid, before.1)));
     let again = best(fetch);
     table.row(row("fetched again: the digest is known there", again, grown("self", before.0), grown(&pid, before.1)));
     table.print();
-    println!("  goal: staged within 2 × the floor. FUNC_BENCH_BYTES sets the size.");
+    println!("  goal: copied and fetched within 2 × the floor. FUNC_BENCH_BYTES sets the size.");
 }
 
 /// The better of two: the disk has its moods.

@@ -17,7 +17,7 @@ use func::{
     minion::{Listen, MinionConfig},
     plugin::{Manifest, Metadata, examine},
     tls::{Identity, Peer, Role},
-    transfer::{ContentRange, digest_in, from_range},
+    transfer::{ContentRange, Name, from_range},
     wire::{Value, encode_answer, encode_call, parse_answer, parse_call},
 };
 
@@ -217,8 +217,15 @@ fn targets_names_and_headers() {
         let text = String::from_utf8_lossy(bytes);
         read::<Target>(&text)
     });
-    let seeds: &[&[u8]] =
-        &[b"bytes 5-9/10", b"bytes=5-", b"/blobs/sha256:00", b"disk.usage", b"web1.example", b"[::1]:51234"];
+    let seeds: &[&[u8]] = &[
+        b"bytes 5-9/10",
+        b"bytes=5-",
+        b"/blobs/sha256:00",
+        b"/blobs/offer:00",
+        b"disk.usage",
+        b"web1.example",
+        b"[::1]:51234",
+    ];
     fuzz(
         "names_and_headers",
         seeds,
@@ -228,7 +235,7 @@ fn targets_names_and_headers() {
             (
                 read::<ContentRange>(&text).is_ok(),
                 from_range(&text).is_ok(),
-                digest_in(&text).is_some(),
+                Name::in_path(&text).is_some(),
                 read::<MethodName>(&text).is_ok(),
                 read::<HostName>(&text).is_ok(),
                 read::<MinionJobId>(&text).is_ok(),
