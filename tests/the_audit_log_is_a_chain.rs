@@ -58,7 +58,7 @@ fn a_log_that_was_touched_is_told_from_one_that_was_not() {
     fleet.minion("m1").launch();
     fleet.minion("m1").stop();
     let told = on(&fleet, &["audit", "verify"]).expect(1).out;
-    assert!(told.contains("1 lines were missing when the minion started"), "{told}");
+    assert!(told.contains("1 lines were missing when the log was opened"), "{told}");
 }
 
 #[test]
@@ -85,4 +85,18 @@ fn two_minions_do_not_write_one_log() {
     let second = on(&fleet, &["minion", "--listen", "127.0.0.1:0"]).expect(3);
     assert!(second.err.contains("another process writes this audit log"), "{}", second.err);
     kill(fleet.minion("m1").pid(), Signal::SIGTERM).unwrap();
+}
+
+#[test]
+fn what_was_done_at_the_authority_is_held_against_its_chain_too() {
+    let fleet = Fleet::empty();
+    fleet.func(["ca", "token", "--for", "web1"]).expect(0);
+    let head = fleet.func(["audit", "verify", "--ca", "--json"]).expect(0).json()["head"].as_str().unwrap().to_owned();
+    fleet.func(["ca", "issue", "ann", "--role", "author"]).expect(0);
+    fleet.func(["audit", "verify", "--ca", "--head", &head]).expect(0);
+    assert!(fleet.func(["audit", "show", "--ca", "--outcome", "token-made"]).expect(0).out.contains("web1"));
+    let log = fleet.home().join("ca/audit.jsonl");
+    let text = fs::read_to_string(&log).unwrap();
+    fs::write(&log, text.replace("\"ann\"", "\"eve\"")).unwrap();
+    assert!(fleet.func(["audit", "verify", "--ca"]).expect(1).out.contains("was altered"));
 }

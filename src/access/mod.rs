@@ -12,7 +12,7 @@ mod signers;
 
 pub use audit::{
     AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Checked, Event, Head, PATIENCE, Reason, Rotation, Written,
-    files as audit_files, summary, verify as verify_audit,
+    append as append_audit, files as audit_files, summary, verify as verify_audit,
 };
 pub use grants::{
     Arguments, Bearer, CommandGrant, Grant, Grants, InvalidGrant, NetworkGrant, PathGrant, ServiceGrant, SignalGrant,

@@ -1,21 +1,19 @@
-//! What was done at the authority, by whom: one JSON line for each change and for each refusal, only appended to.
+//! What was done at the authority, by whom: one JSON line for each change and for each refusal, chained as a minion's log is
+//! (see [`access`]).
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
-    net::IpAddr,
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{net::IpAddr, path::Path};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Error, lock};
-use crate::ids::{Digest, HostName, Serial};
+use crate::{
+    access,
+    ids::{Digest, HostName, Serial},
+};
 
-/// The file of it in the authority's folder.
-pub(super) const FILE: &str = "audit.jsonl";
+/// The log in the authority's folder.
+pub const FILE: &str = "audit.jsonl";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -92,20 +90,11 @@ impl<'a> Change<'a> {
     }
 }
 
-/// Appends lines, durably.
+/// Seals lines to the end of the log, durably.
 pub(super) fn write(folder: &Path, changes: &[Change<'_>]) -> Result<(), Error> {
     let path = folder.join(FILE);
-    let mut lines = Vec::new();
-    for change in changes {
-        // Writing JSON of plain data into memory cannot fail.
-        let _ = serde_json::to_writer(&mut lines, change);
-        lines.push(b'\n');
-    }
-    let append = || -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-        file.write_all(&lines)?;
-        file.sync_all()
-    };
+    // Writing JSON of plain data into memory cannot fail.
+    let lines: Vec<_> = changes.iter().map(|change| serde_json::to_vec(change).unwrap_or_default()).collect();
     let _lock = lock::hold(&path)?;
-    append().map_err(|source| Error::Write { path: path.clone(), source })
+    access::append_audit(&path, &lines).map_err(|source| Error::Write { path: path.clone(), source })
 }

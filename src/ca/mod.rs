@@ -8,7 +8,7 @@
 //! | `crl.pem` | the signed list of revoked certificates, once there are any |
 //! | `requests/NAME.json` | who has asked to belong, and what has become of it |
 //! | `tokens/DIGEST.json` | the tokens that were made, by the digest of their secret |
-//! | `audit.jsonl` | one JSON line for each change and each refusal, only appended to |
+//! | `audit.jsonl`, `audit.jsonl.head` | one JSON line for each change and each refusal, chained |
 //!
 //! A certificate is written to the index, durably, before anybody gets it: what can be presented can
 //! be named, and so revoked. The inventory, which knows where each minion listens, is a file of its
@@ -33,6 +33,7 @@ mod tokens;
 mod promises;
 
 pub use address::{Address, DEFAULT_PORT, InvalidAddress};
+pub use audit::FILE as AUDIT_FILE;
 pub use authority::{Authority, IssueRequest, Issued};
 pub use enrolment::{EnrolmentRules, Joining, Pending, State, Verdict};
 pub use error::Error;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection, pki_types::ServerName};
 
 use super::*;
+use crate::access::verify_audit;
 use crate::tls::{self, Identity, RevocationList, Role, client_config, server_config};
 
 fn request(name: &str, role: Role) -> IssueRequest {
@@ -266,4 +267,32 @@ fn a_session_is_resumed_when_it_is_remembered() {
     let connect = || connect(Arc::clone(&server), Arc::clone(&client), "web1").unwrap();
     assert_eq!(connect(), Some(HandshakeKind::Full));
     assert_eq!(connect(), Some(HandshakeKind::Resumed));
+}
+
+#[test]
+fn what_was_done_at_the_authority_is_a_chain() {
+    let home = tempfile::tempdir().unwrap();
+    let log = home.path().join(AUDIT_FILE);
+    // What was written before there was a chain is kept beside it.
+    fs::write(&log, "{\"event\":\"authority-made\"}\n").unwrap();
+    let authority = Authority::init(home.path(), "Func CA").unwrap();
+    std::thread::scope(|scope| {
+        for name in ["a", "b", "c", "d"] {
+            let authority = &authority;
+            scope.spawn(move || authority.issue(&request(name, Role::Minion)).unwrap());
+        }
+    });
+    let checked = verify_audit(&log, None).unwrap();
+    assert_eq!((checked.findings, checked.lines), (vec![], 6));
+    assert!(checked.notes.concat().contains("`audit.jsonl.unchained-1` is of no chain"), "{:?}", checked.notes);
+
+    let text = fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    fs::write(&log, [&lines[..3], &lines[4..]].concat().join("\n") + "\n").unwrap();
+    assert!(verify_audit(&log, None).unwrap().findings[0].contains("1 lines before"));
+    fs::write(&log, lines[..5].join("\n") + "\n").unwrap();
+    assert!(verify_audit(&log, None).unwrap().findings[0].contains("the end is cut off: 1 lines"));
+    // The authority goes on, and the gap stays visible.
+    authority.issue(&request("e", Role::Minion)).unwrap();
+    assert!(verify_audit(&log, None).unwrap().findings[0].contains("1 lines were missing"));
 }

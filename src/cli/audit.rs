@@ -1,4 +1,4 @@
-//! `func audit`: the record of who did what on a minion.
+//! `func audit`: the record of who did what on a minion, or at the authority.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write};
@@ -18,12 +18,13 @@ use super::outcomes::Outcomes;
 use super::render::{self, visible};
 use super::report::Report;
 use crate::access::{Checked, Head, audit_files, verify_audit};
+use crate::ca::AUDIT_FILE;
 use crate::config::Period;
 use crate::fleet::Target;
 use crate::ids::MethodName;
 use crate::minion::MinionConfig;
 
-/// Show and verify the record of calls, denials and changes of this minion
+/// Show and verify the record of calls, denials and changes of this minion, or of the authority
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     Show(Show),
@@ -48,12 +49,17 @@ struct Log {
     /// Read this log instead of the minion's
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Read the log of the authority on this machine instead of the minion's
+    #[arg(long, conflicts_with = "log")]
+    ca: bool,
 }
 
 impl Log {
     fn path(self, context: &Context) -> Result<PathBuf, Failure> {
         if let Some(named) = self.log {
             Ok(named)
+        } else if self.ca {
+            Ok(context.home.authority().join(AUDIT_FILE))
         } else {
             let config = MinionConfig::load_or_default(&context.home.minion_toml(), &context.home);
             Ok(config.or_exit(Exit::Configuration)?.folders.audit)
@@ -80,7 +86,7 @@ impl Verify {
         let path = self.log.path(context)?;
         let checked = verify_audit(&path, self.head).map_err(|error| {
             Failure::new(Exit::Configuration, format!("cannot read the audit log `{}`: {error}", path.display()))
-                .hint("run this as the user of the minion, on its machine")
+                .hint("run this as the user whose log it is, on its machine")
         })?;
         Ok(Box::new(Verified(checked)))
     }
@@ -170,7 +176,7 @@ fn glob(text: &str) -> Result<GlobMatcher, globset::Error> {
 
 impl Show {
     fn run(mut self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        let path = std::mem::replace(&mut self.log, Log { log: None }).path(context)?;
+        let path = std::mem::replace(&mut self.log, Log { log: None, ca: false }).path(context)?;
         let unreadable = |error: io::Error| {
             Failure::new(Exit::Configuration, format!("cannot read the audit log `{}`: {error}", path.display()))
         };

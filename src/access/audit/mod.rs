@@ -25,6 +25,7 @@
 //! A daemon that was killed may leave the beginning of a line. The next start cuts it off, says so, and keeps it inside
 //! a line of its own.
 
+mod append;
 mod chain;
 mod event;
 mod flood;
@@ -36,6 +37,7 @@ mod summary;
 mod verify;
 mod writer;
 
+pub use append::append;
 pub use chain::Head;
 pub use event::Event;
 pub use log::{AuditLog, PATIENCE, Written};

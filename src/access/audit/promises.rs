@@ -120,7 +120,7 @@ async fn lines_that_are_missing_at_a_start_stay_missed() {
     fs::write(&path, kept.join("\n") + "\n").unwrap();
     write(&path, LARGE, 2).await;
     let checked = verify(&path, None).unwrap();
-    assert!(checked.findings[0].starts_with("2 lines were missing when the minion started"), "{checked:?}");
+    assert!(checked.findings[0].starts_with("2 lines were missing when the log was opened"), "{checked:?}");
     assert_eq!((checked.findings.len(), checked.last.unwrap().seq), (1, 9));
 }
 

@@ -164,17 +164,17 @@ impl Walk {
             Some("found") => {
                 if let Some(missing) = json["missing"].as_u64().filter(|missing| *missing > 0) {
                     self.find(format!(
-                        "{missing} lines were missing when the minion started at {time}: a power cut may take the last \
+                        "{missing} lines were missing when the log was opened at {time}: a power cut may take the last \
                          lines, or somebody removed them"
                     ));
                 } else if json["head"].is_object() {
-                    self.find(format!("the last line was not the one noted when the minion started at {time}"));
+                    self.find(format!("the last line was not the one noted when the log was opened at {time}"));
                 }
                 if json["headless"] == true {
-                    self.find(format!("the head file was missing when the minion started at {time}"));
+                    self.find(format!("the head file was missing when the log was opened at {time}"));
                 }
                 if json["torn"].is_string() {
-                    let note = "the minion before had ended in the middle of a line";
+                    let note = "who wrote before had ended in the middle of a line";
                     self.checked.notes.push(format!("{shown}: {note}; what there was of it is kept in this line"));
                 }
                 if let Some(name) = json["unchained"].as_str() {
@@ -187,7 +187,7 @@ impl Walk {
 
     fn end(&mut self, head: Option<Head>, noted: Option<Head>) {
         if let Some((seq, _)) = self.unproven.take() {
-            self.find(format!("the log begins with number {seq}, and nothing in it says that what came before was removed by the minion"));
+            self.find(format!("the log begins with number {seq}, and nothing in it says that what came before was removed in good order"));
         }
         let last = self.checked.last.unwrap_or(Head::beginning());
         match head {

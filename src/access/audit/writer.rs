@@ -21,7 +21,10 @@ use super::{
     log::Shared,
     verify::{files, head_path},
 };
-use crate::sys::lock::{Attempt, exclusive_within};
+use crate::sys::{
+    durable,
+    lock::{Attempt, exclusive_within},
+};
 
 /// How often sums and the state of the file are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -226,6 +229,20 @@ impl Writer {
         for line in batch {
             let _ = line.done.map(|done| done.send(()));
         }
+    }
+
+    /// Seals lines to the end, all of them or none, and makes them durable.
+    pub(super) fn append<'a>(&mut self, bodies: impl Iterator<Item = &'a Vec<u8>>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let head = bodies.fold(self.head, |head, body| head.seal(body, head.seq + 1, &mut bytes));
+        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_all()) {
+            let _ = self.file.set_len(self.length);
+            return Err(error);
+        }
+        self.head = head;
+        self.note();
+        self.head_file.sync_all()?;
+        durable::sync_folder(durable::folder_of(&self.path))
     }
 
     /// Writes down which line is the last.
