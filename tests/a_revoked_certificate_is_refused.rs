@@ -1,8 +1,10 @@
 //! What `func ca revoke` takes away is gone: on minions that run, and on the overlord.
 
-use std::fs;
+use std::{fs, thread};
 
-use crate::harness::{Answer, Fleet, until};
+use serde_json::json;
+
+use crate::harness::{Answer, Daemon, Fleet, until};
 
 #[test]
 fn by_a_minion_that_runs_at_once() {
@@ -91,4 +93,41 @@ fn on_a_connection_that_is_open() {
     until("the connection to be cut", || log().contains("a connection was cut").then_some(()));
     assert!(!waiting.wait_with_output().unwrap().status.success());
     fleet.func(["ping"]).expect(0);
+}
+
+#[test]
+fn by_the_overlord_s_daemon_while_it_runs_and_calls() {
+    let fleet = Fleet::start(["web1", "web2"]);
+    let daemon = Daemon::start(&fleet);
+    let ping = || daemon.post("/v1/calls", &json!({ "target": "*", "method": "test.ping" }), 200)["hosts"].clone();
+    let before = ping();
+    assert_eq!((&before["web1"]["outcome"], &before["web2"]["outcome"]), (&json!("ok"), &json!("ok")));
+
+    let sleep = json!({ "target": "web*", "method": "test.sleep", "args": [15] });
+    thread::scope(|scope| {
+        // web2 waits on a connection that is open, and another one to it is kept for the next call.
+        let waiting = scope.spawn(|| daemon.post("/v1/calls", &sleep, 200)["hosts"].clone());
+        until("the call to begin", || (!fleet.whole_audit("web2", "test.sleep").is_empty()).then_some(()));
+        fleet.func(["ca", "revoke", "web2"]).expect(0);
+        let refused = until("the daemon to heed the list", || {
+            Some(ping()).filter(|hosts| hosts["web2"]["outcome"] == "unreachable")
+        });
+        assert!(refused["web2"]["why"].as_str().unwrap().contains("is revoked"), "{refused}");
+        assert_eq!(refused["web1"]["outcome"], "ok");
+        let waited = waiting.join().unwrap();
+        assert_eq!(
+            (&waited["web1"]["outcome"], &waited["web2"]["outcome"]),
+            (&json!("ok"), &json!("lost")),
+            "{waited}"
+        );
+        assert!(waited["web2"]["why"].as_str().unwrap().contains("is revoked"), "{waited}");
+    });
+
+    // Nor does it forget what it knew when the list is gone, or believe an older one.
+    let own = fleet.home().join("identity/crl.pem");
+    let older = fs::read(&own).unwrap();
+    fleet.func(["ca", "revoke", "web1"]).expect(0);
+    until("the daemon to heed the list", || (ping()["web1"]["outcome"] == "unreachable").then_some(()));
+    fs::write(&own, older).unwrap();
+    assert_eq!(ping()["web1"]["outcome"], "unreachable");
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,19 +13,19 @@ use hyper::{
     Response, StatusCode,
     body::{Body, Frame, Incoming},
 };
-use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 
 use super::{
     Outcome, Pace, Reason, Request,
     connection::{ConnectError, Connection},
+    credentials::InForce,
     explain::broken_exchange,
     outcome::seconds,
     pool::Pool,
 };
 use crate::{
     ca::Host,
-    tls::{self, Identity, RevocationList, client_config},
+    tls::{self, Identity},
     wire::{self, Call, parse_answer},
 };
 
@@ -70,8 +70,7 @@ pub struct Fleet {
 
 #[derive(Debug)]
 struct Inner {
-    tls: Arc<ClientConfig>,
-    revoked: Arc<RevocationList>,
+    in_force: InForce,
     options: FleetOptions,
     pool: Pool,
     opened: AtomicU64,
@@ -80,11 +79,24 @@ struct Inner {
 impl Fleet {
     /// A fleet called as `identity`.
     pub fn new(identity: &Identity, options: FleetOptions) -> Result<Self, tls::Error> {
-        let tls = client_config(identity, options.sessions)?;
-        let revoked = Arc::clone(identity.revoked());
+        let in_force = InForce::new(identity, options.sessions)?;
         let pool = Pool::new(options.keep);
-        let inner = Inner { tls, revoked, options, pool, opened: AtomicU64::new(0) };
+        let inner = Inner { in_force, options, pool, opened: AtomicU64::new(0) };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Goes on as another identity, with its authorities and revocation lists: from the next connection on, and of what is
+    /// open whoever is revoked is cut off.
+    pub fn call_as(&self, identity: &Identity) -> Result<(), tls::Error> {
+        let other = self.inner.in_force.replace(identity, self.inner.options.sessions)?;
+        // What was opened with the certificate of before would end with it.
+        self.inner.pool.retain(|connection| !other && self.check(connection).is_ok());
+        Ok(())
+    }
+
+    /// A handle that keeps nothing open.
+    pub fn downgrade(&self) -> WeakFleet {
+        WeakFleet(Arc::downgrade(&self.inner))
     }
 
     /// How many connections were tried so far.
@@ -126,12 +138,13 @@ impl Fleet {
     /// Whether a host says that its revocation list is older than ours: it was down when that was brought to all.
     fn is_behind(&self, response: &Response<Incoming>) -> bool {
         let theirs = response.headers().get(wire::header::REVOCATIONS).and_then(|numbers| numbers.to_str().ok());
-        theirs.is_some_and(|theirs| self.inner.revoked.is_news_for(theirs))
+        theirs.is_some_and(|theirs| self.inner.in_force.now().revoked.is_news_for(theirs))
     }
 
     /// Brings a host the list; if that fails, the next call tries again.
     async fn bring_list(&self, host: &Host) {
-        let request = Request::new(&Call::new("identity.crl", vec![self.inner.revoked.to_pem().into()]));
+        let list = self.inner.in_force.now().revoked.to_pem();
+        let request = Request::new(&Call::new("identity.crl", vec![list.into()]));
         let sent = AtomicBool::new(false);
         let brought = async {
             let (connection, response) = self.exchange(host, &request, BRINGING, &sent).await.ok()?;
@@ -165,7 +178,7 @@ impl Fleet {
                     Err(ConnectError::Unwelcome(why)) => return Err(refused_us(why)),
                 },
             };
-            if let Err(error) = connection.check(&inner.revoked) {
+            if let Err(error) = self.check(&connection) {
                 return Err(Outcome::Unreachable { why: error.to_string().into() });
             }
             if let Err(error) = connection.sender.ready().await {
@@ -175,7 +188,11 @@ impl Fleet {
                 return Err(Outcome::Unreachable { why: broken_exchange(host, &error).0 });
             }
             sent.store(true, Ordering::Relaxed);
-            match connection.sender.try_send_request(http).await {
+            let answered = tokio::select! {
+                answered = connection.sender.try_send_request(http) => answered,
+                revoked = inner.in_force.revokes(&connection.peer) => return Err(lost(revoked.to_string().into())),
+            };
+            match answered {
                 Ok(response) => return Ok((connection, response)),
                 Err(mut error) => {
                     // The request comes back only if not a byte of it was written. A kept connection may have been
@@ -203,12 +220,12 @@ impl Fleet {
     {
         let inner = &*self.inner;
         inner.opened.fetch_add(1, Ordering::Relaxed);
-        Connection::open(host, &inner.tls, inner.options.connect_timeout).await
+        Connection::open(host, &inner.in_force.now().tls, inner.options.connect_timeout).await
     }
 
     /// Whether the host at the other end still is who it was.
     pub(super) fn check<B>(&self, connection: &Connection<B>) -> Result<(), tls::Error> {
-        connection.check(&self.inner.revoked)
+        connection.check(&self.inner.in_force.now().revoked)
     }
 
     /// Reads an answer whose head is here; nothing if a piece of it does not come within `patience`.
@@ -224,7 +241,12 @@ impl Fleet {
         let limit = self.inner.options.max_answer;
         let mut body = Limited::new(response.into_body(), limit);
         let mut text = Vec::new();
-        while let Some(frame) = timeout(patience, body.frame()).await.ok()? {
+        loop {
+            let next = tokio::select! {
+                next = timeout(patience, body.frame()) => next.ok()?,
+                revoked = self.inner.in_force.revokes(&connection.peer) => return Some(lost(revoked.to_string().into())),
+            };
+            let Some(frame) = next else { break };
             match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => text.extend_from_slice(&data),
                 // Trailers say nothing that we know.
@@ -240,6 +262,17 @@ impl Fleet {
         }
         self.inner.pool.put(host, connection);
         Some(of_response(status, &text, after))
+    }
+}
+
+/// A fleet for as long as somebody else has it.
+#[derive(Debug, Clone)]
+pub struct WeakFleet(Weak<Inner>);
+
+impl WeakFleet {
+    /// The fleet, if there still is one.
+    pub fn upgrade(&self) -> Option<Fleet> {
+        Some(Fleet { inner: self.0.upgrade()? })
     }
 }
 

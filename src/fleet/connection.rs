@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Connection<B = Full<Bytes>> {
     pub(super) sender: SendRequest<B>,
-    peer: Peer,
+    pub(super) peer: Peer,
 }
 
 /// Why there is no connection. Nothing of the request was sent.

@@ -14,6 +14,7 @@
 
 mod client;
 mod connection;
+mod credentials;
 mod explain;
 mod fan_out;
 mod filter;
@@ -34,7 +35,7 @@ mod transfer;
 pub(crate) mod tests;
 mod word;
 
-pub use client::{Fleet, FleetOptions};
+pub use client::{Fleet, FleetOptions, WeakFleet};
 pub use fan_out::Width;
 pub use filter::{Filter, InvalidFilter};
 pub use groups::{GroupError, GroupName, Groups, InvalidGroupName, Members};

@@ -53,6 +53,14 @@ impl Pool {
         None
     }
 
+    /// Closes those that `keep` does not want.
+    pub(super) fn retain(&self, keep: impl Fn(&Connection) -> bool) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { by_host, count } = &mut *kept;
+        by_host.values_mut().for_each(|idle| idle.retain(|idle| keep(&idle.connection)));
+        *count = by_host.values().map(Vec::len).sum();
+    }
+
     /// Keeps a connection whose last answer was read to its end, if there is room.
     pub(super) fn put(&self, host: &Host, connection: Connection) {
         if connection.sender.is_closed() {

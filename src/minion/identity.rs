@@ -14,7 +14,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ use crate::{
     ca::SigningRequest,
     ids::HostName,
     sys::durable,
-    tls::{self, Identity, Peer, RevocationList, Role, server_config},
+    tls::{self, Identity, Peer, RevocationList, Role, Stamp, server_config},
     wire::{RemoteError, Value},
 };
 
@@ -287,26 +287,12 @@ async fn follow(kept: std::sync::Weak<Kept>, files: IdentityFiles) {
 fn reread(kept: &Kept) -> Result<Option<Arc<Now>>, String> {
     let now = kept.now();
     let fresh = check::identity(&kept.files).map_err(|error| chain(&error))?;
-    if fresh.peer().name != now.identity.peer().name {
-        return Err(format!("the certificate is of `{}` now", fresh.peer().name));
-    }
-    let in_force = now.identity.revoked();
-    let fresh = match fresh.revoked().goes_back_from(in_force) {
-        // A list that vanishes is more likely a mistake than an amnesty.
-        true if !kept.files.revoked.exists() => fresh.with_revoked(Arc::clone(in_force)),
-        true => return Err("the revocation list is older than the one in force".to_owned()),
-        false => fresh,
-    };
+    let fresh = now.identity.succeeded_by(fresh, &kept.files.revoked).map_err(|error| chain(&error))?;
     Now::of(fresh).map(Some).map_err(|error| error.to_string())
 }
 
-type Stamp = [Option<(SystemTime, u64)>; 4];
-
 fn stamp(files: &IdentityFiles) -> Stamp {
-    [&files.certificate, &files.key, &files.authority, &files.revoked].map(|path| {
-        let meta = fs::metadata(path).ok()?;
-        Some((meta.modified().ok()?, meta.len()))
-    })
+    Stamp::of([&files.certificate, &files.key, &files.authority, &files.revoked].map(PathBuf::as_path))
 }
 
 #[cfg(test)]

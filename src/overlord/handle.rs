@@ -11,7 +11,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use jiff::Timestamp;
 
 use super::{
-    Error, FanOut, JobList, JobPlan, JobRecord, JobView, Settings, fan_out::ACCEPTANCE, ledger::Ledger,
+    Error, FanOut, JobList, JobPlan, JobRecord, JobView, Settings, fan_out::ACCEPTANCE, identity, ledger::Ledger,
     transactions::Work,
 };
 use crate::{
@@ -330,7 +330,10 @@ impl Overlord {
             options.keep = options.keep.max(usize::try_from(files / 2).unwrap_or(usize::MAX));
         }
         let fleet = Fleet::new(&identity, options)?;
-        Ok(self.inner.fleet.get_or_init(|| fleet))
+        Ok(self.inner.fleet.get_or_init(|| {
+            identity::follow(&fleet, self.inner.config.identity.clone(), identity);
+            fleet
+        }))
     }
 
     /// A job to be worked on, with each host where the inventory has it now: it may have moved since the job was submitted.

@@ -33,6 +33,7 @@ mod follow;
 mod ledger;
 mod lock;
 mod handle;
+mod identity;
 mod record;
 mod recorder;
 mod retry;

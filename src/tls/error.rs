@@ -58,6 +58,20 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The files are somebody else's now.
+    #[error("the certificate is of `{name}` now, and was of `{was}`; another name needs a restart")]
+    OtherName {
+        /// Who.
+        name: String,
+        /// Who it was.
+        was: String,
+    },
+    /// A revocation list would take back what was revoked.
+    #[error("the revocation list `{}` is older than the one in force", path.display())]
+    OlderRevocations {
+        /// The file.
+        path: PathBuf,
+    },
     /// The certificate is not valid any more.
     #[error("the certificate of `{name}` expired at {at}")]
     Expired {

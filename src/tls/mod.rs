@@ -17,6 +17,7 @@ mod pem;
 mod pinned;
 mod revocation;
 mod role;
+mod succession;
 
 pub use config::{client_config, server_config, server_config_with};
 pub use error::Error;
@@ -26,3 +27,4 @@ pub use pem::pem;
 pub use pinned::{ENROLMENT_NAME, Pin, door_config, pinned_client_config};
 pub use revocation::RevocationList;
 pub use role::{Role, UnknownRole};
+pub use succession::Stamp;

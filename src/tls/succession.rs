@@ -1,0 +1,35 @@
+//! Whether an identity that is read anew may take the place of the one in force.
+
+use std::{fs, path::Path, sync::Arc, time::SystemTime};
+
+use super::{Error, Identity};
+
+/// What the files of an identity were like; another one, and they are read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp([Option<(SystemTime, u64)>; 4]);
+
+impl Stamp {
+    /// Of certificate, key, authority and revocation list.
+    pub fn of(files: [&Path; 4]) -> Self {
+        Self(files.map(|path| {
+            let meta = fs::metadata(path).ok()?;
+            Some((meta.modified().ok()?, meta.len()))
+        }))
+    }
+}
+
+impl Identity {
+    /// `fresh`, to go on with in place of this one; `list` is where its revocation list lies. It must be of the same name,
+    /// and nobody who is revoked comes back: an older list is refused, and one that has vanished is more likely a mistake
+    /// than an amnesty.
+    pub fn succeeded_by(&self, fresh: Self, list: &Path) -> Result<Self, Error> {
+        if fresh.peer().name != self.peer().name {
+            return Err(Error::OtherName { name: fresh.peer().name.clone(), was: self.peer().name.clone() });
+        }
+        match fresh.revoked().goes_back_from(self.revoked()) {
+            false => Ok(fresh),
+            true if !list.exists() => Ok(fresh.with_revoked(Arc::clone(self.revoked()))),
+            true => Err(Error::OlderRevocations { path: list.to_owned() }),
+        }
+    }
+}
