@@ -65,6 +65,7 @@ mod one_bad_host_costs_its_own_time;
 mod only_signed_modules_load;
 mod only_those_who_belong;
 mod programs_drive_a_fleet_through_the_daemon;
+mod programs_tell_groups;
 mod python_drives_a_minion;
 mod refuse_strangers;
 mod rogue_modules_do_no_harm;

@@ -1,17 +1,20 @@
 //! `func group`: names for sets of hosts.
 
+use std::io::{self, Write};
+
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::fleet_options::overlord;
+use super::fleet_options::{complaint, overlord};
 use super::hints::of_groups;
 use super::render;
 use super::report::{Lines, Report};
 use crate::ca::Host;
-use crate::fleet::{GroupError, GroupName, Groups, Selector, Target};
+use crate::fleet::{GroupError, GroupName, Groups, KnownFacts, Selector, SourceStanding, Target};
 use crate::overlord::{self, Overlord};
 
 /// List, show and change groups of hosts
@@ -24,6 +27,7 @@ pub(super) enum Group {
     Show(Show),
     Add(Add),
     Remove(Remove),
+    Refresh(Refresh),
 }
 
 impl Group {
@@ -34,6 +38,7 @@ impl Group {
             Self::Show(command) => command.run(context),
             Self::Add(command) => command.run(context),
             Self::Remove(command) => command.run(context),
+            Self::Refresh(command) => command.run(context),
         }
     }
 }
@@ -47,21 +52,27 @@ impl List {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
         let groups = overlord.groups()?;
-        let members = overlord.members(false)?;
+        warn_of_sources(&groups);
+        let about = if groups.has_facts() { overlord.known_facts()? } else { KnownFacts::default() };
+        let members = groups.resolve(&overlord.hosts()?, about).map_err(overlord::Error::from)?;
+        let sources = groups.iter().any(|(.., source)| source.is_some());
         let rows: Vec<Vec<String>> = groups
             .iter()
-            .map(|(group, targets)| {
-                vec![group.to_string(), members.count(group).to_string(), texts(targets).join("; ")]
+            .map(|(group, targets, source)| {
+                let source = sources.then(|| source.map(ToString::to_string).unwrap_or_default());
+                let row = [group.to_string(), members.count(group).to_string(), texts(targets).join("; ")];
+                row.into_iter().chain(source).collect()
             })
             .collect();
+        let header = ["group", "hosts", "members", "from"];
         let lines = if rows.is_empty() {
             vec!["no groups".to_owned()]
         } else {
-            vec![render::table(&["group", "hosts", "members"], &rows, &[1])]
+            vec![render::table(&header[..rows[0].len()], &rows, &[1])]
         };
-        let data = groups
-            .iter()
-            .map(|(group, targets)| json!({ "name": group, "members": texts(targets), "hosts": members.count(group) }));
+        let data = groups.iter().map(|(group, targets, source)| {
+            json!({ "name": group, "members": texts(targets), "hosts": members.count(group), "source": source })
+        });
         Ok(Box::new(Lines { lines, data: data.collect() }))
     }
 }
@@ -77,7 +88,10 @@ pub(super) struct Show {
 impl Show {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
-        let members = texts(overlord.groups()?.members(&self.group).map_err(overlord::Error::from)?);
+        let groups = overlord.groups()?;
+        warn_of_sources(&groups);
+        let source = groups.source_of(&self.group);
+        let members = texts(groups.members(&self.group).map_err(overlord::Error::from)?);
         let everybody: Target =
             format!("@{}", self.group).parse().map_err(|error| Failure::new(Exit::Internal, error))?;
         let hosts: Vec<Host> = match overlord.select(&Selector::new(everybody)) {
@@ -90,14 +104,16 @@ impl Show {
         };
         let mut names: Vec<_> = hosts.iter().map(|host| &host.name).collect();
         names.sort();
-        let lines = vec![
+        let mut lines = vec![
             format!("members: {}", members.join("; ")),
             format!(
                 "hosts: {}",
                 if names.is_empty() { "none".to_owned() } else { render::compress(names.iter().copied()) }
             ),
         ];
-        Ok(Box::new(Lines { lines, data: json!({ "name": self.group, "members": members, "hosts": names }) }))
+        lines.extend(source.map(|source| format!("from: {source}")));
+        let data = json!({ "name": self.group, "members": members, "hosts": names, "source": source });
+        Ok(Box::new(Lines { lines, data }))
     }
 }
 
@@ -138,6 +154,10 @@ pub(super) struct Remove {
 impl Remove {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let group = self.group.clone();
+        let source = overlord(context)?.groups().ok().and_then(|groups| groups.source_of(&group).cloned());
+        if let Some(source_name) = source {
+            return Err(overlord::Error::from(GroupError::Told { group, source_name }).into());
+        }
         let (missing, left) = change(context, |groups| {
             let missing = groups.remove(&self.group, &self.members)?;
             Ok((texts(&missing), groups.members(&group).map(texts).unwrap_or_default()))
@@ -154,6 +174,53 @@ impl Remove {
             return Ok(Box::new(Lines { lines: vec![line], data: json!({ "name": group, "members": [] }) }));
         }
         Ok(told(&group, &left))
+    }
+}
+
+/// Ask the programs that tell groups, whatever they told before
+///
+/// They stand below `[sources]` in `groups.toml`. One that fails keeps its last good answer.
+#[derive(Debug, Args)]
+pub(super) struct Refresh {
+    /// These; all if none are named
+    #[arg(value_name = "SOURCE")]
+    sources: Vec<GroupName>,
+}
+
+impl Refresh {
+    fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
+        let groups = overlord(context)?.refresh_groups(&self.sources)?;
+        warn_of_sources(&groups);
+        let mut standings = groups.standings();
+        standings.retain(|standing| self.sources.is_empty() || self.sources.contains(&standing.name));
+        let count = |name: &GroupName| groups.iter().filter(|(.., source)| *source == Some(name)).count();
+        let line = |standing: &SourceStanding| format!("`{}` tells {} groups", standing.name, count(&standing.name));
+        let lines = standings.iter().filter(|standing| standing.failed.is_none()).map(line).collect();
+        let data = standings.iter().map(|standing| {
+            let SourceStanding { name, at, failed, .. } = standing;
+            json!({ "source": name, "at": at, "groups": count(name), "failed": failed.as_ref().map(|(_, why)| why) })
+        });
+        let data = data.collect();
+        let lines = Lines { lines, data };
+        let failed = standings.iter().any(|standing| standing.failed.is_some());
+        Ok(if failed { Box::new(Unwell(lines)) } else { Box::new(lines) })
+    }
+}
+
+/// Some source has failed.
+struct Unwell(Lines);
+
+impl Report for Unwell {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.0.text(out)
+    }
+
+    fn json(&self) -> serde_json::Value {
+        self.0.json()
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::SomeFailed
     }
 }
 
@@ -185,6 +252,20 @@ fn warn_of_nobody(overlord: &Overlord, members: Vec<Target>) {
         };
         for part in unmatched {
             Context::warn(format!("no host of the inventory matches `{part}` now"));
+        }
+    }
+}
+
+/// A source that fails is told of, and so are groups that it has in vain.
+fn warn_of_sources(groups: &Groups) {
+    let now = Timestamp::now();
+    for standing in groups.standings() {
+        complaint(&standing, now).iter().for_each(Context::warn);
+        for group in standing.hidden {
+            Context::warn(format!(
+                "`{group}` of the source `{}` counts for nothing: there is such a group",
+                standing.name
+            ));
         }
     }
 }

@@ -75,6 +75,11 @@ pub(super) fn of_unreachable(hosts: &[(HostName, Outcome)]) {
 pub(super) fn of_groups(error: &GroupError) -> &'static str {
     match error {
         GroupError::Unknown { .. } => "list the groups with `func group list`",
+        GroupError::Silent { .. } => "mend that, and ask it again with `func group refresh`",
+        GroupError::NoSource { .. } => "see what stands below `[sources]` in `groups.toml`",
+        GroupError::Told { .. } => {
+            "change what that source tells, or add a group of this name, which then counts instead"
+        }
         GroupError::Held { .. } => "take it out of that group first, with `func group remove GROUP MEMBER`",
         GroupError::Write { source, .. } => refused(source.kind()),
         _ => "mend `groups.toml` in the configuration folder",

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
-use super::fleet_options::{self, warn_of_facts};
+use super::fleet_options::{self, warn_of_choice};
 use super::render;
 use super::report::{Lines, Report};
 use crate::ca::{Address, Host, Inventory};
@@ -56,8 +56,8 @@ impl Hosts {
                 let overlord = fleet_options::overlord(context)?;
                 let selector = Selector { exclude: self.exclude, ..Selector::new(target) };
                 let selection = overlord.select(&selector)?;
-                let members = overlord.members(selector.target.has_facts())?;
-                warn_of_facts(&selection);
+                let members = overlord.members(&selector)?;
+                warn_of_choice(&selection);
                 Ok(show(&selection, |host| selector.target.reasons(host, &members)))
             }
             Some(Change::Set { name, address }) => {

@@ -80,6 +80,11 @@ impl Home {
         self.config.join("groups.toml")
     }
 
+    /// What the sources of groups have told.
+    pub fn told_groups(&self) -> PathBuf {
+        self.state.join("groups.json")
+    }
+
     /// What hosts have said of themselves.
     pub fn facts(&self) -> PathBuf {
         self.state.join("facts.json")

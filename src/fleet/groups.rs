@@ -9,140 +9,59 @@
 //!
 //! A member is a target of its own, so groups hold groups, to any depth. One that holds itself, however far round, is
 //! refused by name when the file is read.
+//!
+//! Programs can tell further groups. They are asked when somebody needs groups, and not again while their answer is fresh. A
+//! group that the file has, too, is the file's.
+//!
+//! ```toml
+//! [sources.cloud]
+//! program = "/etc/func/cloud-groups"
+//! ```
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fmt, io,
-    path::{Path, PathBuf},
-    str::FromStr,
+    io,
+    path::Path,
 };
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::{HostFacts, InvalidTarget, KnownFacts, Target};
+use super::{
+    GroupError, GroupName, KnownFacts, Members, Target,
+    group_error::unknown,
+    told_groups::{self, AllTold, Sources},
+};
 use crate::{
     ca::Host,
     config,
     ids::HostName,
-    plugin::similar,
     sys::{durable, lock},
 };
 
-/// The name of a group, in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GroupName(String);
-
-/// Text that cannot be the name of a group.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this cannot be a group's name: {}", GroupName::RULE)]
-pub struct InvalidGroupName;
-
-impl GroupName {
-    pub(super) const RULE: &'static str = "a group's name has 1 to 100 letters, digits, `-`, `_` and `.`";
-
-    /// As text, without the `@`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for GroupName {
-    type Err = InvalidGroupName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidGroupName> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let fine = (1..=100).contains(&text.len()) && text.bytes().all(allowed);
-        fine.then(|| Self(text.to_ascii_lowercase())).ok_or(InvalidGroupName)
-    }
-}
-
-impl fmt::Display for GroupName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl Serialize for GroupName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for GroupName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 /// Every group.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Groups(BTreeMap<GroupName, Vec<Target>>);
-
-/// The hosts of each group, of one inventory, and what is known of hosts.
-#[derive(Debug, Default)]
-pub struct Members {
-    groups: BTreeMap<GroupName, HashSet<HostName>>,
-    /// Those of which it is not known whether they belong to a group, which is about facts then.
-    unsure: BTreeMap<GroupName, HashSet<HostName>>,
-    facts: KnownFacts,
+pub struct Groups {
+    /// Those of the file.
+    own: BTreeMap<GroupName, Vec<Target>>,
+    sources: Sources,
+    /// What the sources have told, once they were asked.
+    told: Option<AllTold>,
+    /// The groups of the sources that the file does not have, and whose they are.
+    others: BTreeMap<GroupName, (GroupName, Vec<Target>)>,
 }
 
-/// Why the groups cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GroupError {
-    /// The file cannot be read, or is not what it should be.
-    #[error("the groups cannot be used")]
-    File(#[source] config::Error),
-    /// The file cannot be written.
-    #[error("cannot write `{}`", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A member is not a target.
-    #[error("the member `{member}` of the group `{group}`: {source}")]
-    Member {
-        /// Whose.
-        group: GroupName,
-        /// As it is written.
-        member: String,
-        /// What is wrong with it.
-        source: InvalidTarget,
-    },
-    /// A group holds itself.
-    #[error("the group `{}` holds itself: {}", path[0], shown(path))]
-    Cycle {
-        /// The way round, its first group again at the end.
-        path: Vec<GroupName>,
-    },
-    /// There is no such group.
-    #[error("there is no group `{group}`{}", hint.as_ref().map(|hint| format!("; did you mean `{hint}`?")).unwrap_or_default())]
-    Unknown {
-        /// Which.
-        group: GroupName,
-        /// One of a similar name.
-        hint: Option<GroupName>,
-    },
-    /// It cannot go away, because another holds it.
-    #[error("the group `{group}` is a member of `{by}`")]
-    Held {
-        /// Which.
-        group: GroupName,
-        /// Whose member it is.
-        by: GroupName,
-    },
-}
-
-fn unknown<'a>(group: &GroupName, known: impl Iterator<Item = &'a GroupName>) -> GroupError {
-    let hint = similar(group.as_str(), known.map(GroupName::as_str)).and_then(|name| name.parse().ok());
-    GroupError::Unknown { group: group.clone(), hint }
-}
-
-fn shown(path: &[GroupName]) -> String {
-    path.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" → ")
+/// How a source of groups stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStanding {
+    /// Which.
+    pub name: GroupName,
+    /// When it answered last; nothing if it never has.
+    pub at: Option<Timestamp>,
+    /// When it failed, and why, if it has since.
+    pub failed: Option<(Timestamp, String)>,
+    /// What it told of groups that the file has, or a source before it, counts for nothing.
+    pub hidden: Vec<GroupName>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -150,6 +69,8 @@ fn shown(path: &[GroupName]) -> String {
 struct File {
     #[serde(default)]
     groups: BTreeMap<GroupName, Vec<String>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sources: Sources,
 }
 
 impl Groups {
@@ -159,7 +80,7 @@ impl Groups {
             Err(config::Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => File::default(),
             other => other.map_err(GroupError::File)?,
         };
-        let mut groups = Self::default();
+        let mut groups = Self { sources: file.sources, ..Self::default() };
         for (group, members) in file.groups {
             let parse = |member: String| match member.parse() {
                 Ok(target) => Ok(target),
@@ -170,7 +91,7 @@ impl Groups {
                 }),
             };
             let members = members.into_iter().map(parse).collect::<Result<_, _>>()?;
-            groups.0.insert(group, members);
+            groups.own.insert(group, members);
         }
         groups.order()?;
         Ok(groups)
@@ -187,25 +108,74 @@ impl Groups {
         let result = change(&mut groups)?;
         groups.order()?;
         let text = |members: &Vec<Target>| members.iter().map(|member| member.as_str().to_owned()).collect();
-        let all = groups.0.iter().map(|(group, members)| (group.clone(), text(members))).collect();
-        let body = toml::to_string(&File { groups: all }).map_err(|error| failed(io::Error::other(error)))?;
+        let all = groups.own.iter().map(|(group, members)| (group.clone(), text(members))).collect();
+        let body = toml::to_string(&File { groups: all, sources: groups.sources })
+            .map_err(|error| failed(io::Error::other(error)))?;
         durable::write_atomic(path, format!("{HEAD}{body}").as_bytes(), 0o644).map_err(failed)?;
         Ok(result)
     }
 
-    /// Every group with its members, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&GroupName, &[Target])> {
-        self.0.iter().map(|(group, members)| (group, &members[..]))
+    /// With what its sources tell, whose answers are kept in `path`. Those are asked whose answer is old, or, `anew`, all of
+    /// these, whatever is known; all if none are named. Blocks while they are.
+    pub fn with_sources(mut self, path: &Path, anew: Option<&[GroupName]>) -> Result<Self, GroupError> {
+        if let Some(name) = anew.unwrap_or_default().iter().find(|name| !self.sources.contains_key(name)) {
+            return Err(GroupError::NoSource { name: name.clone() });
+        }
+        let told = if self.sources.is_empty() { AllTold::new() } else { told_groups::ask(path, &self.sources, anew)? };
+        for (source, told) in &told {
+            for (group, members) in told.groups().filter(|(group, _)| !self.own.contains_key(group)) {
+                self.others.entry(group).or_insert((source.clone(), members));
+            }
+        }
+        self.told = Some(told);
+        self.order()?;
+        Ok(self)
+    }
+
+    /// Every group with its members, and the source that tells it.
+    pub fn iter(&self) -> impl Iterator<Item = (&GroupName, &[Target], Option<&GroupName>)> {
+        let own = self.own.iter().map(|(group, members)| (group, &members[..], None));
+        own.chain(self.others.iter().map(|(group, (source, members))| (group, &members[..], Some(source))))
     }
 
     /// The members of a group, as they are written.
     pub fn members(&self, group: &GroupName) -> Result<&[Target], GroupError> {
-        self.0.get(group).map(|members| &members[..]).ok_or_else(|| unknown(group, self.0.keys()))
+        self.find(group).ok_or_else(|| unknown(group, self.names(), self.silent().as_ref()))
+    }
+
+    /// The source that tells a group.
+    pub fn source_of(&self, group: &GroupName) -> Option<&GroupName> {
+        self.others.get(group).map(|(source, _)| source)
+    }
+
+    /// How each source stands, once they were asked.
+    pub fn standings(&self) -> Vec<SourceStanding> {
+        let standing = |(name, told): (&GroupName, &told_groups::Told)| {
+            let hidden = told.groups().map(|(group, _)| group).filter(|group| self.source_of(group) != Some(name));
+            SourceStanding { name: name.clone(), at: told.at, failed: told.failed.clone(), hidden: hidden.collect() }
+        };
+        self.told.iter().flatten().map(standing).collect()
+    }
+
+    fn find(&self, group: &GroupName) -> Option<&[Target]> {
+        let own = self.own.get(group);
+        own.or_else(|| self.others.get(group).map(|(_, members)| members)).map(|members| &members[..])
+    }
+
+    fn names(&self) -> impl Iterator<Item = &GroupName> {
+        self.own.keys().chain(self.others.keys())
+    }
+
+    fn silent(&self) -> Option<(GroupName, String)> {
+        let silent = |(name, told): (&GroupName, &told_groups::Told)| {
+            told.failed.clone().filter(|_| told.at.is_none()).map(|(_, why)| (name.clone(), why))
+        };
+        self.told.iter().flatten().find_map(silent)
     }
 
     /// Adds members to a group, which is made if it is new. Those that it has already are not repeated.
     pub fn add(&mut self, group: GroupName, members: Vec<Target>) {
-        let present = self.0.entry(group).or_default();
+        let present = self.own.entry(group).or_default();
         for member in members {
             if !present.contains(&member) {
                 present.push(member);
@@ -218,13 +188,13 @@ impl Groups {
         self.members(group)?;
         if members.is_empty() {
             let holds = |members: &Vec<Target>| members.iter().any(|member| member.groups().contains(&group));
-            if let Some((by, _)) = self.0.iter().find(|(other, members)| *other != group && holds(members)) {
+            if let Some((by, _)) = self.own.iter().find(|(other, members)| *other != group && holds(members)) {
                 return Err(GroupError::Held { group: group.clone(), by: by.clone() });
             }
-            self.0.remove(group);
+            self.own.remove(group);
             return Ok(Vec::new());
         }
-        let present = self.0.entry(group.clone()).or_default();
+        let present = self.own.entry(group.clone()).or_default();
         let missing = members.iter().filter(|member| !present.contains(member)).cloned().collect();
         present.retain(|member| !members.contains(member));
         Ok(missing)
@@ -232,12 +202,13 @@ impl Groups {
 
     /// Whether a group is about facts.
     pub fn has_facts(&self) -> bool {
-        self.0.values().flatten().any(Target::has_facts)
+        self.iter().any(|(_, members, _)| members.iter().any(Target::has_facts))
     }
 
     /// Who is in each group.
     pub fn resolve(&self, inventory: &[Host], facts: KnownFacts) -> Result<Members, GroupError> {
-        let mut members = Members { facts, ..Members::default() };
+        let stale = self.standings().into_iter().filter(|standing| standing.at.is_some() && standing.failed.is_some());
+        let mut members = Members { facts, silent: self.silent(), stale: stale.collect(), ..Members::default() };
         for group in self.order()? {
             let targets = self.members(group)?;
             let names = |means: &dyn Fn(&HostName) -> bool| {
@@ -252,16 +223,19 @@ impl Groups {
         Ok(members)
     }
 
-    /// The groups, each behind those that it holds. Without recursion: they may be nested to any depth.
+    /// The groups, each behind those that it holds. Without recursion: they may be nested to any depth. One that nobody has is
+    /// no mistake while there are sources that were not asked.
     fn order(&self) -> Result<Vec<&GroupName>, GroupError> {
         let (mut order, mut done) = (Vec::new(), BTreeSet::new());
-        for root in self.0.keys() {
+        let open = self.told.is_none() && !self.sources.is_empty();
+        for root in self.names() {
             // The way from the root to where we are, each with the groups that are still to be looked into.
             let mut way: Vec<(&GroupName, Vec<&GroupName>)> = Vec::new();
             let mut next = (!done.contains(root)).then_some(root);
             loop {
                 if let Some(group) = next.take() {
-                    let inner: Vec<_> = self.members(group)?.iter().flat_map(Target::groups).collect();
+                    let members = if open { self.find(group).unwrap_or_default() } else { self.members(group)? };
+                    let inner: Vec<_> = members.iter().flat_map(Target::groups).collect();
                     way.push((group, inner));
                 }
                 let Some((group, inner)) = way.last_mut() else { break };
@@ -281,34 +255,6 @@ impl Groups {
             }
         }
         Ok(order)
-    }
-}
-
-impl Members {
-    /// Whether a host is in a group; `None` if too little is known of it.
-    pub(super) fn has(&self, group: &GroupName, host: &HostName) -> Option<bool> {
-        let holds = |groups: &BTreeMap<GroupName, HashSet<HostName>>| {
-            groups.get(group).is_some_and(|hosts| hosts.contains(host))
-        };
-        (!holds(&self.unsure)).then(|| holds(&self.groups))
-    }
-
-    /// What is known of a host.
-    pub(super) fn facts_of(&self, host: &HostName) -> Option<&HostFacts> {
-        self.facts.of(host)
-    }
-
-    /// How many hosts a group has.
-    pub fn count(&self, group: &GroupName) -> usize {
-        self.groups.get(group).map_or(0, HashSet::len)
-    }
-
-    /// That every group which a target names is there.
-    pub(super) fn know(&self, target: &Target) -> Result<(), GroupError> {
-        match target.groups().into_iter().find(|group| !self.groups.contains_key(group)) {
-            Some(group) => Err(unknown(group, self.groups.keys())),
-            None => Ok(()),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{GroupError, Members, SkipReason, Target, target::Choice};
+use super::{GroupError, Members, SkipReason, SourceStanding, Target, target::Choice};
 use jiff::Timestamp;
 
 use crate::{
@@ -38,6 +38,8 @@ pub struct Selection {
     pub unsure: Vec<HostName>,
     /// When those were asked for their facts who were asked first, if the target is about facts.
     pub known_since: Option<Timestamp>,
+    /// Sources of groups that have failed since they told what was used of them.
+    pub stale: Vec<SourceStanding>,
 }
 
 /// The target chooses nobody.
@@ -98,6 +100,16 @@ impl Selector {
         Self { target, exclude: None, allow_unknown: false }
     }
 
+    /// Whether it speaks of facts.
+    pub fn has_facts(&self) -> bool {
+        self.target.has_facts() || self.exclude.as_ref().is_some_and(Target::has_facts)
+    }
+
+    /// Whether it speaks of groups.
+    pub fn has_groups(&self) -> bool {
+        std::iter::once(&self.target).chain(&self.exclude).any(|target| !target.groups().is_empty())
+    }
+
     /// That every group which it names is there.
     pub fn check(&self, members: &Members) -> Result<(), GroupError> {
         members.know(&self.target)?;
@@ -140,7 +152,7 @@ impl Selector {
         let (skipped, hosts): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|host| down.0.contains(&host.name));
         let skipped = skipped.into_iter().map(|host| (host, SkipReason::Down)).collect();
         let known_since = hosts.iter().filter_map(|host| Some(members.facts_of(&host.name)?.at)).min();
-        Ok(Selection { hosts, skipped, unmatched, unsure, known_since })
+        Ok(Selection { hosts, skipped, unmatched, unsure, known_since, stale: members.stale().to_vec() })
     }
 }
 

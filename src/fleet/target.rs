@@ -13,7 +13,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{GroupName, groups::Members, parse::parse, word::Word};
+use super::{GroupName, Members, parse::parse, word::Word};
 use crate::{
     ids::HostName,
     wire::{Condition, Query},

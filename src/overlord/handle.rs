@@ -9,6 +9,7 @@ use std::{
 
 use futures_util::stream::{self, Stream, StreamExt};
 use jiff::Timestamp;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{
     Error, FanOut, JobList, JobPlan, JobRecord, JobView, Settings, fan_out::ACCEPTANCE, identity, ledger::Ledger,
@@ -18,8 +19,8 @@ use crate::{
     ca::{Host, Inventory},
     config::{self, Home},
     fleet::{
-        Fleet, FleetOptions, Groups, KnownDown, KnownFacts, Members, Outcome, Request, Rollout, Selection, Selector,
-        Stage, Target, Width,
+        Fleet, FleetOptions, GroupName, Groups, KnownDown, KnownFacts, Members, Outcome, Request, Rollout, Selection,
+        Selector, Stage, Width,
     },
     ids::{HostName, MethodName, OverlordJobId},
     store::SetAside,
@@ -37,6 +38,8 @@ pub struct OverlordConfig {
     pub inventory: PathBuf,
     /// The groups of hosts; need not exist.
     pub groups: PathBuf,
+    /// What the sources of groups have told; need not exist.
+    pub told_groups: PathBuf,
     /// The hosts known to be down; need not exist.
     pub known_down: PathBuf,
     /// What hosts have said of themselves; need not exist.
@@ -58,6 +61,7 @@ impl OverlordConfig {
             identity: home.identity(),
             inventory: home.inventory(),
             groups: home.groups(),
+            told_groups: home.told_groups(),
             known_down: home.known_down(),
             facts: home.facts(),
             store: home.store(),
@@ -149,22 +153,27 @@ impl Overlord {
             let path = self.inner.config.inventory.clone();
             return Err(Error::NoMinions { missing: !path.exists(), path });
         }
-        let about_facts = selector.target.has_facts() || selector.exclude.as_ref().is_some_and(Target::has_facts);
-        let members = self.resolve(&hosts, about_facts)?;
+        let members = self.members_for(&hosts, selector)?;
         selector.check(&members)?;
         let down = KnownDown::load(&self.inner.config.known_down)?;
         Ok(selector.select(&hosts, &members, &down)?)
     }
 
-    /// Who is in each group, and what is known of hosts, if that is asked for or a group is about it.
-    pub fn members(&self, about_facts: bool) -> Result<Members, Error> {
-        self.resolve(&self.hosts()?, about_facts)
+    /// Who is in each group that a selector may mean, and what is known of hosts, if it is about that.
+    pub fn members(&self, selector: &Selector) -> Result<Members, Error> {
+        self.members_for(&self.hosts()?, selector)
     }
 
-    fn resolve(&self, hosts: &[Host], about_facts: bool) -> Result<Members, Error> {
+    fn members_for(&self, hosts: &[Host], selector: &Selector) -> Result<Members, Error> {
+        let facts = |groups: Option<&Groups>| {
+            let about = selector.has_facts() || groups.is_some_and(Groups::has_facts);
+            if about { self.known_facts() } else { Ok(KnownFacts::default()) }
+        };
+        if !selector.has_groups() {
+            return Ok(Members::without_groups(facts(None)?));
+        }
         let groups = self.groups()?;
-        let facts = if about_facts || groups.has_facts() { self.known_facts()? } else { KnownFacts::default() };
-        Ok(groups.resolve(hosts, facts)?)
+        Ok(groups.resolve(hosts, facts(Some(&groups))?)?)
     }
 
     /// What hosts have said of themselves when they were asked last.
@@ -178,9 +187,22 @@ impl Overlord {
         Ok(KnownFacts::update(&self.inner.config.facts, told, &known)?)
     }
 
-    /// Every group.
+    /// Every group. Sources of groups whose answer is old are asked, and waited for.
     pub fn groups(&self) -> Result<Groups, Error> {
-        Ok(Groups::load(&self.inner.config.groups)?)
+        self.groups_with(None)
+    }
+
+    /// The same, and these sources are asked whatever is known of them; all if none are named.
+    pub fn refresh_groups(&self, sources: &[GroupName]) -> Result<Groups, Error> {
+        self.groups_with(Some(sources))
+    }
+
+    fn groups_with(&self, anew: Option<&[GroupName]>) -> Result<Groups, Error> {
+        let groups = Groups::load(&self.inner.config.groups)?;
+        let ask = || groups.with_sources(&self.inner.config.told_groups, anew);
+        // Where others share the thread, they go on elsewhere meanwhile.
+        let shared = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+        Ok(if shared { tokio::task::block_in_place(ask) } else { ask() }?)
     }
 
     /// Calls a method on each host and yields what became of each as it becomes known; skipped hosts come first.

@@ -34,6 +34,7 @@ async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
         identity: "/nonexistent/identity".into(),
         inventory: "/nonexistent/inventory".into(),
         groups: "/nonexistent/groups".into(),
+        told_groups: "/nonexistent/groups.json".into(),
         known_down: "/nonexistent/down".into(),
         facts: "/nonexistent/facts.json".into(),
         store: world.dir.path().join("store"),

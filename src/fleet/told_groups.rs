@@ -1,0 +1,112 @@
+//! What the sources of groups have told, and when: a cache, in one file.
+//!
+//! A source that fails does not take back what it has told: its last good answer stays, and says how old it is. A failure is
+//! remembered, too, so that a source which hangs does not hold up every command. A file that cannot be read counts as empty.
+
+use std::{collections::BTreeMap, fs, io, path::Path, thread, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{GroupError, GroupName, GroupSource, Target};
+use crate::{
+    sys::{durable, lock},
+    telemetry,
+};
+
+/// A source that has failed is not asked again before this has passed.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// What one source has told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Told {
+    /// Who was asked: another program's answer is no answer of this one.
+    source: GroupSource,
+    /// When it answered last; nothing if it never has.
+    pub(super) at: Option<Timestamp>,
+    groups: BTreeMap<GroupName, Vec<String>>,
+    /// When it failed, and why, if it has since.
+    pub(super) failed: Option<(Timestamp, String)>,
+}
+
+pub(super) type Sources = BTreeMap<GroupName, GroupSource>;
+pub(super) type AllTold = BTreeMap<GroupName, Told>;
+
+impl Told {
+    /// Its groups.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (GroupName, Vec<Target>)> {
+        let read = |members: &Vec<String>| members.iter().filter_map(|member| member.parse().ok()).collect();
+        self.groups.iter().map(move |(group, members)| (group.clone(), read(members)))
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let within = |at: Timestamp, time: Duration| {
+            Duration::try_from(now.duration_since(at)).is_ok_and(|passed| passed < time)
+        };
+        self.at.is_some_and(|at| within(at, self.source.keep.duration()))
+            || self.failed.as_ref().is_some_and(|(at, _)| within(*at, AGAIN.min(self.source.keep.duration())))
+    }
+}
+
+/// What each source has told, those asked whose answer is old, or all of these. One process asks, the others wait for it.
+pub(super) fn ask(path: &Path, sources: &Sources, anew: Option<&[GroupName]>) -> Result<AllTold, GroupError> {
+    let failed = |source| GroupError::Write { path: path.to_owned(), source };
+    let known = load(path, sources);
+    if anew.is_none() && stale(&known, sources, None).next().is_none() {
+        return Ok(known);
+    }
+    durable::create_folder(durable::folder_of(path), 0o700).map_err(failed)?;
+    let file = lock::open_lock_file(&path.with_extension("lock")).map_err(failed)?;
+    let longest = sources.values().map(|source| source.timeout.duration()).max().unwrap_or_default();
+    if lock::exclusive_within(&file, longest + AGAIN).map_err(failed)? == lock::Attempt::Busy {
+        tracing::warn!("another process has been asking the sources of groups for long; what is known of them is used");
+        return Ok(known);
+    }
+    let mut known = load(path, sources);
+    let asked: Vec<_> = stale(&known, sources, anew).collect();
+    let answers: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> = asked.iter().map(|(_, source)| scope.spawn(|| source.ask())).collect();
+        running.into_iter().map(thread::ScopedJoinHandle::join).collect()
+    });
+    for ((name, source), answer) in asked.into_iter().zip(answers) {
+        let now = Timestamp::now();
+        let before = known.remove(name);
+        let told = match answer.map(|answer| answer.map_err(|error| telemetry::chain(&error))) {
+            Ok(Ok(groups)) => {
+                let text = |targets: Vec<Target>| targets.iter().map(|target| target.as_str().to_owned()).collect();
+                let groups = groups.into_iter().map(|(group, members)| (group, text(members))).collect();
+                Told { source: source.clone(), at: Some(now), groups, failed: None }
+            }
+            other => {
+                let why =
+                    other.map_or_else(|_| "asking it broke off".to_owned(), |answer| answer.err().unwrap_or_default());
+                let (at, groups) = before.map(|before| (before.at, before.groups)).unwrap_or_default();
+                Told { source: source.clone(), at, groups, failed: Some((now, why)) }
+            }
+        };
+        known.insert(name.clone(), told);
+    }
+    let text = serde_json::to_vec(&known).map_err(|error| failed(io::Error::other(error)))?;
+    durable::write_atomic(path, &text, 0o600).map_err(failed)?;
+    Ok(known)
+}
+
+fn load(path: &Path, sources: &Sources) -> AllTold {
+    let mut known: AllTold =
+        fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    known.retain(|name, told| sources.get(name) == Some(&told.source));
+    known
+}
+
+fn stale<'a>(
+    known: &AllTold,
+    sources: &'a Sources,
+    anew: Option<&[GroupName]>,
+) -> impl Iterator<Item = (&'a GroupName, &'a GroupSource)> {
+    let now = Timestamp::now();
+    let wanted = move |name: &GroupName| match anew {
+        Some(names) => names.is_empty() || names.contains(name),
+        None => !known.get(name).is_some_and(|told| told.is_fresh(now)),
+    };
+    sources.iter().filter(move |(name, _)| wanted(name))
+}
