@@ -50,16 +50,23 @@ fn what_is_known_chooses_hosts_and_what_is_not_known_is_told() {
 #[test]
 fn a_filter_is_judged_on_each_host_before_the_method_runs() {
     let fleet = fleet();
-    for (filter, ok, skipped) in [
-        (&["--filter", "cpus>0"][..], "web1", "db1"),
-        (&["--filter", "not cpus>0"], "db1", "web1"),
-        (&["--filter-or", "cpus<0", "--filter-or", "hostname:*"], "web1", "db1"),
-        (&["--filter", "cpus>0,hostname=*"], "web1", "db1"),
+    fleet.func(["facts", "refresh", "web1"]).expect(0);
+    let cpus = fleet.func(["facts", "web1", "--json"]).expect(0).json()["web1"]["facts"]["cpus"].clone();
+    let unknown =
+        |names: &[&str]| names.iter().map(|name| format!("{name} is not known there")).collect::<Vec<_>>().join(", ");
+    for (filter, ok, skipped, because) in [
+        (&["--filter", "cpus>0"][..], "web1", "db1", unknown(&["cpus"])),
+        (&["--filter", "not cpus>0"], "db1", "web1", format!("cpus is {cpus}")),
+        (&["--filter-or", "cpus<0", "--filter-or", "hostname:*"], "web1", "db1", unknown(&["cpus", "hostname"])),
+        (&["--filter", "cpus>0,hostname=*"], "web1", "db1", unknown(&["cpus", "hostname"])),
     ] {
         let call = ["call", "*", "test.add", "1", "2", "--json"];
         let told = fleet.func(call.iter().chain(filter)).expect(0).json();
         assert_eq!(told["hosts"][ok]["value"], 3, "{told}");
-        assert_eq!(told["hosts"][skipped], json!({ "outcome": "skipped", "why": "its facts do not meet the filter" }));
+        assert_eq!(
+            told["hosts"][skipped],
+            json!({ "outcome": "skipped", "why": format!("its facts do not meet the filter: {because}") })
+        );
         assert_eq!((&told["summary"]["skipped"], &told["summary"]["total"]), (&json!(1), &json!(2)));
         let job = fleet.func(call.iter().chain(filter).chain(&["--async"])).expect(0).json();
         assert_eq!(job["hosts"][ok]["result"]["value"], 3, "{job}");
@@ -70,10 +77,33 @@ fn a_filter_is_judged_on_each_host_before_the_method_runs() {
     }
     assert_eq!(fleet.audit("web1", "test.add").len(), 4);
     fleet.func(["call", "*", "test.ping", "--filter", "web1"]).expect(2);
+    // Nobody is meant, though everybody was reached.
+    for more in [&[][..], &["--async"]] {
+        fleet.func(["call", "*", "test.ping", "--filter", "cpus<0"].iter().chain(more)).expect(5);
+    }
 
     let condition = Value::from_json(&json!({ "__fact__": ["NOT", ["cpus__lt", 1]] }));
     let Outcome::Ok(answer) = fleet.ask("web1", "test.add", vec![condition, 1.into(), 2.into()]) else { panic!() };
     let answer = answer.to_json();
     assert_eq!((&answer[0]["__fact__"][0], &answer[1]), (&json!(true), &json!(3)), "{answer}");
     assert!(answer[0]["__fact__"][1]["cpus"].is_u64(), "{answer}");
+}
+
+#[test]
+fn a_filter_tells_nobody_what_they_may_not_ask() {
+    let mut fleet = Fleet::empty();
+    let rules = "[[access]]\ndeny = \"system.facts\"\nargs = []\n\n[[access]]\nallow = \"*\"\n";
+    let rules = rules.replace("args = []\n", "");
+    fleet.add("web1", &format!("{rules}\n[grants.facts]\nread = [\"/proc/cpuinfo\"]\n"));
+    fleet.func(["call", "web1", "system.facts"]).expect(1);
+    for (filter, more) in [("cpus>0", &[][..]), ("cpus<0", &[]), ("cpus<0", &["--async"])] {
+        let call = ["call", "web1", "test.add", "1", "2", "--json", "--filter", filter];
+        let told = fleet.func(call.iter().chain(more)).expect(1).json();
+        let host = if more.is_empty() { &told["hosts"]["web1"] } else { &told["hosts"]["web1"]["result"] };
+        let why = host["why"].as_str().unwrap();
+        assert!(host["outcome"] == "refused" && why.contains("a condition on facts takes the right"), "{told}");
+    }
+    let written = fleet.audit("web1", "test.add");
+    assert!(written.iter().all(|line| line["outcome"] == "denied"), "{written:?}");
+    fleet.func(["call", "web1", "test.add", "1", "2"]).expect(0);
 }

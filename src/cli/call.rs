@@ -147,9 +147,12 @@ impl Call {
             }
             let mut answers = pin!(overlord.send(selection, request, options)?);
             let mut hosts = Vec::new();
-            let filtered = !(self.filter.is_empty() && self.filter_or.is_empty());
+            let filter = Filter::of(&self.filter, &self.filter_or);
             while let Some((host, outcome)) = answers.next().await {
-                let outcome = if filtered { outcome.past_filter() } else { outcome };
+                let outcome = match &filter {
+                    Some(filter) => outcome.past_filter(filter),
+                    None => outcome,
+                };
                 progress.ended(&host, &outcome);
                 hosts.push((host, outcome));
             }

@@ -16,7 +16,7 @@ pub(super) enum Exit {
     Configuration = 3,
     /// No identity, or one that cannot be used.
     Identity = 4,
-    /// The target matches no host.
+    /// The target matches no host, or no host that it matches meets the filter.
     NoHost = 5,
     /// No host could be reached.
     NobodyReachable = 6,

@@ -103,13 +103,13 @@ pub(super) fn enter(inventory: &Path, name: &HostName, address: &Address) -> Res
 /// The chosen hosts; what chose each, and why it is skipped, stand beside it.
 fn show(selection: &Selection, because: impl Fn(&HostName) -> Vec<String>) -> Box<dyn Report> {
     let listed = selection.hosts.iter().map(|host| (host, None));
-    let skipped = selection.skipped.iter().map(|(host, reason)| (host, Some(reason.text())));
-    let mut all: Vec<(&Host, Option<&str>)> = listed.chain(skipped).collect();
+    let skipped = selection.skipped.iter().map(|(host, reason)| (host, Some(reason.text().into_owned())));
+    let mut all: Vec<(&Host, Option<String>)> = listed.chain(skipped).collect();
     all.sort_by(|a, b| a.0.name.cmp(&b.0.name));
     let rows: Vec<Vec<String>> = all
         .iter()
         .map(|(host, note)| {
-            let note = note.map(|note| format!("skipped: {note}")).unwrap_or_default();
+            let note = note.as_ref().map(|note| format!("skipped: {note}")).unwrap_or_default();
             vec![host.name.to_string(), host.address.to_string(), because(&host.name).join("; "), note]
         })
         .collect();

@@ -262,7 +262,7 @@ impl Report for JobReport {
 
     fn exit(&self) -> Exit {
         if self.0.is_finished() && self.0.unreadable.is_empty() {
-            let exit = exit_of(&self.0.summary());
+            let exit = exit_of(self.0.outcomes().map(|(_, outcome)| outcome));
             if self.is_check() { exit_of_check(exit, &self.outcomes()) } else { exit }
         } else if self.0.is_finished() || self.0.is_stuck() {
             Exit::SomeFailed

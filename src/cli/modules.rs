@@ -156,6 +156,6 @@ impl Report for Versions {
     }
 
     fn exit(&self) -> Exit {
-        exit_of(&self.summary())
+        exit_of(self.0.iter().map(|(_, outcome)| outcome))
     }
 }

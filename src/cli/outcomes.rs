@@ -26,9 +26,15 @@ impl Outcomes {
     }
 }
 
-/// The exit code that a census deserves.
-pub(super) fn exit_of(summary: &Summary) -> Exit {
-    if summary.nobody_reached() {
+/// The exit code that outcomes deserve. Hosts that say themselves that they are not meant were reached; where there are only
+/// such, the call matches no host, as with a target that means nobody.
+pub(super) fn exit_of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Exit {
+    let not_meant = |outcome: &Outcome| matches!(outcome, Outcome::Skipped(reason) if reason.is_its_own_word());
+    let mut filtered = false;
+    let summary: Summary = outcomes.inspect(|outcome| filtered |= not_meant(outcome)).collect();
+    if filtered && summary.skipped == summary.total() {
+        Exit::NoHost
+    } else if !filtered && summary.nobody_reached() {
         Exit::NobodyReachable
     } else if summary.all_well() {
         Exit::Ok
@@ -114,13 +120,14 @@ impl Report for Outcomes {
     }
 
     fn exit(&self) -> Exit {
-        exit_of(&self.summary())
+        exit_of(self.hosts.iter().map(|(_, outcome)| outcome))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::SkipReason;
 
     fn outcomes() -> Outcomes {
         let host = |name: &str| name.parse::<HostName>().unwrap();
@@ -143,6 +150,23 @@ mod tests {
             "web[1-2]\n  3\ndb1\n  unreachable: connection refused\n2 ok, 1 unreachable: 3 hosts\n"
         );
         assert_eq!(outcomes().exit(), Exit::SomeFailed);
+    }
+
+    #[test]
+    fn whom_a_filter_leaves_out_was_reached_and_if_that_is_everybody_no_host_matches() {
+        let unmet = Outcome::Skipped(SkipReason::Facts("cpus is 4".into()));
+        let down = Outcome::Skipped(SkipReason::Down);
+        let gone = Outcome::Unreachable { why: "x".into() };
+        for (outcomes, exit) in [
+            (&[&unmet, &unmet][..], Exit::NoHost),
+            (&[&unmet, &down], Exit::NoHost),
+            (&[&unmet, &gone], Exit::SomeFailed),
+            (&[&gone, &down], Exit::NobodyReachable),
+            (&[&down], Exit::NobodyReachable),
+            (&[&unmet, &Outcome::Ok(Value::Nil)], Exit::Ok),
+        ] {
+            assert_eq!(exit_of(outcomes.iter().copied()), exit, "{outcomes:?}");
+        }
     }
 
     #[test]

@@ -142,8 +142,8 @@ impl Run {
                 self.failed += usize::from(!outcome.is_ok());
                 return Some((host, outcome));
             }
-            let Stage::Stopped(reason) = self.stage else { return None };
-            return self.waiting.pop().map(|(host, _)| (host.name, Outcome::Skipped(reason)));
+            let Stage::Stopped(reason) = &self.stage else { return None };
+            return self.waiting.pop().map(|(host, _)| (host.name, Outcome::Skipped(reason.clone())));
         }
     }
 }

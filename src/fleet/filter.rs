@@ -5,7 +5,7 @@
 use std::str::FromStr;
 
 use super::{InvalidTarget, Outcome, SkipReason, Target, target::Choice};
-use crate::wire::{Query, Value};
+use crate::wire::{Facts, Query, Value};
 
 /// Whom a call is for, by what hosts know of themselves.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,26 @@ impl Filter {
     /// As a call's first argument.
     pub fn to_argument(&self) -> Value {
         self.0.to_argument()
+    }
+
+    /// Why a host that told these facts is not meant. It may have told anything.
+    fn reason(&self, facts: &Facts) -> SkipReason {
+        const MOST: usize = 5;
+        let one = |name: &str| {
+            let shown = |value: &Value| match value {
+                Value::String(text) => text.escape_debug().to_string(),
+                other => other.to_json().to_string(),
+            };
+            let value = facts.get(name).filter(|value| **value != Value::Nil).map(shown);
+            value.map_or_else(
+                || format!("{name} is not known there"),
+                |value| format!("{name} is {}", value.chars().take(80).collect::<String>()),
+            )
+        };
+        if self.0.holds(facts) {
+            return SkipReason::Filter;
+        }
+        SkipReason::Facts(self.0.deciding(facts).into_iter().take(MOST).map(one).collect::<Vec<_>>().join(", "))
     }
 
     /// The filter that the first argument of a call is, if it is one.
@@ -86,20 +106,21 @@ impl Outcome {
     /// What the answer to a call with a filter means: `[{"__fact__": [true, …]}, result]` is the result, and without one the
     /// host was not meant. Of a job that the minion knows already there is only the result.
     #[must_use]
-    pub fn past_filter(self) -> Self {
+    pub fn past_filter(self, filter: &Filter) -> Self {
         let Self::Ok(Value::Array(mut parts)) = self else { return self };
         let verdict = match parts.first() {
             Some(Value::Struct(head)) if head.len() == 1 => match head.get("__fact__") {
-                Some(Value::Array(told)) => told.first().cloned(),
+                Some(Value::Array(told)) => told.first().map(|holds| (holds.clone(), told.get(1).cloned())),
                 _ => None,
             },
             _ => None,
         };
         match (verdict, parts.len()) {
-            (Some(Value::Bool(true)), 2) => {
+            (Some((Value::Bool(true), _)), 2) => {
                 Self::of_answer(crate::wire::Answer::Value(parts.remove(1)), std::time::Duration::ZERO)
             }
-            (Some(Value::Bool(false)), 1) => Self::Skipped(SkipReason::Filter),
+            (Some((Value::Bool(false), Some(Value::Struct(facts)))), 1) => Self::Skipped(filter.reason(&facts)),
+            (Some((Value::Bool(false), _)), 1) => Self::Skipped(SkipReason::Filter),
             _ => Self::Ok(Value::Array(parts)),
         }
     }
@@ -131,14 +152,22 @@ mod tests {
 
     #[test]
     fn a_host_that_is_not_meant_is_skipped_and_the_others_answer() {
+        let filter: Filter = "cpus>4,rack:7".parse().unwrap();
+        let facts = Facts::from([("cpus".to_owned(), Value::Int(2)), ("rack".to_owned(), "7".into())]);
         let head = |holds: bool| {
-            let told = Value::Array(vec![Value::Bool(holds), Value::Struct(std::collections::BTreeMap::new())]);
+            let told = Value::Array(vec![Value::Bool(holds), Value::Struct(facts.clone())]);
             Value::structure([("__fact__", told)])
         };
-        let read = |parts: Vec<Value>| Outcome::Ok(Value::Array(parts)).past_filter();
+        let read = |parts: Vec<Value>| Outcome::Ok(Value::Array(parts)).past_filter(&filter);
         assert_eq!(read(vec![head(true), 7.into()]), Outcome::Ok(7.into()));
-        assert_eq!(read(vec![head(false)]), Outcome::Skipped(SkipReason::Filter));
-        assert_eq!(Outcome::Ok("id".into()).past_filter(), Outcome::Ok("id".into()));
-        assert_eq!(Outcome::Cancelled.past_filter(), Outcome::Cancelled);
+        assert_eq!(read(vec![head(false)]), Outcome::Skipped(SkipReason::Facts("cpus is 2".into())));
+        assert_eq!(Outcome::Ok("id".into()).past_filter(&filter), Outcome::Ok("id".into()));
+        assert_eq!(
+            filter.reason(&Facts::new()),
+            SkipReason::Facts("cpus is not known there, rack is not known there".into())
+        );
+        let odd = Facts::from([("cpus".to_owned(), "\u{1b}[2J".into()), ("rack".to_owned(), "7".into())]);
+        assert_eq!(filter.reason(&odd), SkipReason::Facts("cpus is \\u{1b}[2J".into()));
+        assert_eq!(Outcome::Cancelled.past_filter(&filter), Outcome::Cancelled);
     }
 }

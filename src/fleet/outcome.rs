@@ -1,6 +1,6 @@
 //! What became of a call on one host.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ pub enum Outcome {
 }
 
 /// Why a host was not asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipReason {
     /// It is listed as known to be down.
@@ -52,17 +52,25 @@ pub enum SkipReason {
     Canary,
     /// It says itself that it is not one of those that were meant.
     Filter,
+    /// The same, with the facts that decide and what they are there.
+    Facts(String),
 }
 
 impl SkipReason {
     /// The reason in words.
-    pub fn text(self) -> &'static str {
+    pub fn text(&self) -> Cow<'static, str> {
         match self {
-            Self::Down => "known to be down",
-            Self::MaxFail => "too many hosts had failed",
-            Self::Canary => "a host that went first had failed",
-            Self::Filter => "its facts do not meet the filter",
+            Self::Down => "known to be down".into(),
+            Self::MaxFail => "too many hosts had failed".into(),
+            Self::Canary => "a host that went first had failed".into(),
+            Self::Filter => "its facts do not meet the filter".into(),
+            Self::Facts(facts) => format!("its facts do not meet the filter: {facts}").into(),
         }
+    }
+
+    /// Whether the host said so itself, and was reached for that.
+    pub fn is_its_own_word(&self) -> bool {
+        matches!(self, Self::Filter | Self::Facts(_))
     }
 }
 
@@ -208,6 +216,10 @@ mod tests {
             (Outcome::Lost { why: "x".into() }, "lost: x"),
             (Outcome::Cancelled, "cancelled"),
             (Outcome::Skipped(SkipReason::Down), "skipped: known to be down"),
+            (
+                Outcome::Skipped(SkipReason::Facts("cpus is 4".into())),
+                "skipped: its facts do not meet the filter: cpus is 4",
+            ),
         ] {
             let bytes = postcard::to_stdvec(&outcome).unwrap();
             assert_eq!(postcard::from_bytes::<Outcome>(&bytes).unwrap(), outcome);

@@ -34,7 +34,7 @@ pub struct Rollout {
 }
 
 /// Where a fan-out is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// The first so many hosts may be asked.
     Asking {

@@ -176,7 +176,11 @@ impl<B: Backend> Dispatcher<B> {
         // Before anybody judges the arguments.
         let query = facts::take_query(&mut call.params);
         let entry = Entry::new(caller, extras, Some(&call));
-        let done = match policy::judge(self, caller, &call) {
+        let judged = policy::judge(self, caller, &call).and_then(|()| match query {
+            Ok(Some(_)) => policy::may_tell_facts(self, caller),
+            _ => Ok(()),
+        });
+        let done = match judged {
             Ok(()) => match query {
                 Ok(query) => self.route(&entry, call, query).await,
                 Err(error) => Done::value(Err(error)),

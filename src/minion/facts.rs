@@ -2,7 +2,8 @@
 //!
 //! A call's first argument may be a condition on facts (`wire::Query`). It is taken off before anything else looks at the
 //! arguments. Where it holds, the answer is `[{"__fact__": [true, facts]}, result]`; where not, nothing is called and it is
-//! `[{"__fact__": [false, facts]}]`, with the facts that were asked for. A repeated submission of a job is not asked again.
+//! `[{"__fact__": [false, facts]}]`, with the facts that were asked for. Only who may call `system.facts` may have one, so that
+//! it tells nobody what they may not ask. A repeated submission of a job is not asked again.
 
 use std::time::Duration;
 

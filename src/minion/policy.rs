@@ -30,6 +30,15 @@ pub(super) fn judge<B: Backend>(dispatcher: &Dispatcher<B>, caller: &Caller, cal
     judged.map_err(|denied| Fault::refused(denied.to_string()))
 }
 
+/// Whether the caller may learn the facts of this machine. Whoever may not cannot have a condition on them, either: who is
+/// skipped by it, and what it says of that, would tell them.
+pub(super) fn may_tell_facts<B: Backend>(dispatcher: &Dispatcher<B>, caller: &Caller) -> Result<(), Fault> {
+    let facts = Call::new("system.facts", Vec::new());
+    judge(dispatcher, caller, &facts).map_err(|denied| {
+        Fault::refused(format!("a condition on facts takes the right to ask for them: {}", denied.message))
+    })
+}
+
 /// Whether the caller may send bytes.
 pub(super) fn may_send<B: Backend>(dispatcher: &Dispatcher<B>, caller: &Caller) -> Result<(), Fault> {
     let policy = &dispatcher.rules.now().policy;

@@ -177,9 +177,12 @@ impl Desk {
             return !parts.is_empty();
         }
         let (mut doubt, mut failed) = (false, 0);
-        let filtered = Filter::of_arguments(&self.record.args).is_some();
+        let filter = Filter::of_arguments(&self.record.args);
         let mut note = |(host, outcome): (HostName, Outcome)| {
-            let outcome = if filtered { outcome.past_filter() } else { outcome };
+            let outcome = match &filter {
+                Some(filter) => outcome.past_filter(filter),
+                None => outcome,
+            };
             doubt |= matches!(outcome, Outcome::Lost { .. } | Outcome::TimedOut { .. } | Outcome::Unreachable { .. });
             failed += usize::from(!outcome.is_ok());
             self.recorder.note(host, Event::Submitted(outcome));

@@ -43,14 +43,14 @@ pub(super) fn advance(
     let rollout = tables.get::<Plans>(id)?.unwrap_or_default().rollout;
     let order = tables.get::<Orders>(id)?.unwrap_or_default();
     let before = tables.get::<Stages>(id)?.unwrap_or(Stage::Asked);
-    let mut stage = before;
+    let mut stage = before.clone();
     while let Some(next) = rollout.next(&stage, tally(&found, &order, &stage), order.len(), now) {
         stage = next;
     }
     if stage != before {
         tables.put::<Stages>(id, &stage)?;
-        if let Stage::Stopped(reason) = stage {
-            let left_out: Vec<_> = order.iter().map(|host| (host.clone(), Event::LeftOut(reason))).collect();
+        if let Stage::Stopped(reason) = &stage {
+            let left_out: Vec<_> = order.iter().map(|host| (host.clone(), Event::LeftOut(reason.clone()))).collect();
             record(tables, id, &left_out, now)?;
         }
         found = work(tables, locks, id)?;

@@ -175,7 +175,7 @@ pub(super) fn step(
         | (Event::Cancelled | Event::LeftOut(_), Sent { .. }) => None,
 
         (Event::Cancelled, Planned) => done(Outcome::Cancelled),
-        (Event::LeftOut(reason), Planned) => done(Outcome::Skipped(*reason)),
+        (Event::LeftOut(reason), Planned) => done(Outcome::Skipped(reason.clone())),
         (Event::Sending, _) if rules.cancelled => None,
 
         (Event::Sending, Planned) => Some(Sent { since: now, again: false }),

@@ -53,7 +53,7 @@ pub(super) fn plan(
     let id = name(repeat);
     let lock = JobLock::take(locks, &id)?;
     let asked = selection.hosts.iter().map(|host| (host, Some(MinionJobId::fresh()), None));
-    let skipped = selection.skipped.iter().map(|(host, reason)| (host, None, Some(*reason)));
+    let skipped = selection.skipped.iter().map(|(host, reason)| (host, None, Some(reason.clone())));
     record.hosts = selection.len();
     let now = record.submitted;
     let mut progress = Progress { open: selection.hosts.len(), ..Progress::default() };

@@ -125,6 +125,21 @@ impl Query {
         names
     }
 
+    /// The facts because of which a host does not meet it, or, if it does, because of which it does.
+    pub fn deciding(&self, facts: &Facts) -> Vec<&str> {
+        let mut names = match self {
+            Self::Fact(condition) => vec![&*condition.fact],
+            Self::Not(part) => part.deciding(facts),
+            Self::All(parts) | Self::Any(parts) => {
+                let verdict = self.holds(facts);
+                parts.iter().filter(|part| part.holds(facts) == verdict).flat_map(|part| part.deciding(facts)).collect()
+            }
+        };
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     fn collect<'a>(&'a self, names: &mut Vec<&'a str>) {
         match self {
             Self::Fact(condition) => names.push(&condition.fact),
@@ -399,6 +414,21 @@ mod tests {
         assert!(read(deep).is_err());
         assert!(Query::of_argument(&Value::structure([("__fact__", Value::Nil), ("x", Value::Nil)])).is_none());
         assert!(Query::of_argument(&Value::Nil).is_none());
+    }
+
+    #[test]
+    fn the_facts_that_decide_are_named() {
+        let fact = |text: &str| Query::Fact(text.parse().unwrap());
+        let not = |query| Query::Not(Box::new(query));
+        for (query, expected) in [
+            (Query::All(vec![fact("os_id=debian"), fact("cpus>10"), fact("rack:7")]), &["cpus", "rack"][..]),
+            (Query::Any(vec![fact("cpus>10"), fact("os_id=x")]), &["cpus", "os_id"]),
+            (not(Query::Any(vec![fact("rack:7"), fact("os_id=debian")])), &["os_id"]),
+            (Query::All(vec![not(fact("cpus=8")), fact("os_id=debian")]), &["cpus"]),
+        ] {
+            assert!(!query.holds(&facts()));
+            assert_eq!(query.deciding(&facts()), expected, "{query}");
+        }
     }
 
     #[test]
