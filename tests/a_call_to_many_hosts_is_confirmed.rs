@@ -1,4 +1,4 @@
-//! On a terminal, a call that may change something on many hosts is confirmed first; a script is not asked.
+//! On a terminal, a call, a retry or a copy that may change something on many hosts is confirmed first; a script is not asked.
 
 use std::fs;
 use std::io::Write;
@@ -44,6 +44,25 @@ fn whoever_can_be_asked_is_asked() {
     assert!(!checked.out.contains("may change"), "{}", checked.out);
     let scripted = simulation.func(&["call", "*", "test.sleep", "0"]).expect(0);
     assert!(!scripted.err.contains("may change"), "{}", scripted.err);
+    for host in ["sim1", "sim2", "sim3", "sim4"] {
+        simulation.func(&["hosts", "set", host, "127.0.0.1:1"]).expect(0);
+    }
+    let failed = simulation.func(&["call", "*", "test.explode", "--async", "--json"]).expect(6).json();
+    let again = format!("job retry '{}' --unreachable", failed["id"].as_str().unwrap());
+    let file = simulation.home().join("overlord.toml");
+    let copy = format!("copy {} '*:/srv/'", file.display());
+    for (changes, method, code) in [(again, "test.explode", 6), (copy, "copyfile.put", 6)] {
+        let asks = format!("`{method}` may change something, and goes to 4 hosts. Call it?");
+        let refused = on_a_terminal(&simulation, &changes, "n\n").expect(2);
+        assert!(refused.out.contains(&asks) && refused.out.contains("nothing was called"), "{}", refused.out);
+        assert!(on_a_terminal(&simulation, &changes, "y\n").expect(code).out.contains(&asks));
+        let silent = on_a_terminal(&simulation, &format!("{changes} --yes"), "n\n").expect(code);
+        assert!(!silent.out.contains("may change"), "{}", silent.out);
+    }
+    // Files are only read there.
+    let fetch = format!("fetch '*:/etc/hosts' {}", simulation.home().join("fetched").display());
+    let fetched = on_a_terminal(&simulation, &fetch, "n\n").expect(6);
+    assert!(!fetched.out.contains("may change"), "{}", fetched.out);
     fs::write(simulation.home().join("overlord.toml"), "[calls]\nconfirm_over = 3\n").unwrap();
     let broken = on_a_terminal(&simulation, "call '*' test.sleep 0", "y\n").expect(3);
     assert!(broken.out.contains("overlord.toml") && broken.out.contains("confirm_over"), "{}", broken.out);

@@ -21,7 +21,7 @@ pub(super) async fn confirm(
 ) -> Result<(), Failure> {
     let most = Settings::load(&context.home.overlord_toml()).or_exit(Exit::Configuration)?.calls.confirm_above;
     let hosts = selection.hosts.len();
-    if hosts <= most || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if hosts <= most || method.checked().is_some() || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(());
     }
     if signature::reads_only(overlord, selection, method, options).await {

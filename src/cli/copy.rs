@@ -8,10 +8,11 @@ use std::{fs, io};
 use clap::Args;
 use nix::unistd::{Gid, Group, Uid, User};
 
+use super::confirm::confirm;
 use super::context::Context;
 use super::delivery::{for_each, moving};
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{Failure, OrExit};
 use super::fleet_options::{FleetOptions, overlord};
 use super::outcomes::Outcomes;
 use super::place::Place;
@@ -38,6 +39,9 @@ pub(super) struct Copy {
     place: Place,
     #[command(flatten)]
     fleet: FleetOptions,
+    /// Do not ask, however many hosts it goes to; asked is only on a terminal
+    #[arg(long, short)]
+    yes: bool,
     /// Keep owner and group, by name, where the minion runs as root
     #[arg(long)]
     owner: bool,
@@ -59,6 +63,10 @@ impl Copy {
         let total: u64 = items.iter().filter_map(|item| item.file.as_ref()).map(|source| source.size).sum();
         let timeout = self.fleet.left_after(std::time::Duration::ZERO);
         let hosts = Context::block_on(async {
+            if !self.yes {
+                let put = "copyfile.put".parse().or_exit(Exit::Internal)?;
+                confirm(context, &overlord, &selection, &put, self.fleet.call_options()).await?;
+            }
             let fleet = overlord.fleet()?.clone();
             let progress = Arc::new(Progress::bytes(context, total * selection.hosts.len() as u64));
             Ok(for_each(selection, self.fleet.forks, |host| {

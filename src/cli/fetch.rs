@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::confirm::confirm;
 use super::context::Context;
 use super::delivery::{for_each, moving};
-use super::failure::Failure;
+use super::exit::Exit;
+use super::failure::{Failure, OrExit};
 use super::fleet_options::{FleetOptions, overlord};
 use super::outcomes::Outcomes;
 use super::place::Place;
@@ -41,6 +43,8 @@ impl Fetch {
         let timeout = self.fleet.left_after(Duration::ZERO);
         let (path, local) = (Arc::new(self.place.path), Arc::new(self.local));
         let hosts = Context::block_on(async {
+            let offer = "getfile.offer".parse().or_exit(Exit::Internal)?;
+            confirm(context, &overlord, &selection, &offer, self.fleet.call_options()).await?;
             let fleet = overlord.fleet()?.clone();
             // How much there is is known only as it comes.
             let progress = Arc::new(Progress::bytes(context, 0));

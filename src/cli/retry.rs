@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::confirm::confirm;
 use super::context::Context;
 use super::failure::Failure;
 use super::fleet_options::overlord;
@@ -14,6 +15,7 @@ use super::shape::Shape;
 use super::stop::Interrupts;
 use crate::fleet::Outcome;
 use crate::ids::OverlordJobId;
+use crate::overlord::CallOptions;
 
 /// Make a new job of an old one's call, on those of its hosts that ended as you say
 ///
@@ -31,6 +33,9 @@ pub(super) struct Retry {
     secrets: Vec<String>,
     #[command(flatten)]
     rollout: RolloutOptions,
+    /// Do not ask, however many hosts it may change; asked is only on a terminal
+    #[arg(long, short)]
+    yes: bool,
 }
 
 /// How hosts ended that are to be tried again.
@@ -83,8 +88,13 @@ impl Retry {
         let secrets = Given::gather(&self.secrets)?.of_words(&self.secrets)?;
         Context::block_on(async {
             let rollout = |hosts| self.rollout.for_hosts(hosts);
+            let again = |outcome: &Outcome| self.which.means(outcome);
+            if !self.yes {
+                let (selection, method) = overlord.to_retry(&self.id, again).await?;
+                confirm(context, &overlord, &selection, &method, CallOptions::default()).await?;
+            }
             let interrupts = Interrupts::listen().await?;
-            let fan_out = overlord.retry(&self.id, |outcome| self.which.means(outcome), rollout, &secrets).await?;
+            let fan_out = overlord.retry(&self.id, again, rollout, &secrets).await?;
             let id = fan_out.id().clone();
             Context::say(format!("job {id}"));
             let progress = Progress::of_hosts(context, &Shape::Folded, overlord.status(&id).await?.hosts.into_keys());

@@ -81,7 +81,7 @@ async fn of(
 }
 
 /// Whether `method` says of itself that it changes nothing, on the first chosen host that knows it. The methods of `system`
-/// only tell what there is.
+/// only tell what there is, those of `getfile` only read files.
 pub(super) async fn reads_only(
     overlord: &Overlord,
     selection: &Selection,
@@ -91,7 +91,7 @@ pub(super) async fn reads_only(
     let Ok(question) = format!("{}.get_method_args", method.module()).parse() else { return false };
     let known = |answer: Value| arguments::described(&answer).remove(method.method());
     let options = CallOptions { timeout: options.timeout.map(|time| time / 4), ..options };
-    method.module().as_str() == "system"
+    matches!(method.module().as_str(), "system" | "getfile")
         || first_answer(overlord, selection, &question, &[], options, known).await.is_ok_and(|(_, it)| it.read_only)
 }
 
