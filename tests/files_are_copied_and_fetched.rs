@@ -36,6 +36,18 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// Bytes that do not get smaller.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..size / 8).flat_map(|_| next()).collect()
+}
+
 fn file(fleet: &Fleet, name: &str, bytes: &[u8]) -> String {
     let path = fleet.folder().join(name);
     fs::write(&path, bytes).unwrap();
@@ -154,7 +166,7 @@ fn a_folder_goes_there_and_comes_back() {
 #[test]
 fn a_cut_fetch_goes_on_where_it_stopped() {
     let (mut fleet, open) = open_fleet();
-    let bytes: Vec<u8> = (0..6 << 20).map(|number: u32| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let bytes = noise(6 << 20);
     fs::write(open.join("big"), &bytes).unwrap();
     let way = Cutting::to(fleet.minion("web1").address, &[u64::MAX, 1 << 20, 3 << 20]);
     fleet.func(["hosts", "set", "web1", &way.address().to_string()]).expect(0);
@@ -170,7 +182,7 @@ fn a_cut_fetch_goes_on_where_it_stopped() {
 fn a_fetch_goes_on_in_another_process_unless_the_file_is_another() {
     let (mut fleet, open) = open_fleet();
     let minion = fleet.minion("web1").address;
-    let bytes: Vec<u8> = (0..3 << 20).map(|number: u32| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let bytes = noise(3 << 20);
     fs::write(open.join("big"), &bytes).unwrap();
     let local = fleet.folder().join("back");
     let fetch = |cuts: &[u64], code: i32| {

@@ -86,6 +86,32 @@ fn a_cut_connection_costs_what_was_under_way_and_no_more() {
 }
 
 #[test]
+fn what_gets_smaller_is_compressed_both_ways_and_goes_on_where_it_was_cut() {
+    let mut fleet = Fleet::empty();
+    let open = fleet.folder().canonicalize().unwrap().join("open");
+    fs::create_dir(&open).unwrap();
+    let grants = format!("[grants.getfile]\nread = [\"{}/**\"]\n", open.display());
+    let minion = fleet.add_with("web1", &grants, &[]).address;
+    let text: Vec<u8> = (0..400_000).flat_map(|line: u32| format!("line {line} of a log\n").into_bytes()).collect();
+    let size = text.len() as u64;
+    let source = source(&text);
+    let way = Cutting::to(minion, &[20_000, 400_000, 900_000]);
+    let sent = send(&fleet, way.address(), &source).unwrap();
+    assert!(sent.cuts >= 2 && way.passed() < size / 2, "{sent:?}, {} of {size} bytes", way.passed());
+    let whole = staged(fleet.minion("web1"), "whole");
+    assert_eq!(Digest::of(&fs::read(&whole[0]).unwrap()), source.digest);
+
+    fs::write(open.join("log"), &text).unwrap();
+    let way = Cutting::to(minion, &[u64::MAX, 20_000, 400_000, 900_000]);
+    fleet.func(["hosts", "set", "web1", &way.address().to_string()]).expect(0);
+    let local = fleet.folder().join("back");
+    let from = format!("web1:{}", open.join("log").display());
+    fleet.func(["fetch", &from, local.to_str().unwrap()]).expect(0);
+    assert!(fs::read(local.join("web1/log")).unwrap() == text);
+    assert!(way.connections() >= 4 && way.passed() < size / 2, "{} of {size} bytes", way.passed());
+}
+
+#[test]
 fn a_minion_that_is_killed_goes_on_with_what_it_had() {
     let mut fleet = Fleet::empty();
     let address = fleet.add_with("web1", "", &[]).address;

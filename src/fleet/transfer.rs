@@ -33,7 +33,7 @@ use super::{
 use crate::{
     ca::Host,
     ids::Digest,
-    transfer::{self, ContentRange, FileBody, Name, Writing, Written, digest_of, range_from},
+    transfer::{self, CODING, Coding, ContentRange, FileBody, Name, Writing, Written, digest_of, range_from},
     wire::{self, Value},
 };
 
@@ -180,11 +180,19 @@ impl Fleet {
         *at = Some(first);
         let unreadable =
             |error| Broken::Final(Outcome::Lost { why: Reason::new("what is to be sent cannot be read", error) });
-        let body = FileBody::new(source.file().map_err(unreadable)?, first, source.size);
+        let file = source.file().map_err(unreadable)?;
+        let (size, takes) = (source.size, coding(&answer).map(str::to_owned));
+        let looked = Arc::clone(&file);
+        let best = move || Coding::best(takes.as_deref(), &looked, first, size);
+        let coding = tokio::task::spawn_blocking(best).await.unwrap_or_default();
+        let body = FileBody::new(file, first, size, coding);
         let taken = body.taken();
         let mut put = request(host, Method::PUT, name, Either::Right(body));
         let range = ContentRange::rest(first, source.size).to_string();
         put.headers_mut().insert(header::CONTENT_RANGE, value(&range));
+        if coding == Coding::Lz4 {
+            put.headers_mut().insert(CODING, HeaderValue::from_static("lz4"));
+        }
         let watch = Watch { taken: &taken, moved };
         let answer = exchange(host, &mut connection, put, Some(&watch)).await;
         sent.bytes += taken.load(Ordering::Relaxed);
@@ -234,6 +242,7 @@ impl Fleet {
         let mut connection = self.open_transfer(host).await?;
         let mut get = request(host, Method::GET, name, Either::Left(Full::default()));
         get.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
+        get.headers_mut().insert(CODING, HeaderValue::from_static("lz4"));
         get.headers_mut().insert(header::RANGE, value(&range_from(*at)));
         let answer = exchange(host, &mut connection, get, None).await?;
         match answer.status() {
@@ -243,13 +252,16 @@ impl Fleet {
             status => return Err(refused(status, Some(sentence(answer).await))),
         }
         let local = |error: io::Error| Broken::Final(cannot_write(&error));
-        let mut writing = Writing::start(file.try_clone().map_err(local)?, *at);
-        let (mut body, mut came, mut cut) = (answer.into_body(), *at, None);
+        let Ok(coding) = coding(&answer).map_or(Ok(Coding::Plain), str::parse) else { return Ok(Fetched::Other) };
+        let mut writing = Writing::start(file.try_clone().map_err(local)?, *at, size, coding);
+        let (mut body, mut cut, mut told) = (answer.into_body(), None, *at);
+        // What comes as it is can be counted before it is written.
+        let mut came = (coding == Coding::Plain).then_some(*at);
         let mut expected = match name {
             Name::Digest(digest) => Some(digest),
             Name::Offer(_) => None,
         };
-        while came <= size {
+        while came.is_none_or(|came| came <= size) {
             match timeout(STILL, body.frame()).await {
                 Err(_) => cut = Some(Reason::from("nothing came any more")),
                 Ok(None) => {}
@@ -262,9 +274,11 @@ impl Fleet {
                             continue;
                         }
                     };
-                    came += data.len() as u64;
-                    moved(data.len() as u64);
-                    if came <= size && writing.write(data).await {
+                    came = came.map(|came| came + data.len() as u64);
+                    let now = came.unwrap_or_else(|| writing.length());
+                    moved(now - told);
+                    told = now;
+                    if now <= size && writing.write(data).await {
                         continue;
                     }
                 }
@@ -273,6 +287,8 @@ impl Fleet {
         }
         let written = writing.finish().await.and_then(|written| written).map_err(local)?;
         *at = written.length;
+        let came = came.unwrap_or(written.length);
+        moved(came.saturating_sub(told));
         let Written { file, length, digest: found } = written;
         match cut {
             Some(why) if length < size || expected.is_none() => Err(Broken::Cut(why)),
@@ -371,6 +387,10 @@ fn request(host: &Host, method: Method, name: Name, body: Body) -> Request<Body>
 
 fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn coding(answer: &Response<Incoming>) -> Option<&str> {
+    answer.headers().get(CODING)?.to_str().ok()
 }
 
 fn offset(answer: &Response<Incoming>) -> Option<u64> {

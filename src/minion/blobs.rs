@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     access::AuditOutcome,
-    transfer::{self, Begun, Blob, ContentRange, FileBody, InvalidName, Name, Refused, Staged, Upload, from_range},
+    transfer::{
+        self, Begun, Blob, CODING, Coding, ContentRange, FileBody, InvalidName, Name, Refused, Staged, UnknownCoding,
+        Upload, from_range,
+    },
     wire::{self, Call, Value},
 };
 
@@ -92,7 +95,9 @@ impl<B: Backend> Service<B> {
         match head.method {
             Method::HEAD => {
                 let said = look(transfers, &blob, &head.headers).unwrap_or_else(|said| said);
-                plain(Said { text: String::new(), ..said }, false)
+                let mut response = plain(Said { text: String::new(), ..said }, false);
+                insert(response.headers_mut(), HeaderName::from_static(CODING), "lz4");
+                response
             }
             Method::PUT => {
                 if let Err(fault) = policy::may_send(&self.dispatcher, &self.caller) {
@@ -127,11 +132,18 @@ impl<B: Backend> Service<B> {
         };
         let range = ContentRange::rest(first, size);
         self.note("transfer.get", name, range, AuditOutcome::Begun, None).await;
+        let said = text(headers, CODING).map(str::to_owned);
+        let looked = Arc::clone(&file);
+        let best = move || Coding::best(said.as_deref(), &looked, first, size);
+        let coding = tokio::task::spawn_blocking(best).await.unwrap_or_default();
         let body = match name {
-            Name::Digest(_) => FileBody::new(file, first, size),
-            Name::Offer(_) => FileBody::with_digest(file, first, size, Arc::clone(&transfers.known)),
+            Name::Digest(_) => FileBody::new(file, first, size, coding),
+            Name::Offer(_) => FileBody::with_digest(file, first, size, coding, Arc::clone(&transfers.known)),
         };
         let mut response = Response::new(Either::Right(body.holding(place)));
+        if coding == Coding::Lz4 {
+            insert(response.headers_mut(), HeaderName::from_static(CODING), "lz4");
+        }
         if let Name::Offer(_) = name {
             insert(response.headers_mut(), header::TRAILER, wire::header::DIGEST);
         }
@@ -153,10 +165,17 @@ impl<B: Backend> Service<B> {
         let Some(Ok(range)) = range else {
             return Err(Said::new(StatusCode::BAD_REQUEST, "a `Content-Range: bytes FIRST-LAST/SIZE` says which part"));
         };
-        if body.size_hint().exact().is_some_and(|length| length != range.length()) {
+        let coding = match text(headers, CODING).map(str::parse::<Coding>) {
+            None => Coding::Plain,
+            Some(Ok(coding)) => coding,
+            Some(Err(error)) => {
+                return Err(Said::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string()));
+            }
+        };
+        if coding == Coding::Plain && body.size_hint().exact().is_some_and(|length| length != range.length()) {
             return Err(Refused::Length.into());
         }
-        let upload = match transfers.staging.begin(blob, range).await {
+        let upload = match transfers.staging.begin(blob, range, coding).await {
             Ok(Begun::Whole(length)) => return Ok(Said::at(StatusCode::OK, length)),
             Ok(Begun::Writing(upload)) => upload,
             Err(refused) => {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     plugin::Registry,
-    transfer::{Begun, Blob, Bounds, ContentRange, Known, Offers, Refused, Staged, Staging},
+    transfer::{Begun, Blob, Bounds, Coding, ContentRange, Known, Offers, Refused, Staged, Staging},
     wire::{RemoteError, Value},
 };
 
@@ -119,13 +119,14 @@ impl Transfers {
             Refused::Busy | Refused::Superseded => RemoteError::new("Busy", refused.to_string()),
             refused => RemoteError::new("Refused", refused.to_string()),
         };
-        let staged = match self.staging.begin(blob, ContentRange { first, end, total }).await.map_err(refused)? {
-            Begun::Whole(length) => Staged::Whole(length),
-            Begun::Writing(mut upload) => {
-                upload.write(bytes.into()).await;
-                upload.finish(true).await.map_err(refused)?
-            }
-        };
+        let staged =
+            match self.staging.begin(blob, ContentRange { first, end, total }, Coding::Plain).await.map_err(refused)? {
+                Begun::Whole(length) => Staged::Whole(length),
+                Begun::Writing(mut upload) => {
+                    upload.write(bytes.into()).await;
+                    upload.finish(true).await.map_err(refused)?
+                }
+            };
         let (Staged::Part(offset) | Staged::Whole(offset)) = staged;
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let whole = matches!(staged, Staged::Whole(_));

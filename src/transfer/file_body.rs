@@ -4,6 +4,7 @@
 use std::{
     fs::File,
     io,
+    ops::Range,
     os::unix::fs::FileExt,
     pin::Pin,
     sync::{
@@ -21,7 +22,7 @@ use hyper::{
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{Known, TrailingDigest};
+use super::{Coding, Known, TrailingDigest, coding::Encoder};
 use crate::wire;
 
 /// One read.
@@ -32,7 +33,7 @@ const AHEAD: usize = 4;
 /// The bytes from one offset of a file to another.
 #[derive(Debug)]
 pub struct FileBody {
-    pieces: mpsc::Receiver<io::Result<Frame<Bytes>>>,
+    pieces: mpsc::Receiver<io::Result<Piece>>,
     left: u64,
     length: Length,
     taken: Arc<AtomicU64>,
@@ -40,33 +41,42 @@ pub struct FileBody {
     _place: Option<OwnedSemaphorePermit>,
 }
 
+/// What is sent at once.
+#[derive(Debug)]
+struct Piece {
+    frame: Frame<Bytes>,
+    /// So many bytes of the file are in it.
+    length: u64,
+}
+
 /// How the network hears where a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
     /// It is told before.
     Told,
-    /// By its end: something follows.
+    /// By its end: it is compressed, or something follows.
     Open,
 }
 
 impl FileBody {
     /// The bytes of `file` from `first` up to `end`. A file that turns out to be shorter breaks the body off.
     /// Must be called within a tokio runtime.
-    pub fn new(file: Arc<File>, first: u64, end: u64) -> Self {
-        Self::start(file, first, end, None)
+    pub fn new(file: Arc<File>, first: u64, end: u64, coding: Coding) -> Self {
+        Self::start(file, first, end, coding, None)
     }
 
     /// The same, with a trailer behind it that tells the digest of everything up to `end`, unless the file has changed
     /// meanwhile.
-    pub fn with_digest(file: Arc<File>, first: u64, end: u64, known: Arc<Known>) -> Self {
-        Self::start(file, first, end, Some(known))
+    pub fn with_digest(file: Arc<File>, first: u64, end: u64, coding: Coding, known: Arc<Known>) -> Self {
+        Self::start(file, first, end, coding, Some(known))
     }
 
-    fn start(file: Arc<File>, first: u64, end: u64, known: Option<Arc<Known>>) -> Self {
+    fn start(file: Arc<File>, first: u64, end: u64, coding: Coding, known: Option<Arc<Known>>) -> Self {
         let (sender, pieces) = mpsc::channel(AHEAD);
-        let length = if known.is_some() { Length::Open } else { Length::Told };
+        let is_told = known.is_none() && coding == Coding::Plain;
+        let length = if is_told { Length::Told } else { Length::Open };
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = read(&file, first, end, known.as_ref(), &sender) {
+            if let Err(error) = read(&file, first..end, coding, known.as_ref(), &sender) {
                 // Nobody may listen any more.
                 let _ = sender.blocking_send(Err(error));
             }
@@ -80,7 +90,7 @@ impl FileBody {
         Self { _place: Some(place), ..self }
     }
 
-    /// How many bytes the network has taken so far, also after the body is gone.
+    /// How many bytes of the file the network has taken so far, also after the body is gone.
     pub fn taken(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.taken)
     }
@@ -89,13 +99,13 @@ impl FileBody {
 /// Ends when all has been said, or nobody listens any more.
 fn read(
     file: &File,
-    first: u64,
-    end: u64,
+    Range { start: first, end }: Range<u64>,
+    coding: Coding,
     known: Option<&Arc<Known>>,
-    sender: &mpsc::Sender<io::Result<Frame<Bytes>>>,
+    sender: &mpsc::Sender<io::Result<Piece>>,
 ) -> io::Result<()> {
     let mut digest = known.map(|known| TrailingDigest::start(known, file, first, end)).transpose()?;
-    let mut at = first;
+    let (mut at, mut encoder) = (first, Encoder::new(coding));
     while at < end {
         let mut piece = vec![0; usize::try_from(end - at).unwrap_or(PIECE).min(PIECE)];
         match file.read_at(&mut piece, at) {
@@ -107,18 +117,23 @@ fn read(
         at += piece.len() as u64;
         let piece = Bytes::from(piece);
         // The network has it while it is digested.
-        if sender.blocking_send(Ok(Frame::data(piece.clone()))).is_err() {
+        let frame = Frame::data(encoder.encode(&piece)?);
+        if sender.blocking_send(Ok(Piece { frame, length: piece.len() as u64 })).is_err() {
             return Ok(());
         }
         if let Some(digest) = &mut digest {
             digest.update(&piece);
         }
     }
+    let rest = encoder.finish()?;
+    if !rest.is_empty() && sender.blocking_send(Ok(Piece { frame: Frame::data(rest), length: 0 })).is_err() {
+        return Ok(());
+    }
     if let Some(digest) = digest.map(|digest| digest.finish(file, end)).transpose()?.flatten()
         && let Ok(digest) = HeaderValue::try_from(format!("sha256:{digest}"))
     {
         let trailers = HeaderMap::from_iter([(HeaderName::from_static(wire::header::DIGEST), digest)]);
-        let _ = sender.blocking_send(Ok(Frame::trailers(trailers)));
+        let _ = sender.blocking_send(Ok(Piece { frame: Frame::trailers(trailers), length: 0 }));
     }
     Ok(())
 }
@@ -129,12 +144,12 @@ impl Body for FileBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         self.pieces.poll_recv(cx).map(|piece| {
-            if let Some(Ok(frame)) = &piece {
-                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+            piece.map(|piece| {
+                let Piece { frame, length } = piece?;
                 self.left = self.left.saturating_sub(length);
                 self.taken.fetch_add(length, Ordering::Relaxed);
-            }
-            piece
+                Ok(frame)
+            })
         })
     }
 

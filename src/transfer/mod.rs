@@ -21,6 +21,10 @@
 //! Who says `func-digest: trailing` with the call `getfile.offer` gets an offer by number, and need not wait until the file
 //! is digested: that is done while the bytes go out. Others get the digest at once.
 //!
+//! What gets smaller is compressed: an answer to `HEAD`, and a `GET`, say `func-coding: lz4` when their sender takes that; a
+//! `PUT`, and an answer to `GET`, when their body is an LZ4 frame. Ranges, sizes and digests are those of the file all the
+//! same, and no more comes out of a body than its range says.
+//!
 //! `POST` on these paths is XML-RPC, as on every path. Answers to the others are plain text for people;
 //! the status and the headers say everything. A client that only makes calls stages pieces with
 //! `transfer.put(digest, size, offset, bytes)`, by the same rules and more slowly.
@@ -31,6 +35,7 @@
 //! that call is what is authorised; staging by itself costs the minion a bounded amount of disk, for a
 //! bounded time.
 
+mod coding;
 mod digest;
 mod file_body;
 mod known;
@@ -41,6 +46,7 @@ mod staging;
 mod upload;
 mod writing;
 
+pub use coding::{CODING, Coding, UnknownCoding};
 pub use digest::{Hasher, digest_of};
 pub use file_body::FileBody;
 pub use known::{Known, TrailingDigest, version_of};

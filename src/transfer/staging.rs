@@ -24,7 +24,7 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{ContentRange, Upload};
+use super::{Coding, ContentRange, Upload};
 use crate::{ids::Digest, sys::durable};
 
 /// How much a minion takes in.
@@ -211,7 +211,7 @@ impl Staging {
     }
 
     /// Waits for its turn, and makes ready to write.
-    pub async fn begin(&self, blob: Blob, range: ContentRange) -> Result<Begun, Refused> {
+    pub async fn begin(&self, blob: Blob, range: ContentRange, coding: Coding) -> Result<Begun, Refused> {
         let until = Instant::now() + self.inner.bounds.patience;
         let turn = loop {
             let freed = self.inner.freed.notified();
@@ -236,7 +236,7 @@ impl Staging {
         }
         let path = blob.part(&self.inner.folder);
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-        Ok(Begun::Writing(Upload::start(turn, file, range)))
+        Ok(Begun::Writing(Upload::start(turn, file, range, coding)))
     }
 
     fn take_turn(&self, blob: &Blob, total: u64) -> Result<Option<Turn>, Refused> {
@@ -370,7 +370,7 @@ mod tests {
     }
 
     async fn writing(staging: &Staging, blob: &Blob, range: ContentRange) -> Upload {
-        match staging.begin(blob.clone(), range).await.unwrap() {
+        match staging.begin(blob.clone(), range, Coding::Plain).await.unwrap() {
             Begun::Writing(upload) => upload,
             Begun::Whole(_) => panic!("it is whole already"),
         }
@@ -385,7 +385,7 @@ mod tests {
         assert!(upload.write(Bytes::from_static(b"hello")).await);
         assert_eq!(upload.finish(false).await.unwrap(), Staged::Part(5));
         for first in [0, 4, 6] {
-            let refused = staging.begin(blob.clone(), ContentRange::rest(first, 9)).await.unwrap_err();
+            let refused = staging.begin(blob.clone(), ContentRange::rest(first, 9), Coding::Plain).await.unwrap_err();
             assert!(matches!(refused, Refused::Offset { offset: 5 }), "{refused}");
         }
         assert!(staging.take(&blob).unwrap().is_none(), "a part is nothing yet");
@@ -400,6 +400,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_more_comes_out_of_what_is_compressed_than_was_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let staging = staging(folder.path(), Duration::from_secs(5));
+        let blob = Blob::new(Digest::of(&[0; 99]), "boss");
+        for (length, staged) in [(1 << 20, None), (99, Some(Staged::Whole(99)))] {
+            let mut frame = lz4_flex::frame::FrameEncoder::new(Vec::new());
+            io::Write::write_all(&mut frame, &vec![0; length]).unwrap();
+            let frame = Bytes::from(frame.finish().unwrap());
+            let begun = staging.begin(blob.clone(), ContentRange::rest(0, 99), Coding::Lz4).await.unwrap();
+            let Begun::Writing(mut upload) = begun else { panic!("it is whole already") };
+            upload.write(frame).await;
+            let ended = upload.finish(true).await;
+            match staged {
+                Some(staged) => assert_eq!(ended.unwrap(), staged),
+                None => assert!(matches!(ended, Err(Refused::Length)), "{ended:?}"),
+            }
+            assert!(staging.usage().unwrap().values().all(|(_, bytes)| *bytes <= 99));
+        }
+    }
+
+    #[tokio::test]
     async fn a_silent_writer_gives_way_and_a_busy_one_does_not() {
         let folder = tempfile::tempdir().unwrap();
         let staging = staging(folder.path(), Duration::from_millis(50));
@@ -407,10 +428,11 @@ mod tests {
         let mut first = writing(&staging, &blob, ContentRange::rest(0, 2)).await;
         assert!(first.write(Bytes::from_static(b"a")).await);
         let superseded = first.superseded();
-        let (again, ended) = tokio::join!(staging.begin(blob.clone(), ContentRange::rest(1, 2)), async {
-            superseded.cancelled().await;
-            first.finish(false).await
-        });
+        let (again, ended) =
+            tokio::join!(staging.begin(blob.clone(), ContentRange::rest(1, 2), Coding::Plain), async {
+                superseded.cancelled().await;
+                first.finish(false).await
+            });
         assert!(matches!(ended, Err(Refused::Superseded)), "{ended:?}");
         let Ok(Begun::Writing(mut second)) = again else { panic!("{again:?}") };
         assert!(second.write(Bytes::from_static(b"b")).await);

@@ -1,13 +1,16 @@
 //! One blob on its way into the staging folder.
 
-use std::fs::{self, File};
+use std::{
+    fs::{self, File},
+    sync::atomic::AtomicU64,
+};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ContentRange, Refused, Staged, Writing,
+    Coding, ContentRange, Refused, Staged, Writing,
+    coding::Decoder,
     staging::Turn,
     writing::{Written, append},
 };
@@ -18,14 +21,18 @@ use crate::sys::durable;
 pub struct Upload {
     writing: Writing<Result<Staged, Refused>>,
     superseded: CancellationToken,
-    left: u64,
+    /// Where its range ends.
+    end: u64,
+    /// What may come on the wire, where that is as much as will be in the file.
+    left: Option<u64>,
 }
 
 impl Upload {
-    pub(super) fn start(turn: Turn, file: File, range: ContentRange) -> Self {
+    pub(super) fn start(turn: Turn, file: File, range: ContentRange, coding: Coding) -> Self {
         let superseded = turn.superseded.clone();
-        let writing = Writing::with(move |queue| write(&turn, file, range, queue));
-        Self { writing, superseded, left: range.length() }
+        let writing = Writing::with(range.first, coding, move |queue, length| write(&turn, file, range, queue, length));
+        let left = (coding == Coding::Plain).then(|| range.length());
+        Self { writing, superseded, end: range.end, left }
     }
 
     /// Fires when another connection takes over.
@@ -36,8 +43,12 @@ impl Upload {
     /// Writes the next piece. False means that nothing more is taken, for a reason that
     /// [`finish`](Self::finish) tells.
     pub async fn write(&mut self, piece: Bytes) -> bool {
-        let Some(left) = self.left.checked_sub(piece.len() as u64) else { return false };
-        self.left = left;
+        if let Some(left) = &mut self.left {
+            match left.checked_sub(piece.len() as u64) {
+                Some(rest) => *left = rest,
+                None => return false,
+            }
+        }
         !self.superseded.is_cancelled() && self.writing.write(piece).await
     }
 
@@ -47,16 +58,16 @@ impl Upload {
         let staged = self.writing.finish().await.map_err(Refused::Write)??;
         match staged {
             Staged::Part(_) if self.superseded.is_cancelled() => Err(Refused::Superseded),
-            Staged::Part(_) if ended && self.left > 0 => Err(Refused::Length),
+            Staged::Part(length) if ended && length < self.end => Err(Refused::Length),
             staged => Ok(staged),
         }
     }
 }
 
-fn write(turn: &Turn, file: File, range: ContentRange, queue: mpsc::Receiver<Bytes>) -> Result<Staged, Refused> {
-    let Written { file, length, digest } = append(file, range.first, queue, || {
+fn write(turn: &Turn, file: File, range: ContentRange, queue: Decoder, written: &AtomicU64) -> Result<Staged, Refused> {
+    let Written { file, length, digest } = append(file, queue, written, |length| {
         turn.alive();
-        !turn.superseded.is_cancelled()
+        !turn.superseded.is_cancelled() && length <= range.end
     })?;
     if length < range.total {
         return Ok(Staged::Part(length));

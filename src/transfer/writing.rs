@@ -6,7 +6,11 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
-    sync::mpsc::{SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{SyncSender, sync_channel},
+    },
     thread::{self, Scope, ScopedJoinHandle},
 };
 
@@ -16,7 +20,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::Hasher;
+use super::{Coding, Hasher, coding::Decoder};
 use crate::ids::Digest;
 
 /// As many pieces wait for the disk; hyper's are of up to some hundred kilobytes.
@@ -35,6 +39,7 @@ const FLUSHED: usize = 32 << 20;
 #[derive(Debug)]
 pub struct Writing<T> {
     pieces: mpsc::Sender<Bytes>,
+    length: Arc<AtomicU64>,
     writer: JoinHandle<T>,
 }
 
@@ -50,16 +55,27 @@ pub struct Written {
 }
 
 impl Writing<io::Result<Written>> {
-    /// Goes on behind the first `offset` bytes of `file`. Must be called within a tokio runtime.
-    pub fn start(file: File, offset: u64) -> Self {
-        Self::with(move |queue| append(file, offset, queue, || true))
+    /// Goes on behind the first `offset` bytes of `file`, up to `end`. Must be called within a tokio runtime.
+    pub fn start(file: File, offset: u64, end: u64, coding: Coding) -> Self {
+        Self::with(offset, coding, move |queue, length| append(file, queue, length, |length| length <= end))
     }
 }
 
 impl<T: Send + 'static> Writing<T> {
-    pub(super) fn with(work: impl FnOnce(mpsc::Receiver<Bytes>) -> T + Send + 'static) -> Self {
+    pub(super) fn with(
+        offset: u64,
+        coding: Coding,
+        work: impl FnOnce(Decoder, &AtomicU64) -> T + Send + 'static,
+    ) -> Self {
         let (pieces, queue) = mpsc::channel(WAITING);
-        Self { pieces, writer: spawn_blocking(move || work(queue)) }
+        let length = Arc::new(AtomicU64::new(offset));
+        let written = Arc::clone(&length);
+        Self { pieces, length, writer: spawn_blocking(move || work(Decoder::new(coding, queue), &written)) }
+    }
+
+    /// How long the file is by now.
+    pub fn length(&self) -> u64 {
+        self.length.load(Ordering::Relaxed)
     }
 
     /// Takes the next piece. False means that nothing more is taken, for a reason that
@@ -75,13 +91,15 @@ impl<T: Send + 'static> Writing<T> {
     }
 }
 
-/// Appends what comes, as long as `goes_on` says so, which is asked for every piece.
+/// Appends what comes, as long as `goes_on` says so, which is asked for every piece with the length that the file would have.
+/// `written` begins with the offset.
 pub(super) fn append(
     mut file: File,
-    offset: u64,
-    mut queue: mpsc::Receiver<Bytes>,
-    goes_on: impl Fn() -> bool,
+    mut queue: Decoder,
+    written: &AtomicU64,
+    goes_on: impl Fn(u64) -> bool,
 ) -> io::Result<Written> {
+    let offset = written.load(Ordering::Relaxed);
     let mut hasher = Hasher::new();
     file.seek(SeekFrom::Start(0))?;
     hasher.read(&mut (&mut file).take(offset), offset)?;
@@ -89,8 +107,8 @@ pub(super) fn append(
     let digest = thread::scope(|scope| {
         let (mut flush, mut dirty) = (None, 0);
         let mut digesting = Digesting::Here(hasher);
-        while let Some(piece) = queue.blocking_recv() {
-            if !goes_on() {
+        while let Some(piece) = queue.next() {
+            if !goes_on(length + piece.len() as u64) {
                 break;
             }
             if let Err(error) = (&file).write_all(&piece) {
@@ -99,6 +117,7 @@ pub(super) fn append(
                 return Err(error);
             }
             length += piece.len() as u64;
+            written.store(length, Ordering::Relaxed);
             dirty += piece.len();
             digesting = digesting.go_on(scope, piece, length - offset);
             if dirty >= FLUSHED {

@@ -13,7 +13,7 @@ use func::ca::{Host, Inventory};
 use func::config::Home;
 use func::fleet::{Fleet as Client, FleetOptions, Outcome, Request, Source};
 use func::tls::{Identity, server_config};
-use func::transfer::FileBody;
+use func::transfer::{Coding, FileBody};
 use func::wire::{Call, Value};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -166,7 +166,7 @@ async fn bare(fleet: &Fleet, file: &Path, size: u64) -> Duration {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let began = Instant::now();
-    let body = FileBody::new(Arc::new(File::open(file).unwrap()), 0, size);
+    let body = FileBody::new(Arc::new(File::open(file).unwrap()), 0, size, Coding::Plain);
     let request = hyper::Request::put("/").header("host", "m1").body(body).unwrap();
     assert!(sender.send_request(request).await.unwrap().status().is_success());
     began.elapsed()
