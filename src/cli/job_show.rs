@@ -79,7 +79,11 @@ impl Report for Whole {
             writeln!(out, "{:<12}{}", format!("{name}:"), render::visible(&value))?;
         }
         let rows: Vec<Vec<String>> = job.hosts.iter().map(|(host, view)| row(host.to_string(), view)).collect();
-        writeln!(out, "\n{}", render::table(&["host", "state", "since (UTC)", "minion's job", "note"], &rows, &[]))?;
+        writeln!(
+            out,
+            "\n{}",
+            render::table(&["host", "state", "since (UTC)", "sent", "minion's job", "note"], &rows, &[3])
+        )?;
         for (host, why) in &job.unreadable {
             writeln!(out, "{}: its record cannot be read: {}", render::visible(host), render::visible(why))?;
         }
@@ -122,5 +126,6 @@ fn row(host: String, view: &HostView) -> Vec<String> {
     };
     let since = view.state.since().map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
     let job = view.minion_job.as_ref().map(ToString::to_string).unwrap_or_default();
-    vec![host, state.to_owned(), since, job, note.lines().next().unwrap_or_default().to_owned()]
+    let sent = if view.attempts == 0 { String::new() } else { format!("{}×", view.attempts) };
+    vec![host, state.to_owned(), since, sent, job, note.lines().next().unwrap_or_default().to_owned()]
 }

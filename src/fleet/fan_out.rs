@@ -62,30 +62,36 @@ impl Fleet {
 
     /// Starts one call, on a task of its own so that all cores work. Dropping the future gives the call up.
     pub fn spawn(&self, host: Host, request: Request) -> impl Future<Output = (HostName, Outcome)> + Send + use<> {
-        self.spawn_stubborn(host, request, 0)
+        let call = self.spawn_stubborn(host, request, 0);
+        async move {
+            let (host, outcome, _) = call.await;
+            (host, outcome)
+        }
     }
 
-    /// The same; a host that cannot be reached, so that nothing of the call was sent, is tried again so often.
+    /// The same; a host that cannot be reached, so that nothing of the call was sent, is tried again so often. Answers how often it
+    /// was tried in all, too.
     pub fn spawn_stubborn(
         &self,
         host: Host,
         request: Request,
         retry: u32,
-    ) -> impl Future<Output = (HostName, Outcome)> + Send + use<> {
+    ) -> impl Future<Output = (HostName, Outcome, u32)> + Send + use<> {
         let fleet = self.clone();
         let name = host.name.clone();
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
             for tried in 0..retry {
                 match fleet.call(&host, &request).await {
                     Outcome::Unreachable { .. } => tokio::time::sleep(backoff(&host.name, tried)).await,
-                    outcome => return outcome,
+                    outcome => return (outcome, tried + 1),
                 }
             }
-            fleet.call(&host, &request).await
+            (fleet.call(&host, &request).await, retry.saturating_add(1))
         }));
         async move {
-            let broke_off = |error| Outcome::Lost { why: Reason::new("the call broke off", error) };
-            (name, task.await.unwrap_or_else(broke_off))
+            let broke_off = |error| (Outcome::Lost { why: Reason::new("the call broke off", error) }, 1);
+            let (outcome, tries) = task.await.unwrap_or_else(broke_off);
+            (name, outcome, tries)
         }
     }
 }
@@ -100,7 +106,7 @@ fn backoff(host: &HostName, tried: u32) -> Duration {
 }
 
 /// A call that has been started.
-type InFlight = Pin<Box<dyn Future<Output = (HostName, Outcome)> + Send>>;
+type InFlight = Pin<Box<dyn Future<Output = (HostName, Outcome, u32)> + Send>>;
 
 /// A fan-out under way.
 struct Run {
@@ -138,7 +144,7 @@ impl Run {
                 let Some((host, request)) = self.waiting.pop() else { break };
                 self.in_flight.push(Box::pin(self.fleet.spawn_stubborn(host, request, self.rollout.retry)));
             }
-            if let Some((host, outcome)) = self.in_flight.next().await {
+            if let Some((host, outcome, _)) = self.in_flight.next().await {
                 self.failed += usize::from(!outcome.is_ok());
                 return Some((host, outcome));
             }

@@ -14,7 +14,7 @@ use super::{
     ask::{demand, question, report},
     fan_out::Desk,
     recorder::Recorder,
-    state::{Event, Report},
+    state::{Event, Report, is_over},
     transactions::{Part, Work},
 };
 use crate::{
@@ -86,7 +86,7 @@ impl Overlord {
         if work.view.is_finished() {
             return Ok(work.view);
         }
-        let round = self.ask(id, work, Duration::ZERO, WAITING, &mut |_, _| {}).await?;
+        let round = self.ask(id, work, (Duration::ZERO, WAITING), None, &mut |_, _| {}).await?;
         let mut view = self.status(id).await?;
         for (host, why) in round.unasked {
             if let Some(host) = view.hosts.get_mut(&host).filter(|host| !host.state.is_done()) {
@@ -127,7 +127,7 @@ impl Overlord {
             self.settle_doubtful(id, &work).await?;
             let poll = waiting.poll(&work, left);
             let began = Instant::now();
-            let round = self.ask(id, work, poll, waiting.width(), &mut tell).await?;
+            let round = self.ask(id, work, (poll, waiting.width()), None, &mut tell).await?;
             let pause = waiting.after(&round, began.elapsed());
             tokio::time::sleep(pause.min(left.unwrap_or(pause))).await;
         }
@@ -152,12 +152,14 @@ impl Overlord {
     }
 
     /// Asks each minion that may know its part of a job, or demands its end if the job is cancelled, and records what it says.
+    /// They may wait so long for their jobs, so many are asked at a time, and who cannot be asked so long after it was last heard
+    /// of is lost.
     pub(super) async fn ask(
         &self,
         id: &OverlordJobId,
         work: Work,
-        poll: Duration,
-        width: usize,
+        (poll, width): (Duration, usize),
+        bound: Option<Duration>,
         tell: &mut (impl FnMut(&HostName, &Outcome) + Send),
     ) -> Result<Round, Error> {
         let fleet = self.fleet()?.clone();
@@ -189,6 +191,11 @@ impl Overlord {
                     ended
                 }
                 Err(why) => {
+                    let since = part.state.since().zip(bound);
+                    if since.is_some_and(|(since, bound)| is_over(since, bound, Timestamp::now())) {
+                        recorder.note(name.clone(), Event::Overdue(why.clone()));
+                        round.ended += 1;
+                    }
                     round.unasked.insert(name.clone(), why);
                     false
                 }

@@ -178,7 +178,10 @@ impl Desk {
         }
         let (mut doubt, mut failed) = (false, 0);
         let filter = Filter::of_arguments(&self.record.args);
-        let mut note = |(host, outcome): (HostName, Outcome)| {
+        let mut note = |(host, outcome, tries): (HostName, Outcome, u32)| {
+            if tries > 1 {
+                self.recorder.note(host.clone(), Event::Retried(tries - 1));
+            }
             let outcome = match &filter {
                 Some(filter) => outcome.past_filter(filter),
                 None => outcome,

@@ -8,6 +8,7 @@
 //! | `stages` | job | where such a hand-out is | with the map, then at each step, with the hosts that it leaves out |
 //! | `map` | job, host | the minion's job id and address | once, before anything is sent |
 //! | `states` | job, host | where the host's part is, at last its outcome | at each step; no row means planned |
+//! | `attempts` | job, host | how often its part was sent | when that is not once |
 //! | `cancels` | job | when it was cancelled | once, with the ends of all that were planned |
 //! | `submitters` | job | who made it | once, with the map |
 //! | `sizes` | job | how large its results are | when it has ended |
@@ -145,6 +146,7 @@ table!(Orders, "orders", OverlordJobId, Vec<HostName>);
 table!(Stages, "stages", OverlordJobId, Stage);
 table!(Map, "map", (OverlordJobId, HostName), Mapped);
 table!(States, "states", (OverlordJobId, HostName), HostState);
+table!(Attempts, "attempts", (OverlordJobId, HostName), u32);
 table!(Cancels, "cancels", OverlordJobId, Timestamp);
 table!(ProgressRows, "progress", OverlordJobId, Progress);
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Error, Overlord, Progress,
-    record::{Cancels, Jobs, Map, Orders, Plans, ProgressRows, Sizes, Stages, States, Submitters},
+    record::{Attempts, Cancels, Jobs, Map, Orders, Plans, ProgressRows, Sizes, Stages, States, Submitters},
 };
 use crate::{
     ids::{HostName, OverlordJobId},
@@ -124,6 +124,7 @@ fn forget(tables: &mut Tables<'_>, id: &OverlordJobId) -> Result<(), Error> {
         let key = (id.clone(), host);
         tables.remove::<Map>(&key)?;
         tables.remove::<States>(&key)?;
+        tables.remove::<Attempts>(&key)?;
     }
     tables.remove::<Orders>(id)?;
     tables.remove::<Stages>(id)?;

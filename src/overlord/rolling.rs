@@ -6,6 +6,9 @@
 //!    └──Asked, or Stopped: the others are skipped in the same commit──▶ handed out
 //! ```
 //!
+//! A host that was sent its part and cannot be asked holds its batch up until its time there must be over. Then it is lost, which
+//! counts as failed, and the batch goes on. Of the last batch nobody waits for anybody, so it is left to whoever gathers results.
+//!
 //! The stage is read and moved in one transaction with the states of the hosts that it depends on, and the hosts that a stop
 //! leaves out end in that transaction, too. So a process that is killed between any two steps leaves a job that says exactly
 //! how far it is, and whoever takes it up decides as this one would have.
@@ -28,6 +31,9 @@ use crate::{
     ids::{HostName, OverlordJobId},
     store::Tables,
 };
+
+/// How long minions let a job run, unless their operators or the call say otherwise.
+const USUAL_TIME: Duration = Duration::from_hours(1);
 
 /// How often somebody who waits for a pause to end looks whether the job was cancelled.
 const LOOK: Duration = Duration::from_millis(200);
@@ -118,10 +124,17 @@ impl FanOut {
             }
             settled = false;
             let (began, poll) = (Instant::now(), waiting.poll(&work, None));
-            let round = overlord.ask(id, work, poll, waiting.width(), on_result).await?;
+            let bound = patience(&work);
+            let round = overlord.ask(id, work, (poll, waiting.width()), Some(bound), on_result).await?;
             sleep_unless_cancelled(overlord, id, waiting.after(&round, began.elapsed())).await;
         }
     }
+}
+
+/// How long a batch waits for a host that cannot be asked: as long as its job may take there, and once more as long as it had
+/// to accept it. A job that was given no time has its minion's, of which only the usual one is known here.
+fn patience(work: &Work) -> Duration {
+    work.view.record.timeout.unwrap_or(USUAL_TIME).saturating_add(work.view.plan.acceptance)
 }
 
 fn is_failure(outcome: &Outcome) -> bool {

@@ -11,7 +11,8 @@
 //! *Sent* is recorded before the first byte leaves, so after a crash it means "may have arrived": the minion is asked,
 //! and only a job that it does not know is sent again, under the same id, which it would recognise if the two crossed.
 //! *Acknowledged* means that the minion has it on disk; one that later does not know it has lost it. That a minion cannot
-//! be asked changes nothing: it is not known yet. Done is the end: no event changes it.
+//! be asked changes nothing: it is not known yet, unless a batch waits for it and its time is over: then it is lost. Done is the
+//! end: no event changes it.
 //!
 //! Of a job that is cancelled, what is planned ends on the spot and nothing is sent any more; what was sent is known to have
 //! ended when the minion says so, which takes an id that it does not know, or when it turns out that it never got there.
@@ -70,6 +71,10 @@ pub(super) enum Event {
     },
     /// The time that the operator allows for the whole job is over.
     GaveUp,
+    /// Others wait for it, its own time is over, and its minion cannot be asked; why not.
+    Overdue(String),
+    /// It was tried so often again, because nothing of it could be sent.
+    Retried(u32),
     /// The operator wants the job to end.
     Cancelled,
     /// It is left out, because of what became of others.
@@ -203,6 +208,11 @@ pub(super) fn step(
             (Report::Unknown, Sent { since, .. }) if is_over(*since, rules.resume_window, now) => lost(TOO_LATE),
             (Report::Running | Report::Unknown, _) => None,
         },
+
+        (Event::Overdue(why), Sent { .. } | Acknowledged { .. }) => {
+            lost(&format!("its time was over, and it could not be asked: {why}"))
+        }
+        (Event::Retried(_), _) | (Event::Overdue(_), Planned) => None,
 
         (Event::GaveUp, Planned) => done(Outcome::Unreachable { why: "it was never sent there in time".into() }),
         (Event::GaveUp, Sent { .. } | Acknowledged { .. }) => {

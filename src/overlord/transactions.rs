@@ -11,7 +11,7 @@ use nix::unistd::{Uid, User};
 use super::{
     Error, HostState, HostView, JobLine, JobList, JobPlan, JobRecord, JobView, Progress,
     lock::JobLock,
-    record::{Cancels, Jobs, Map, Mapped, Orders, Plans, ProgressRows, Stages, States, Submitters},
+    record::{Attempts, Cancels, Jobs, Map, Mapped, Orders, Plans, ProgressRows, Stages, States, Submitters},
     state::{Event, step},
 };
 use crate::{
@@ -106,7 +106,16 @@ pub(super) fn record(
         let key = (id.clone(), host.clone());
         let Some(mapped) = tables.get::<Map>(&key)? else { continue };
         let state = tables.get::<States>(&key)?.unwrap_or(HostState::Planned);
+        if let Event::Retried(times) = event {
+            add_attempts(tables, &key, *times)?;
+        }
         let Some(new) = step(&state, event, mapped.job.as_ref(), &rules, now) else { continue };
+        match (&state, &new) {
+            (HostState::Sent { .. }, HostState::Sent { .. }) => add_attempts(tables, &key, 1)?,
+            // It has ended without having been sent.
+            (HostState::Planned, HostState::Done { .. }) => tables.put::<Attempts>(&key, &0)?,
+            _ => {}
+        }
         if let Some(outcome) = new.outcome() {
             progress.summary.add(outcome);
             progress.open = progress.open.saturating_sub(1);
@@ -120,6 +129,11 @@ pub(super) fn record(
         tables.put::<ProgressRows>(id, &progress)?;
     }
     Ok(cancelled)
+}
+
+fn add_attempts(tables: &mut Tables<'_>, key: &(OverlordJobId, HostName), more: u32) -> Result<(), Error> {
+    let before = tables.get::<Attempts>(key)?.unwrap_or(1);
+    Ok(tables.put::<Attempts>(key, &before.saturating_add(more))?)
 }
 
 /// Notes that a job is to end, and with it the end of all hosts that were sent nothing: a fan-out that is under way finds
@@ -154,8 +168,11 @@ pub(super) fn fanned_out(
 /// The job as it is shown.
 pub(super) fn view(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) -> Result<JobView, Error> {
     let (record, progress, hosts, unreadable) = whole(tables, id)?;
+    let mut counted: BTreeMap<HostName, u32> = tables.under::<Attempts, _, _>(id)?.0.into_iter().collect();
     let shown = |(host, mapped, state): (HostName, Mapped, HostState)| {
-        (host, HostView { minion_job: mapped.job, state, unasked: None })
+        let was_sent = mapped.job.is_some() && state != HostState::Planned;
+        let attempts = counted.remove(&host).unwrap_or(u32::from(was_sent));
+        (host, HostView { minion_job: mapped.job, state, attempts, unasked: None })
     };
     let interrupted = is_interrupted(&progress, locks, id);
     let cancelled = tables.get::<Cancels>(id)?;

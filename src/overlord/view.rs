@@ -48,6 +48,8 @@ pub struct HostView {
     pub minion_job: Option<MinionJobId>,
     /// Where it is.
     pub state: HostState,
+    /// How often its part was sent, or tried to be.
+    pub attempts: u32,
     /// Why the minion could not be asked just now, which changes nothing about the job.
     pub unasked: Option<String>,
 }
@@ -143,8 +145,7 @@ impl JobView {
 
 impl HostView {
     fn to_json(&self) -> serde_json::Value {
-        let mut data =
-            json!({ "state": self.state.word(), "since": self.state.since(), "minion_job": self.minion_job });
+        let mut data = json!({ "state": self.state.word(), "since": self.state.since(), "minion_job": self.minion_job, "attempts": self.attempts });
         if let Some(outcome) = self.state.outcome() {
             data["result"] = outcome.to_json();
         }

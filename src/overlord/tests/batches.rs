@@ -176,3 +176,60 @@ async fn hosts_that_did_not_end_well_are_tried_again_as_a_job_of_its_own() {
     assert_eq!(view.to_json()["retry_of"], id.as_str());
     assert_eq!(overlord.status(&id).await.unwrap().summary().failed, 1, "the old job stays as it ended");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_waits_no_longer_for_a_host_that_is_gone_than_its_job_may_take() {
+    let world = World::new();
+    let mut minions = fleet(&world, 3).await;
+    let overlord = world.overlord();
+    let rollout = Rollout { batch: Some(1), ..Rollout::default() };
+    let (time, acceptance) = (Some(Duration::from_millis(300)), Duration::from_millis(300));
+    let fan_out = submit(&overlord, JobOptions { timeout: time, acceptance, ..options(rollout) }).await;
+    let id = fan_out.id().clone();
+    let running = to_its_end(&overlord, id.clone(), fan_out);
+    until(&overlord, &id, |view| view.hosts[&host("m1")].state.word() == "RUNNING").await;
+    minions[0].stop().await;
+    // It is no news of the second that the first is gone.
+    until(&overlord, &id, |view| view.hosts[&host("m2")].state.word() == "RUNNING").await;
+    minions[1].finish(3);
+    until(&overlord, &id, |view| view.hosts[&host("m3")].state.word() == "RUNNING").await;
+    // The last batch holds nobody up: this one is not given up, however long it is gone.
+    minions[2].stop().await;
+    let view = overlord.status(&id).await.unwrap();
+    let lost = view.hosts[&host("m1")].state.outcome().unwrap();
+    assert!(matches!(lost, Outcome::Lost { .. }) && lost.to_string().contains("its time was over"), "{lost}");
+    minions[2].finish(4);
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    minions[2].start_again(&world.authority).await;
+    let view = running.await.unwrap();
+    assert_eq!((view.summary().lost, view.summary().ok, view.summary().total()), (1, 2, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_often_a_host_was_sent_its_part_is_told() {
+    let world = World::new();
+    let mut minions = fleet(&world, 3).await;
+    let overlord = world.overlord();
+    minions[0].stop().await;
+    minions[1].set(Mode::Drop);
+    let rollout = Rollout { retry: 1, ..Rollout::default() };
+    let fan_out = submit(&overlord, options(rollout)).await;
+    let id = fan_out.id().clone();
+    let running = to_its_end(&overlord, id.clone(), fan_out);
+    until(&overlord, &id, |view| minions[1].submissions() > 0 && view.hosts[&host("m3")].state.word() == "RUNNING")
+        .await;
+    minions[1].set(Mode::Accept);
+    let view = until(&overlord, &id, |view| view.hosts[&host("m2")].state.word() == "RUNNING").await;
+    assert!(view.hosts[&host("m2")].attempts >= 2, "{view:?}");
+    minions[1..].iter().for_each(|minion| minion.finish(3));
+    let view = running.await.unwrap();
+    let attempts = |name: &str| view.hosts[&host(name)].attempts;
+    assert_eq!((attempts("m1"), attempts("m3")), (2, 1), "{view:?}");
+    assert!(matches!(view.hosts[&host("m1")].state.outcome(), Some(Outcome::Unreachable { .. })));
+
+    minions.drain(..).for_each(drop);
+    let canary = submit(&overlord, options(Rollout { canary: 1, ..Rollout::default() })).await;
+    let id = canary.id().clone();
+    let view = to_its_end(&overlord, id, canary).await.unwrap();
+    assert_eq!(view.hosts.values().map(|host| host.attempts).collect::<Vec<_>>(), [1, 0, 0], "{view:?}");
+}
