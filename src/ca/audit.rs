@@ -21,6 +21,8 @@ pub const FILE: &str = "audit.jsonl";
 pub(super) enum Event {
     /// The authority was made.
     AuthorityMade,
+    /// The authority's key was sealed with a passphrase, another one, or none.
+    PassphraseSet,
     /// A certificate was issued together with its key.
     Issued,
     /// A token was made.

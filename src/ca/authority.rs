@@ -8,8 +8,14 @@ use std::{
 use rcgen::{CertificateParams, Issuer, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
-use super::{Address, Entry, Error, audit, index, lock, profile, signing_request::key_digest};
+use super::{
+    Address, Entry, Error, Passphrase, audit, index,
+    key::{self, AtRest},
+    lock, profile,
+    signing_request::key_digest,
+};
 use crate::{
     ids::{Digest, HostName, Serial},
     sys::durable,
@@ -20,11 +26,12 @@ const KEY: &str = "ca-key.pem";
 const CERTIFICATE: &str = "ca.pem";
 const INDEX: &str = "issued.jsonl";
 
-/// A certificate authority, ready to sign.
+/// A certificate authority, ready to sign unless its key is sealed.
 #[derive(Debug)]
 pub struct Authority {
     pub(super) folder: Option<PathBuf>,
-    pub(super) issuer: Issuer<'static, KeyPair>,
+    /// Nothing while its key is sealed.
+    issuer: Option<Issuer<'static, KeyPair>>,
     certificate: String,
     ends: OffsetDateTime,
 }
@@ -100,6 +107,11 @@ impl Authority {
     /// Makes a new authority in `folder`. One that is there already is never replaced; one that broke off between its key
     /// and its certificate, so that nothing was issued by it, gets its certificate.
     pub fn init(folder: &Path, name: &str) -> Result<Self, Error> {
+        Self::init_with(folder, name, None)
+    }
+
+    /// The same with a key that is sealed with a passphrase, if there is one.
+    pub fn init_with(folder: &Path, name: &str, passphrase: Option<&Passphrase>) -> Result<Self, Error> {
         make_folder(folder)?;
         let (path, key_path) = (folder.join(CERTIFICATE), folder.join(KEY));
         let _lock = lock::hold(&path)?;
@@ -108,10 +120,12 @@ impl Authority {
             return Err(Error::Exists { path: folder.to_owned() });
         }
         let key = if begun {
-            read_key(&key_path)?
+            let pem = AtRest::read(&key_path)?.open(&key_path, passphrase)?;
+            KeyPair::from_pem(&pem)
+                .map_err(|error| Error::Damaged { path: key_path.clone(), why: error.to_string() })?
         } else {
             let key = profile::new_key()?;
-            durable::write_new(&key_path, key.serialize_pem().as_bytes(), 0o600)
+            durable::write_new(&key_path, key::to_pem(&key, passphrase)?.as_bytes(), 0o600)
                 .map_err(|source| Error::Write { path: key_path, source })?;
             key
         };
@@ -121,7 +135,7 @@ impl Authority {
         Ok(Self {
             folder: Some(folder.to_owned()),
             ends: params.not_after,
-            issuer: Issuer::new(params, key),
+            issuer: Some(Issuer::new(params, key)),
             certificate,
         })
     }
@@ -130,26 +144,72 @@ impl Authority {
     pub fn in_memory(name: &str) -> Result<Self, Error> {
         let key = profile::new_key()?;
         let (params, certificate) = certify(name, &key)?;
-        Ok(Self { folder: None, ends: params.not_after, issuer: Issuer::new(params, key), certificate })
+        Ok(Self { folder: None, ends: params.not_after, issuer: Some(Issuer::new(params, key)), certificate })
     }
 
-    /// Opens the authority in `folder`.
+    /// Opens the authority in `folder`; one whose key is sealed tells what it knows and does not sign.
     pub fn open(folder: &Path) -> Result<Self, Error> {
+        Self::open_any(folder, None)
+    }
+
+    /// The same, ready to sign, with the passphrase if its key is sealed.
+    pub fn open_with(folder: &Path, passphrase: &Passphrase) -> Result<Self, Error> {
+        Self::open_any(folder, Some(passphrase))
+    }
+
+    fn open_any(folder: &Path, passphrase: Option<&Passphrase>) -> Result<Self, Error> {
         let read = |name: &str| match fs::read_to_string(folder.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Missing { path: folder.to_owned() }),
             other => other.map_err(|source| Error::Read { path: folder.join(name), source }),
         };
         let damaged = |name: &str, why: String| Error::Damaged { path: folder.join(name), why };
-        let (certificate, key) = (read(CERTIFICATE)?, read(KEY)?);
-        // This also checks that the two belong together.
-        let own = tls::Identity::from_pem(&certificate, &key, &certificate)
-            .map_err(|error| damaged(CERTIFICATE, chain(&error)))?;
-        let ends = OffsetDateTime::from_unix_timestamp(own.peer().not_after.as_second())
+        let (certificate, key) = (read(CERTIFICATE)?, Zeroizing::new(read(KEY)?));
+        let key_path = folder.join(KEY);
+        let key = match AtRest::parse(&key_path, key.as_bytes())?.open(&key_path, passphrase) {
+            Ok(key) => Some(key),
+            Err(Error::Sealed { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let own = CertificateDer::from_pem_slice(certificate.as_bytes())
+            .map_err(|_| damaged(CERTIFICATE, "it holds no certificate in PEM form".to_owned()))
+            .and_then(|der| Peer::from_certificate(&der).map_err(|error| damaged(CERTIFICATE, chain(&error))))?;
+        let ends = OffsetDateTime::from_unix_timestamp(own.not_after.as_second())
             .map_err(|error| damaged(CERTIFICATE, error.to_string()))?;
-        let key = KeyPair::from_pem(&key).map_err(|error| damaged(KEY, error.to_string()))?;
-        let issuer =
-            Issuer::from_ca_cert_pem(&certificate, key).map_err(|error| damaged(CERTIFICATE, error.to_string()))?;
+        let issuer = match key {
+            None => None,
+            Some(key) => {
+                // Whether the two belong together.
+                tls::Identity::from_pem(&certificate, &key, &certificate)
+                    .map_err(|error| damaged(CERTIFICATE, chain(&error)))?;
+                let key = KeyPair::from_pem(&key).map_err(|error| damaged(KEY, error.to_string()))?;
+                let issuer = Issuer::from_ca_cert_pem(&certificate, key);
+                Some(issuer.map_err(|error| damaged(CERTIFICATE, error.to_string()))?)
+            }
+        };
         Ok(Self { folder: Some(folder.to_owned()), issuer, certificate, ends })
+    }
+
+    /// Whether its key is sealed, so that it signs nothing.
+    pub fn is_sealed(&self) -> bool {
+        self.issuer.is_none()
+    }
+
+    /// Seals the key with another passphrase, or with none.
+    pub fn set_passphrase(&self, passphrase: Option<&Passphrase>) -> Result<(), Error> {
+        let (folder, issuer) = (self.folder()?, self.issuer()?);
+        let path = folder.join(KEY);
+        let _lock = lock::hold(&folder.join(CERTIFICATE))?;
+        let pem = key::to_pem(issuer.key(), passphrase)?;
+        // What cannot be opened again would be the end of the authority.
+        AtRest::parse(&path, pem.as_bytes())?.open(&path, passphrase)?;
+        durable::write_atomic(&path, pem.as_bytes(), 0o600).map_err(|source| Error::Write { path, source })?;
+        let why = if passphrase.is_some() { "sealed with a passphrase" } else { "without a passphrase" };
+        audit::write(folder, &[audit::Change::new(audit::Event::PassphraseSet).why(why)])
+    }
+
+    pub(super) fn issuer(&self) -> Result<&Issuer<'static, KeyPair>, Error> {
+        let path = || self.folder.clone().unwrap_or_default().join(KEY);
+        self.issuer.as_ref().ok_or_else(|| Error::Sealed { path: path() })
     }
 
     /// The CA's certificate.
@@ -230,7 +290,7 @@ impl Authority {
     }
 
     fn sign_any(&self, request: &IssueRequest, key: &impl PublicKeyData) -> Result<(rcgen::Certificate, Entry), Error> {
-        let certificate = profile::leaf(request, self.ends)?.signed_by(key, &self.issuer).map_err(Error::Sign)?;
+        let certificate = profile::leaf(request, self.ends)?.signed_by(key, self.issuer()?).map_err(Error::Sign)?;
         let peer = Peer::from_certificate(certificate.der())
             .map_err(|_| Error::Sign(rcgen::Error::CouldNotParseCertificate))?;
         let entry = Entry::new(request, &peer, key_digest(key));
@@ -253,11 +313,6 @@ fn certify(name: &str, key: &KeyPair) -> Result<(CertificateParams, String), Err
     let params = profile::authority(name)?;
     let certificate = params.self_signed(key).map_err(Error::Sign)?.pem();
     Ok((params, certificate))
-}
-
-fn read_key(path: &Path) -> Result<KeyPair, Error> {
-    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    KeyPair::from_pem(&text).map_err(|error| Error::Damaged { path: path.to_owned(), why: error.to_string() })
 }
 
 pub(super) fn make_folder(folder: &Path) -> Result<(), Error> {

@@ -44,6 +44,21 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The key is sealed, and nothing opens it.
+    #[error("`{}` is sealed with a passphrase, and signing needs it", path.display())]
+    Sealed {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// The key is sealed with another passphrase.
+    #[error("this is not the passphrase of `{}`", path.display())]
+    WrongPassphrase {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// The key could not be sealed.
+    #[error("cannot seal the authority's key: {0}")]
+    Seal(pkcs8::pkcs5::Error),
     /// Signing failed.
     #[error("cannot sign a certificate")]
     Sign(#[source] rcgen::Error),

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `ca-key.pem` | the CA's private key, mode 0600; whoever has it is every overlord |
+//! | `ca-key.pem` | the CA's private key, mode 0600, perhaps sealed with a passphrase; whoever has it is every overlord |
 //! | `ca.pem` | its certificate, which everybody trusts |
 //! | `issued.jsonl` | one JSON line for each certificate ever issued, only appended to |
 //! | `crl.pem` | the signed list of revoked certificates, once there are any |
@@ -21,6 +21,7 @@ mod enrolment;
 mod error;
 mod index;
 mod inventory;
+mod key;
 mod lock;
 mod name_glob;
 mod profile;
@@ -39,6 +40,7 @@ pub use enrolment::{EnrolmentRules, Joining, Pending, State, Verdict};
 pub use error::Error;
 pub use index::Entry;
 pub use inventory::{Host, Inventory};
+pub use key::{EmptyPassphrase, Passphrase};
 pub use name_glob::{InvalidGlob, NameGlob};
 pub use signing_request::{InvalidRequest, SigningRequest, comparison, comparison_of, key_of};
 pub use token::{InvalidToken, Secret, Token};

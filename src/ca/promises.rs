@@ -296,3 +296,44 @@ fn what_was_done_at_the_authority_is_a_chain() {
     authority.issue(&request("e", Role::Minion)).unwrap();
     assert!(verify_audit(&log, None).unwrap().findings[0].contains("1 lines were missing"));
 }
+
+#[test]
+fn a_key_that_is_sealed_signs_for_whoever_knows_the_passphrase() {
+    let home = tempfile::tempdir().unwrap();
+    let [good, other] = ["correct horse", "battery staple"].map(|text| Passphrase::new(text).unwrap());
+    let key = home.path().join("ca-key.pem");
+    let minion = identity(&Authority::init_with(home.path(), "Func CA", Some(&good)).unwrap(), "web1", Role::Minion);
+    assert!(fs::read_to_string(&key).unwrap().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+    assert_eq!(mode(&key), 0o600);
+
+    // Without it the authority tells what it knows, and nothing is signed or revoked.
+    let sealed = Authority::open(home.path()).unwrap();
+    assert!(sealed.is_sealed() && sealed.issued().unwrap().len() == 1 && sealed.days_left() > 3000);
+    assert!(matches!(sealed.issue(&request("web2", Role::Minion)), Err(Error::Sealed { .. })));
+    assert!(matches!(sealed.revoke(&[minion.peer().serial.clone()]), Err(Error::Sealed { .. })));
+    assert!(matches!(sealed.set_passphrase(None), Err(Error::Sealed { .. })));
+    assert!(matches!(Authority::open_with(home.path(), &other), Err(Error::WrongPassphrase { .. })));
+    assert_eq!(sealed.issued().unwrap().len(), 1);
+
+    // Changed, and taken away, it is the same authority.
+    Authority::open_with(home.path(), &good).unwrap().set_passphrase(Some(&other)).unwrap();
+    assert!(matches!(Authority::open_with(home.path(), &good), Err(Error::WrongPassphrase { .. })));
+    let opened = Authority::open_with(home.path(), &other).unwrap();
+    shake(&minion, &identity(&opened, "boss", Role::Overlord), "web1").unwrap();
+    opened.set_passphrase(None).unwrap();
+    shake(&minion, &identity(&Authority::open(home.path()).unwrap(), "boss", Role::Overlord), "web1").unwrap();
+    assert!(Passphrase::new("").is_err());
+    assert!(verify_audit(&home.path().join(AUDIT_FILE), None).unwrap().findings.is_empty());
+}
+
+#[test]
+fn a_sealed_key_that_is_damaged_is_told_from_a_wrong_passphrase() {
+    let home = tempfile::tempdir().unwrap();
+    let good = Passphrase::new("correct horse").unwrap();
+    Authority::init_with(home.path(), "Func CA", Some(&good)).unwrap();
+    let key = home.path().join("ca-key.pem");
+    fs::write(&key, tls::pem("ENCRYPTED PRIVATE KEY", b"junk")).unwrap();
+    assert!(matches!(Authority::open_with(home.path(), &good), Err(Error::Damaged { .. })));
+    fs::write(&key, "junk").unwrap();
+    assert!(matches!(Authority::open(home.path()), Err(Error::Damaged { .. })));
+}

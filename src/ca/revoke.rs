@@ -64,7 +64,7 @@ impl Authority {
             revoked_certs: revoked,
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let pem = params.signed_by(&self.issuer).and_then(|list| list.pem()).map_err(Error::Sign)?;
+        let pem = params.signed_by(self.issuer()?).and_then(|list| list.pem()).map_err(Error::Sign)?;
         durable::write_atomic(&path, pem.as_bytes(), 0o644)
             .map_err(|source| Error::Write { path: path.clone(), source })?;
         audit::write(folder, &fresh.into_iter().map(line).collect::<Vec<_>>())?;

@@ -111,7 +111,7 @@ fn read(reference: &str) -> Result<Secret, Failure> {
             let error = "`@secret:` does not say where the secret is";
             return Err(Failure::new(Exit::Usage, error).hint(format!("write {WAYS}")));
         }
-        "?" => asked(),
+        "?" => asked("secret: "),
         "-" => whole(io::stdin().lock()),
         path => std::fs::File::open(Path::new(path)).and_then(whole),
     };
@@ -128,7 +128,7 @@ fn read(reference: &str) -> Result<Secret, Failure> {
             failure
         }
     })?;
-    let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    let secret = without_line_end(&text);
     if secret.is_empty() {
         return Err(Failure::new(Exit::Usage, format!("the secret from {from} is empty")));
     }
@@ -139,8 +139,13 @@ fn read(reference: &str) -> Result<Secret, Failure> {
     Ok(Secret::new(secret))
 }
 
+/// A text without the end of its last line.
+pub(super) fn without_line_end(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
+}
+
 /// One text of at most the longest secret's length.
-fn whole(from: impl io::Read) -> io::Result<Zeroizing<String>> {
+pub(super) fn whole(from: impl io::Read) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     from.take(LONGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LONGEST {
@@ -149,9 +154,10 @@ fn whole(from: impl io::Read) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-fn asked() -> io::Result<Zeroizing<String>> {
+/// A line that is typed after this prompt and not shown.
+pub(super) fn asked(prompt: &str) -> io::Result<Zeroizing<String>> {
     let mut terminal = terminal::open()?;
-    terminal.write_all(b"secret: ")?;
+    terminal.write_all(prompt.as_bytes())?;
     terminal::hidden_line(&terminal)
 }
 

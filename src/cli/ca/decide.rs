@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::passphrase::PassphraseFile;
 use crate::ca::{Authority, IssueRequest, Pending};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -23,6 +24,8 @@ pub(in crate::cli) struct Sign {
     /// How long each certificate is valid, in days
     #[arg(long, default_value_t = IssueRequest::DAYS)]
     days: u32,
+    #[command(flatten)]
+    sealed: PassphraseFile,
 }
 
 /// Deny the requests of machines that wait
@@ -37,7 +40,7 @@ pub(in crate::cli) struct Deny {
 
 impl Sign {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        let authority = Authority::open(&context.home.authority()).or_exit(Exit::Configuration)?;
+        let authority = self.sealed.authority(context)?;
         let mut report = Lines { lines: Vec::new(), data: json!([]) };
         for name in &self.names {
             let signed = authority.sign_pending(name, self.days).or_exit(Exit::Configuration)?;

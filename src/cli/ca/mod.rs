@@ -2,6 +2,7 @@
 
 mod decide;
 mod list;
+mod passphrase;
 mod renew;
 mod revoke;
 mod serve;
@@ -11,6 +12,7 @@ mod token;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use passphrase::PassphraseFile;
 use serde_json::json;
 
 use super::context::Context;
@@ -33,6 +35,7 @@ pub(super) enum Ca {
     Sign(decide::Sign),
     Deny(decide::Deny),
     Issue(Issue),
+    Passphrase(passphrase::SetPassphrase),
     Renew(renew::Renew),
     Revoke(revoke::Revoke),
 }
@@ -49,6 +52,7 @@ impl Ca {
             Self::Sign(command) => command.run(context),
             Self::Deny(command) => command.run(context),
             Self::Issue(command) => command.run(context),
+            Self::Passphrase(command) => command.run(context),
             Self::Renew(command) => command.run(context),
             Self::Revoke(command) => command.run(context),
         }
@@ -64,12 +68,19 @@ pub(super) struct Init {
     /// The name in the authority's own certificate
     #[arg(long, value_name = "NAME", default_value = "Func CA")]
     name: String,
+    /// Seal the authority's key with a passphrase, which is asked for here and whenever something is signed; a passphrase
+    /// file does the same without asking
+    #[arg(long)]
+    passphrase: bool,
+    #[command(flatten)]
+    sealed: PassphraseFile,
 }
 
 impl Init {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let (folder, identity) = (context.home.authority(), context.home.identity());
-        let authority = Authority::init(&folder, &self.name).or_exit(Exit::Configuration)?;
+        let passphrase = if self.passphrase || self.sealed.is_named() { Some(self.sealed.chosen()?) } else { None };
+        let authority = Authority::init_with(&folder, &self.name, passphrase.as_ref()).or_exit(Exit::Configuration)?;
         let issued =
             authority.issue(&IssueRequest::new(self.overlord.clone(), Role::Overlord)).or_exit(Exit::Configuration)?;
         issued.save(&identity).or_exit(Exit::Configuration)?;
@@ -106,13 +117,15 @@ pub(super) struct Issue {
     /// Where to write the files [default: issued/NAME below the state folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    sealed: PassphraseFile,
 }
 
 impl Issue {
     fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let out = self.out.unwrap_or_else(|| context.home.state().join("issued").join(self.name.as_str()));
         refuse_to_replace(&out)?;
-        let authority = Authority::open(&context.home.authority()).or_exit(Exit::Configuration)?;
+        let authority = self.sealed.authority(context)?;
         let mut request = IssueRequest::new(self.name.clone(), self.role);
         request.addresses.clone_from(&self.address);
         request.days = self.days;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::list::is_due;
+use super::passphrase::PassphraseFile;
 use crate::ca::{Authority, Entry, IssueRequest, SigningRequest};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -38,6 +39,8 @@ pub(in crate::cli) struct Renew {
     days: u32,
     #[command(flatten)]
     fleet: FleetOptions,
+    #[command(flatten)]
+    sealed: PassphraseFile,
 }
 
 /// What became of a host.
@@ -51,7 +54,7 @@ struct RenewReport(BTreeMap<HostName, Renewed>);
 
 impl Renew {
     pub(in crate::cli) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        let authority = Authority::open(&context.home.authority()).or_exit(Exit::Configuration)?;
+        let authority = self.sealed.authority(context)?;
         let issued = authority.issued().or_exit(Exit::Configuration)?;
         let revoked = authority.revoked().or_exit(Exit::Configuration)?;
         let overlord = overlord(context)?;

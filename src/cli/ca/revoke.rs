@@ -9,6 +9,7 @@ use clap::Args;
 use futures_util::StreamExt as _;
 use serde_json::json;
 
+use super::passphrase::PassphraseFile;
 use crate::ca::{Authority, Entry, Inventory};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -34,11 +35,13 @@ pub(in crate::cli) struct Revoke {
     /// A name, for all of its certificates, or the serial number of one, as `func ca list` shows them
     #[arg(value_name = "NAME|SERIAL")]
     who: String,
+    #[command(flatten)]
+    sealed: PassphraseFile,
 }
 
 impl Revoke {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
-        let authority = Authority::open(&context.home.authority()).or_exit(Exit::Configuration)?;
+        let authority = self.sealed.authority(context)?;
         let mut entries = authority.issued().or_exit(Exit::Configuration)?;
         let wanted = self.who.to_ascii_lowercase();
         entries.retain(|entry| entry.name.as_str() == wanted || entry.serial.as_str() == wanted);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use crate::ca::{Authority, EnrolmentRules, NameGlob};
+use super::passphrase::PassphraseFile;
+use crate::ca::{EnrolmentRules, NameGlob};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, OrExit};
@@ -32,12 +33,14 @@ pub(in crate::cli) struct Serve {
     /// another
     #[arg(long)]
     old_minions: bool,
+    #[command(flatten)]
+    sealed: PassphraseFile,
 }
 
 impl Serve {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         telemetry::start(telemetry::Format::Text, "info");
-        let authority = Authority::open(&context.home.authority()).or_exit(Exit::Configuration)?;
+        let authority = self.sealed.authority(context)?;
         let config = DoorConfig {
             rules: EnrolmentRules { auto_sign: self.auto_sign, ..EnrolmentRules::default() },
             old_minions: self.old_minions,
