@@ -76,6 +76,7 @@ mod shipped_modules_tell_the_truth;
 mod the_audit_log_is_a_chain;
 mod the_authority_s_key_is_sealed;
 mod the_command_line_is_written_down;
+mod the_daemon_answers_those_who_may_command;
 mod the_demo_shows_what_it_says;
 mod the_interface_is_documented;
 mod the_interface_only_grows;

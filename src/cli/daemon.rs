@@ -1,5 +1,6 @@
 //! `func daemon`: the overlord as a service.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -10,8 +11,8 @@ use super::exit::Exit;
 use super::failure::{Failure, OrExit};
 use super::report::{Report, Silent};
 use super::stop::stop_signal;
-use crate::daemon::{self, Socket};
-use crate::overlord::{Overlord, OverlordConfig};
+use crate::daemon::{self, Error, Remote, Socket};
+use crate::overlord::{Overlord, OverlordConfig, Settings};
 use crate::telemetry::{self, Format};
 
 /// Serve this overlord to programs until SIGTERM or Ctrl-C
@@ -51,19 +52,39 @@ impl Daemon {
                 Failure::new(Exit::Configuration, error)
                     .hint("stop the other one, or name another socket with --socket")
             })?;
+            let listen = Settings::load(&context.home.overlord_toml()).or_exit(Exit::Configuration)?.daemon.listen;
+            let remote = match listen {
+                Some(listen) => {
+                    Some(Remote::bind(&listen, &context.home.daemon_identity(), &overlord).await.map_err(refused)?)
+                }
+                None => None,
+            };
+            let also = remote.as_ref().and_then(|remote| remote.address().ok());
             let shutdown = stop_signal()?;
             let announced = async {
-                announce(&path);
+                announce(path.display());
+                if let Some(address) = also {
+                    announce(address);
+                }
                 shutdown.await;
             };
-            daemon::run(socket, overlord, announced).await.or_exit(Exit::Configuration)
+            daemon::run(socket, remote, overlord, announced).await.or_exit(Exit::Configuration)
         })?;
         Ok(Box::new(Silent(Exit::Ok)))
     }
 }
 
+fn refused(error: Error) -> Failure {
+    match error {
+        Error::Unfit(_) => Failure::new(Exit::Identity, error).hint(
+            "make one with `func ca issue NAME --role minion --out FOLDER`, where FOLDER is daemon-identity in the state folder",
+        ),
+        error => Failure::new(Exit::Configuration, error).hint("see `listen` below `[daemon]` in overlord.toml"),
+    }
+}
+
 /// Scripts wait for this line; nobody reading it is no reason to stop.
-fn announce(path: &std::path::Path) {
+fn announce(place: impl Display) {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "listening on {}", path.display()).and_then(|()| out.flush());
+    let _ = writeln!(out, "listening on {place}").and_then(|()| out.flush());
 }

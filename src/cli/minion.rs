@@ -13,7 +13,8 @@ use super::failure::{Failure, OrExit};
 use super::join::Join;
 use super::report::{Report, Silent};
 use super::stop::stop_signal;
-use crate::minion::{self, DEFAULT_TOML, Listen, MinionConfig, UNIT};
+use crate::config::Listen;
+use crate::minion::{self, DEFAULT_TOML, MinionConfig, UNIT};
 use crate::telemetry;
 
 /// Serve calls on this machine until SIGTERM or Ctrl-C

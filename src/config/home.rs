@@ -70,6 +70,11 @@ impl Home {
         self.state.join("identity")
     }
 
+    /// The folder of the certificate and key that the overlord's daemon shows on the network.
+    pub fn daemon_identity(&self) -> PathBuf {
+        self.state.join("daemon-identity")
+    }
+
     /// The overlord's job store.
     pub fn store(&self) -> PathBuf {
         self.state.join("store")

@@ -6,10 +6,12 @@
 
 mod amend;
 mod home;
+mod listen;
 mod load;
 mod quantity;
 
 pub use amend::{NotAmended, add_to_list, lines};
 pub use home::Home;
+pub use listen::{InvalidListen, Listen};
 pub use load::{Error, load, parse};
 pub use quantity::{ByteSize, InvalidQuantity, Period};

@@ -16,6 +16,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Daemon,
     api::{self, CallRequest, Endpoint, JobRequest},
+    caller::Caller,
     events,
     problem::Problem,
     rpc, secrets,
@@ -34,6 +35,7 @@ const LINES: &str = "application/jsonl";
 /// Answers a request whose body is all there.
 pub(super) async fn answer(
     daemon: &Daemon,
+    caller: &Caller,
     endpoint: Endpoint,
     id: Option<String>,
     head: &Parts,
@@ -66,7 +68,9 @@ pub(super) async fn answer(
             let view = daemon.overlord.status(&job(id)?).await?;
             Ok(events::stream(daemon.overlord.clone(), view.id, daemon.stopping.clone()))
         }
-        Endpoint::Rpc => Ok(server::whole(StatusCode::OK, "text/xml; charset=utf-8", rpc::answer(daemon, &body).await)),
+        Endpoint::Rpc => {
+            Ok(server::whole(StatusCode::OK, "text/xml; charset=utf-8", rpc::answer(daemon, caller, &body).await))
+        }
         Endpoint::Metrics => {
             let text = daemon.figures.text(daemon.attendant.count(), daemon.overlord.connections_opened());
             let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -5,6 +5,8 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use super::caller::Deed;
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
@@ -20,6 +22,23 @@ pub(super) enum Endpoint {
     Metrics,
     Health,
     Document,
+}
+
+impl Endpoint {
+    /// What asking for it does. XML-RPC is looked at again when its method is known.
+    pub(super) fn deed(self) -> Deed {
+        match self {
+            Self::Call | Self::Submit | Self::Cancel | Self::Resume => Deed::Acts,
+            Self::Hosts
+            | Self::Jobs
+            | Self::Job
+            | Self::Events
+            | Self::Rpc
+            | Self::Metrics
+            | Self::Health
+            | Self::Document => Deed::Looks,
+        }
+    }
 }
 
 /// One row of the table.
@@ -265,7 +284,7 @@ pub(super) fn document() -> Json {
     json!({
         "openapi": "3.1.0",
         "info": { "title": "Func overlord", "version": env!("CARGO_PKG_VERSION"),
-                  "description": "Typed methods on a whole fleet, over a Unix socket." },
+                  "description": "Typed methods on a whole fleet, over a Unix socket, and over mutual TLS where that is configured." },
         "paths": paths,
         "components": { "schemas": schemas() },
     })

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::overlord;
+use crate::{overlord, tls};
 
 /// Why the daemon cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The identity is not fit for a server.
+    #[error("this identity cannot serve on the network")]
+    Unfit(#[source] tls::Error),
     /// The open jobs cannot be read.
     #[error(transparent)]
     Overlord(#[from] overlord::Error),

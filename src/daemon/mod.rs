@@ -14,23 +14,28 @@
 //! it out, so a command needs no daemon, sees its jobs, and gives the same answers with and without one.
 //!
 //! *Whoever may read the socket may call the fleet.* So it belongs to the daemon's user, and the kernel must say of each
-//! connection that it comes from that user or from root.
+//! connection that it comes from that user or from root. On TCP, where nothing listens unless it is configured, a certificate
+//! of our authority says who it is, and its role what they may ask (see [`caller`]).
 //!
 //! [`api`] is the list of what can be asked; requests are found by it and the `OpenAPI` document is made of it.
 
 mod answers;
 mod api;
 mod attendant;
+mod caller;
 mod error;
 mod events;
 mod figures;
+mod identity;
 mod problem;
+mod remote;
 mod rpc;
 mod secrets;
 mod server;
 mod socket;
 
 pub use error::Error;
+pub use remote::Remote;
 pub use socket::Socket;
 
 use std::{sync::Arc, time::Duration};
@@ -56,7 +61,12 @@ struct Daemon {
 }
 
 /// Serves until `shutdown`, after it has taken up every open job.
-pub async fn run(socket: Socket, overlord: Overlord, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+pub async fn run(
+    socket: Socket,
+    remote: Option<Remote>,
+    overlord: Overlord,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
     let stopping = CancellationToken::new();
     let figures = Figures::new();
     let tasks = TaskTracker::new();
@@ -76,7 +86,7 @@ pub async fn run(socket: Socket, overlord: Overlord, shutdown: impl Future<Outpu
         true
     };
     tokio::select! {
-        () = server::serve(&socket, daemon, shutdown) => {}
+        () = server::serve(&socket, remote, daemon, shutdown) => {}
         () = supervisor.keep_alive(heart) => {}
     }
     tracing::info!("stopping");

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::{
     Daemon, answers,
     api::{CallRequest, JobRequest},
+    caller::{Caller, Deed},
     problem::Problem,
 };
 use crate::wire::{self, Answer, Fault, Value};
@@ -20,12 +21,20 @@ const METHODS: [&str; 7] = [
 ];
 
 /// The answer to a request, also to one that cannot be read.
-pub(super) async fn answer(daemon: &Daemon, body: &[u8]) -> String {
+pub(super) async fn answer(daemon: &Daemon, caller: &Caller, body: &[u8]) -> String {
     let answer = match wire::parse_call(body) {
+        Ok(call) if let Err(problem) = caller.allow(deed(&call.method)) => Err(problem.text().to_owned()),
         Ok(call) => respond(daemon, call).await.map_err(|problem| problem.text().to_owned()),
         Err(error) => Err(error.to_string()),
     };
     wire::encode_answer(&answer.map_or_else(|why| Answer::Fault(Fault::refused(why)), Answer::Value))
+}
+
+fn deed(method: &str) -> Deed {
+    match method {
+        "overlord.hosts" | "overlord.jobs" | "overlord.status" | "system.listMethods" => Deed::Looks,
+        _ => Deed::Acts,
+    }
 }
 
 async fn respond(daemon: &Daemon, call: wire::Call) -> Result<Value, Problem> {

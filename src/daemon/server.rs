@@ -11,11 +11,16 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::UnixStream, sync::Semaphore, task::JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{Mutex, Semaphore},
+    task::JoinSet,
+};
 
 use super::{
-    Daemon, PATIENCE, Socket, answers,
+    Daemon, PATIENCE, Remote, Socket, answers,
     api::{self, Found},
+    caller::Caller,
     problem::Problem,
 };
 
@@ -29,12 +34,24 @@ const LARGEST: usize = 16 << 20;
 /// How long the head of a request, and then its body, may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 /// The pause after a failed `accept`, which mostly means that descriptors have run out.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown`, then lets requests that are under way end.
-pub(super) async fn serve(socket: &Socket, daemon: Arc<Daemon>, shutdown: impl Future<Output = ()>) {
+pub(super) async fn serve(
+    socket: &Socket,
+    remote: Option<Remote>,
+    daemon: Arc<Daemon>,
+    shutdown: impl Future<Output = ()>,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
+    let remotes = Arc::new(Mutex::new(JoinSet::new()));
+    let remote = async {
+        match remote {
+            Some(remote) => remote.serve(Arc::clone(&daemon), Arc::clone(&remotes)).await,
+            None => std::future::pending().await,
+        }
+    };
     let accept = async {
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -42,7 +59,7 @@ pub(super) async fn serve(socket: &Socket, daemon: Arc<Daemon>, shutdown: impl F
                 Ok(stream) => {
                     let daemon = Arc::clone(&daemon);
                     connections.spawn(async move {
-                        connection(stream, daemon).await;
+                        connection(stream, daemon, Caller::Local).await;
                         drop(place);
                     });
                     while connections.try_join_next().is_some() {}
@@ -56,20 +73,29 @@ pub(super) async fn serve(socket: &Socket, daemon: Arc<Daemon>, shutdown: impl F
     };
     tokio::select! {
         () = accept => {}
+        () = remote => {}
         () = shutdown => {}
     }
     daemon.stopping.cancel();
-    let ended = async { while connections.join_next().await.is_some() {} };
+    let mut remotes = remotes.lock().await;
+    let ended = async {
+        while connections.join_next().await.is_some() {}
+        while remotes.join_next().await.is_some() {}
+    };
     if tokio::time::timeout(PATIENCE, ended).await.is_err() {
         tracing::warn!(connections = connections.len(), "cut off what did not end in time");
     }
 }
 
-async fn connection(stream: UnixStream, daemon: Arc<Daemon>) {
+/// Serves a connection until it ends.
+pub(super) async fn connection<S>(stream: S, daemon: Arc<Daemon>, caller: Caller)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let stopping = daemon.stopping.clone();
     let service = service_fn(|request| {
-        let daemon = Arc::clone(&daemon);
-        async move { Ok::<_, Infallible>(respond(request, daemon).await) }
+        let (daemon, caller) = (Arc::clone(&daemon), caller.clone());
+        async move { Ok::<_, Infallible>(respond(request, daemon, &caller).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -88,16 +114,17 @@ async fn connection(stream: UnixStream, daemon: Arc<Daemon>) {
     }
 }
 
-async fn respond(request: Request<Incoming>, daemon: Arc<Daemon>) -> Response<Body> {
+async fn respond(request: Request<Incoming>, daemon: Arc<Daemon>, caller: &Caller) -> Response<Body> {
     let (head, body) = request.into_parts();
     let found = api::find(&head.method, head.uri.path());
     let (name, answer) = match found {
         Found::Endpoint { endpoint, name, id } => {
-            let answer = match read(body).await {
-                Ok(body) => answers::answer(&daemon, endpoint, id, &head, body).await,
-                Err(problem) => Err(problem),
+            let answer = async {
+                caller.allow(endpoint.deed())?;
+                let body = read(body).await?;
+                answers::answer(&daemon, caller, endpoint, id, &head, body).await
             };
-            (name, answer)
+            (name, answer.await)
         }
         Found::OtherMethods(methods) => {
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path has {methods}"));
@@ -116,6 +143,10 @@ async fn respond(request: Request<Incoming>, daemon: Arc<Daemon>) -> Response<Bo
         tracing::info!(method = %head.method, path = head.uri.path(), why = problem.text(), "a request was refused");
         refusal(&problem)
     });
+    if let Caller::Remote { .. } = caller {
+        let status = response.status().as_u16();
+        tracing::info!(caller = caller.name(), method = %head.method, path = head.uri.path(), status, "answered");
+    }
     daemon.figures.request(name, response.status().as_u16());
     response
 }

@@ -4,11 +4,7 @@ use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
@@ -17,20 +13,17 @@ use super::{
     activity::{Activity, Overdue, Watched},
     backend::Backend,
     caller::Caller,
-    crowd::Crowd,
     dispatch::Dispatcher,
     http::{Bounds, Service},
     intake::Intake,
-    lobby::Lobby,
 };
-use crate::{access::SubjectHash, tls::Peer};
+use crate::{
+    access::SubjectHash,
+    tls::{Gate, Peer},
+};
 
 /// Chooses the minion that a connection is for, by the name that the client asked for.
 pub(super) type Choose<B> = Arc<dyn Fn(Option<&str>) -> Option<Arc<Dispatcher<B>>> + Send + Sync>;
-
-/// For how long, and for how many pieces, what a refused client still sends is swallowed.
-const DRAINING: Duration = Duration::from_secs(1);
-const DRAINED: usize = 64;
 
 /// What shakes hands, as it is at the moment.
 pub(super) type Accept = Arc<dyn Fn() -> TlsAcceptor + Send + Sync>;
@@ -40,7 +33,6 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy)]
 struct Times {
-    handshake: Duration,
     head: Duration,
     idle: Duration,
 }
@@ -62,10 +54,7 @@ pub(super) struct Door<B> {
     times: Times,
     bounds: Bounds,
     intake: Intake,
-    lobby: Arc<Lobby>,
-    /// For connections that have passed the handshake.
-    places: Arc<Semaphore>,
-    crowd: Arc<Crowd>,
+    gate: Gate,
     pub(super) stopping: CancellationToken,
 }
 
@@ -78,29 +67,19 @@ impl<B: Backend> Door<B> {
         files: u64,
         stopping: CancellationToken,
     ) -> Self {
-        let times = Times {
-            handshake: connections.handshake_timeout.duration(),
-            head: connections.header_timeout.duration(),
-            idle: connections.idle_timeout.duration(),
-        };
+        let times = Times { head: connections.header_timeout.duration(), idle: connections.idle_timeout.duration() };
         let bounds = Bounds { largest: calls.largest_request.bytes(), body_time: connections.body_timeout.duration() };
         let at_once = connections_at_once(connections.at_once, files);
-        let lobby = Lobby::new(at_once);
-        let places = Arc::new(Semaphore::new(at_once));
-        let (intake, crowd) = (Intake::new(bounds.largest), Crowd::new(connections.per_caller));
-        Self { acceptor, choose, times, bounds, intake, lobby, places, crowd, stopping }
+        let gate = Gate::new(at_once, connections.per_caller, connections.handshake_timeout.duration());
+        Self { acceptor, choose, times, bounds, intake: Intake::new(bounds.largest), gate, stopping }
     }
 
     /// Serves a connection until it ends. Nothing that a client does is an error of ours.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
-        // Answers are small and wait for nothing that follows.
-        let _ = stream.set_nodelay(true);
-        let Some((stream, _place)) = self.receive(stream, from).await else { return };
+        let received = self.gate.receive((self.acceptor)(), stream, from, &self.stopping).await;
+        let Some((stream, _place)) = received else { return };
         let Some((caller, dispatcher)) = self.introduce(&stream, from) else { return };
-        let Some(_member) = self.crowd.join(&caller.peer.name) else {
-            let why = "the caller has as many connections as it may";
-            return tracing::warn!(%from, caller = caller.peer.name, why, "a connection was refused");
-        };
+        let Some(_member) = self.gate.join(&caller.peer.name, from) else { return };
         let activity = Activity::new();
         let stream = Watched::new(stream, activity.clone());
         let (identity, peer) = (dispatcher.identity.clone(), caller.peer.clone());
@@ -145,37 +124,6 @@ impl<B: Backend> Door<B> {
         }
     }
 
-    /// The handshake, and then a place among those who may call, all of it within the time for a handshake.
-    async fn receive(
-        &self,
-        stream: TcpStream,
-        from: SocketAddr,
-    ) -> Option<(TlsStream<TcpStream>, OwnedSemaphorePermit)> {
-        let guest = self.lobby.enter(from.ip());
-        let received = async {
-            let stream = match (self.acceptor)().accept(stream).into_fallible().await {
-                Ok(stream) => stream,
-                Err((error, stream)) => {
-                    drain(stream).await;
-                    return Err(error);
-                }
-            };
-            let place = Arc::clone(&self.places).acquire_owned().await.map_err(std::io::Error::other)?;
-            Ok::<_, std::io::Error>((stream, place))
-        };
-        let why = tokio::select! {
-            received = tokio::time::timeout(self.times.handshake, received) => match received {
-                Ok(Ok(received)) => return Some(received),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "no TLS handshake in time, or no place".to_owned(),
-            },
-            () = guest.put_out() => "too many connections without a handshake".to_owned(),
-            () = self.stopping.cancelled() => return None,
-        };
-        tracing::info!(%from, why, "a connection was refused");
-        None
-    }
-
     fn introduce(&self, stream: &TlsStream<TcpStream>, from: SocketAddr) -> Option<(Caller, Arc<Dispatcher<B>>)> {
         let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates()?.first()?;
@@ -189,21 +137,6 @@ impl<B: Backend> Door<B> {
         let subject = SubjectHash::of_certificate(certificate);
         Some((Caller { peer, from, subject }, (self.choose)(session.server_name())?))
     }
-}
-
-/// Swallows what a client has sent already that is refused: closing at once would reset the connection, and the alert that
-/// says why would not arrive.
-async fn drain(mut stream: TcpStream) {
-    let swallowed = async {
-        let _ = stream.shutdown().await;
-        let mut piece = [0; 1024];
-        for _ in 0..DRAINED {
-            if !matches!(stream.read(&mut piece).await, Ok(1..)) {
-                return;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(DRAINING, swallowed).await;
 }
 
 #[cfg(test)]

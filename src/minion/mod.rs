@@ -20,7 +20,6 @@ mod caller;
 mod check;
 mod config;
 mod connection;
-mod crowd;
 mod dispatch;
 mod entry;
 mod error;
@@ -34,7 +33,6 @@ mod intake;
 mod introspect;
 mod job_methods;
 mod live;
-mod lobby;
 mod modules;
 mod multicall;
 mod policy;
@@ -51,7 +49,7 @@ mod view;
 pub use builtin::RESERVED_MODULES;
 pub use check::check;
 pub use config::{
-    Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Limits, Listen, Log, MinionConfig,
+    Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Limits, Log, MinionConfig,
     Transfers as TransfersConfig,
 };
 pub use error::Error;

@@ -332,6 +332,11 @@ impl Overlord {
         self.inner.ledger.transact(|_| Ok(())).await
     }
 
+    /// The folder of the identity that it calls as.
+    pub fn identity_folder(&self) -> &std::path::Path {
+        &self.inner.config.identity
+    }
+
     /// How many connections were tried so far.
     pub fn connections_opened(&self) -> u64 {
         self.inner.fleet.get().map_or(0, Fleet::connections_opened)

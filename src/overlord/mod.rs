@@ -53,6 +53,6 @@ pub use follow::Heard;
 pub use handle::{CallOptions, JobOptions, Overlord, OverlordConfig};
 pub use record::{JobPlan, JobRecord, Progress};
 pub use retention::Keep;
-pub use settings::{CallSettings, JobSettings, Settings};
+pub use settings::{CallSettings, DaemonSettings, JobSettings, Settings};
 pub use state::HostState;
 pub use view::{HostView, JobLine, JobList, JobView};

@@ -7,16 +7,26 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::retention::Keep;
-use crate::config::{self, ByteSize, Period};
+use crate::config::{self, ByteSize, Listen, Period};
 
 /// Everything that an overlord is told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// How calls are made.
     pub calls: CallSettings,
     /// How long ended jobs are kept.
     pub jobs: JobSettings,
+    /// How the daemon serves.
+    pub daemon: DaemonSettings,
+}
+
+/// How the daemon serves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DaemonSettings {
+    /// Where it listens for holders of certificates, besides its socket. Nowhere if `None`.
+    pub listen: Option<Listen>,
 }
 
 /// How calls are made.
@@ -75,6 +85,9 @@ mod tests {
         assert_eq!(read(include_str!("default.toml")).unwrap(), Settings::default());
         assert_eq!(read("[calls]\nconfirm_above = 3").unwrap().calls.confirm_above, 3);
         assert!(read("[calls]\nconfirm = 3").is_err());
+        assert!(read("[daemon]\nlisten = \"nowhere\"").is_err());
+        let listen = read("[daemon]\nlisten = \"0.0.0.0:51236\"").unwrap().daemon.listen.unwrap();
+        assert_eq!(listen.as_str(), "0.0.0.0:51236");
         assert_eq!(Settings::load(Path::new("/nonexistent/overlord.toml")).unwrap(), Settings::default());
     }
 }

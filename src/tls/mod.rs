@@ -10,8 +10,11 @@
 //! here explicitly and never by process-wide default.
 
 mod config;
+mod crowd;
 mod error;
+mod gate;
 mod identity;
+mod lobby;
 mod peer;
 mod pem;
 mod pinned;
@@ -20,7 +23,9 @@ mod role;
 mod succession;
 
 pub use config::{client_config, server_config, server_config_with};
+pub use crowd::Member;
 pub use error::Error;
+pub use gate::Gate;
 pub use identity::{CA_FILE, CERTIFICATE_FILE, Identity, KEY_FILE, REVOCATIONS_FILE};
 pub use peer::Peer;
 pub use pem::pem;

@@ -1,10 +1,13 @@
 //! The overlord's daemon of a test's fleet, and a client of its socket.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
+use nix::poll::{PollFd, PollFlags, poll};
 use serde_json::Value as Json;
 
 use super::Fleet;
@@ -15,6 +18,7 @@ pub struct Daemon {
     pub process: Child,
     /// Where it answers.
     pub socket: PathBuf,
+    said: BufReader<ChildStdout>,
 }
 
 impl Daemon {
@@ -26,23 +30,19 @@ impl Daemon {
     /// The same with a command that was made ready.
     pub fn run(command: &mut Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let socket = line.trim_end().strip_prefix("listening on ").expect("a daemon that serves").into();
-        Self { process, socket }
+        let mut said = BufReader::new(process.stdout.take().unwrap());
+        let socket = listening_on(&mut said).into();
+        Self { process, socket, said }
+    }
+
+    /// Where else it serves, which it says next.
+    pub fn address(&mut self) -> SocketAddr {
+        listening_on(&mut self.said).parse().unwrap()
     }
 
     /// The status, the head and the body of an answer. HTTP/1.0, so that the body ends with the connection.
     pub fn ask(&self, request: &str, body: &str) -> (u16, String, String) {
-        let mut stream = UnixStream::connect(&self.socket).unwrap();
-        let (line, more) = request.split_once('\n').unwrap_or((request, ""));
-        let length = body.len();
-        write!(stream, "{line} HTTP/1.0\r\nHost: func\r\n{more}Content-Length: {length}\r\n\r\n{body}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head.to_lowercase(), body.to_owned())
+        exchange(&mut UnixStream::connect(&self.socket).unwrap(), request, body).unwrap()
     }
 
     /// What a path answers, which must be all right.
@@ -60,6 +60,32 @@ impl Daemon {
         assert_eq!(answered, status, "{path}: {text}");
         serde_json::from_str(&text).unwrap()
     }
+}
+
+fn listening_on(said: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    if said.buffer().is_empty() {
+        let mut polled = [PollFd::new(said.get_ref().as_fd(), PollFlags::POLLIN)];
+        assert!(poll(&mut polled, 30_000_u16).unwrap() > 0, "the daemon does not say where it listens");
+    }
+    said.read_line(&mut line).unwrap();
+    line.trim_end().strip_prefix("listening on ").expect("a daemon that serves").into()
+}
+
+/// The status, the head and the body of an answer on any connection.
+pub fn exchange(
+    stream: &mut (impl io::Read + io::Write),
+    request: &str,
+    body: &str,
+) -> io::Result<(u16, String, String)> {
+    let (line, more) = request.split_once('\n').unwrap_or((request, ""));
+    let length = body.len();
+    write!(stream, "{line} HTTP/1.0\r\nHost: func\r\n{more}Content-Length: {length}\r\n\r\n{body}")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Ok((status, head.to_lowercase(), body.to_owned()))
 }
 
 impl Drop for Daemon {

@@ -19,7 +19,7 @@ mod wait;
 mod way;
 
 pub use cutting::Cutting;
-pub use daemon::Daemon;
+pub use daemon::{Daemon, exchange};
 pub use fleet::{Answer, Fleet};
 pub use gate::Gate;
 pub use minion::Minion;

@@ -13,8 +13,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, OrExit};
 use crate::cli::report::{Report, Silent};
 use crate::cli::stop::stop_signal;
+use crate::config::Listen;
 use crate::enrol::{Door, DoorConfig};
-use crate::minion::Listen;
 use crate::telemetry;
 
 /// Let new machines ask to belong, until SIGTERM or Ctrl-C

@@ -32,7 +32,7 @@ impl Crowd {
 
 /// One connection; dropping it is leaving.
 #[derive(Debug)]
-pub(super) struct Member {
+pub struct Member {
     crowd: Arc<Crowd>,
     caller: String,
 }

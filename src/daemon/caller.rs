@@ -1,0 +1,73 @@
+//! Who asks, and what they may ask.
+//!
+//! | who | may |
+//! | --- | --- |
+//! | this user or root, on the socket | everything |
+//! | an overlord, a sub-overlord | everything |
+//! | a reader | what changes nothing here and calls nobody |
+//! | a minion, an author, a certificate without a role | nothing |
+//!
+//! Calls are made as the daemon's overlord, whoever asks: minions' audit logs name it, and this daemon's log names the caller.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+
+use super::{identity::InForce, problem::Problem};
+use crate::tls::{Peer, Role};
+
+/// Whose connection it is.
+#[derive(Debug, Clone)]
+pub(super) enum Caller {
+    /// This user or root, on this machine.
+    Local,
+    /// The holder of a certificate, held against the lists of the moment.
+    Remote { peer: Arc<Peer>, identity: InForce },
+}
+
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// It changes nothing and calls nobody.
+    Looks,
+    /// It calls minions, or changes what this overlord does.
+    Acts,
+}
+
+impl Caller {
+    /// Whether it may do this, now.
+    pub(super) fn allow(&self, deed: Deed) -> Result<(), Problem> {
+        let Self::Remote { peer, identity } = self else { return Ok(()) };
+        let forbidden = |why: String| Err(Problem::new(StatusCode::FORBIDDEN, why));
+        if let Err(error) = peer.check(Timestamp::now(), &identity.revoked()) {
+            return forbidden(error.to_string());
+        }
+        match (peer.role, deed) {
+            (Some(Role::Overlord | Role::SubOverlord), _) | (Some(Role::Reader), Deed::Looks) => Ok(()),
+            (Some(Role::Reader), Deed::Acts) => {
+                forbidden(format!("`{}` is a reader, and this changes something", peer.name))
+            }
+            (Some(role), _) => {
+                forbidden(format!("`{}` is issued as {role}; overlords and readers are answered", peer.name))
+            }
+            (None, _) => forbidden(format!("the certificate of `{}` has no role", peer.name)),
+        }
+    }
+
+    /// For the log.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Local => "local",
+            Self::Remote { peer, .. } => &peer.name,
+        }
+    }
+
+    /// Ends when it is not believed any more.
+    pub(super) async fn is_revoked(&self) {
+        match self {
+            Self::Local => std::future::pending().await,
+            Self::Remote { peer, identity } => identity.revokes(peer).await,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What the daemon shows on the network, and whom it believes there: kept up with the files of its identity while it serves.
+//!
+//! The certificate is one of a server, and not the overlord's own: that is good for a client alone, so that no overlord can
+//! pose as a minion. The revocation list is the overlord's. What cannot be read, or would take back a revocation, changes nothing and is logged.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    telemetry::chain,
+    tls::{self, CA_FILE, CERTIFICATE_FILE, Identity, KEY_FILE, Peer, REVOCATIONS_FILE, RevocationList, server_config},
+};
+
+/// How often the files are looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The identity in force. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct InForce {
+    now: watch::Receiver<Arc<Now>>,
+}
+
+struct Now {
+    identity: Identity,
+    acceptor: TlsAcceptor,
+}
+
+impl std::fmt::Debug for Now {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Now").field("peer", self.identity.peer()).finish_non_exhaustive()
+    }
+}
+
+impl Now {
+    fn read(files: &Files) -> Result<Self, tls::Error> {
+        let [certificate, key, authority, revoked] = files;
+        let identity = Identity::load(certificate, key, authority)?.with_revocations(revoked)?;
+        identity.check_as_server(Timestamp::now())?;
+        let acceptor = TlsAcceptor::from(server_config(&identity)?);
+        Ok(Self { identity, acceptor })
+    }
+}
+
+impl InForce {
+    /// The identity in this folder, which must be fit for a server, and the revocation list in the overlord's, kept up for as
+    /// long as somebody asks.
+    pub(super) fn following(folder: &Path, overlord: &Path) -> Result<Self, tls::Error> {
+        let own = [CERTIFICATE_FILE, KEY_FILE, CA_FILE].map(|name| folder.join(name));
+        let [certificate, key, authority] = own;
+        let files = [certificate, key, authority, overlord.join(REVOCATIONS_FILE)];
+        let seen = stamp(&files);
+        let (sender, now) = watch::channel(Arc::new(Now::read(&files)?));
+        tokio::spawn(follow(files, seen, sender));
+        Ok(Self { now })
+    }
+
+    /// For the next handshake.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        self.now.borrow().acceptor.clone()
+    }
+
+    /// What is revoked at present.
+    pub(super) fn revoked(&self) -> Arc<RevocationList> {
+        Arc::clone(self.now.borrow().identity.revoked())
+    }
+
+    /// Ends when `peer` is revoked.
+    pub(super) async fn revokes(&self, peer: &Peer) {
+        let mut now = self.now.clone();
+        if now.wait_for(|now| now.identity.revoked().contains(&peer.serial)).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Certificate, key, authority, revocation list.
+type Files = [PathBuf; 4];
+
+async fn follow(files: Files, mut seen: Stamp, sender: watch::Sender<Arc<Now>>) {
+    while !sender.is_closed() {
+        tokio::time::sleep(EVERY).await;
+        let stamp = stamp(&files);
+        if stamp == seen {
+            continue;
+        }
+        seen = stamp;
+        let in_force = Arc::clone(sender.borrow().identity.revoked());
+        match Now::read(&files) {
+            Ok(fresh) if fresh.identity.revoked().goes_back_from(&in_force) => {
+                tracing::error!("the revocation list is older than the one in force, which stays");
+            }
+            Ok(fresh) => {
+                tracing::info!(
+                    revoked = fresh.identity.revoked().len(),
+                    "read the identity and the revocation list again"
+                );
+                sender.send_replace(Arc::new(fresh));
+            }
+            Err(error) => {
+                tracing::error!(error = chain(&error), "cannot use the new identity; the last one stays in force")
+            }
+        }
+    }
+}
+
+type Stamp = [Option<(SystemTime, u64)>; 4];
+
+fn stamp(files: &Files) -> Stamp {
+    files.each_ref().map(|path| {
+        let meta = fs::metadata(path).ok()?;
+        Some((meta.modified().ok()?, meta.len()))
+    })
+}

@@ -1,0 +1,84 @@
+//! The listener on TCP: the same answers, for holders of certificates of our authority.
+//!
+//! Strangers get no further than the handshake, and a crowd of them puts out itself (see [`Gate`]). A certificate is held
+//! against the revocation list of the moment at each request, and a connection whose certificate is revoked is cut.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+use super::{Daemon, Error, caller::Caller, identity::InForce, server};
+use crate::{
+    config::Listen,
+    overlord::Overlord,
+    tls::{Gate, Peer},
+};
+
+/// Callers at a time, and connections of one of them.
+const AT_ONCE: usize = 256;
+const PER_CALLER: usize = 128;
+/// For a handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A TCP listener with an identity.
+#[derive(Debug)]
+pub struct Remote {
+    listener: TcpListener,
+    identity: InForce,
+    gate: Gate,
+}
+
+impl Remote {
+    /// Listens here with the identity in this folder, which must be fit for a server, and the overlord's revocation list.
+    pub async fn bind(listen: &Listen, identity: &Path, overlord: &Overlord) -> Result<Self, Error> {
+        let identity = InForce::following(identity, overlord.identity_folder()).map_err(Error::Unfit)?;
+        let failed = |source| Error::Listen { path: listen.as_str().into(), source };
+        let listener = TcpListener::bind(listen.as_str()).await.map_err(failed)?;
+        Ok(Self { listener, identity, gate: Gate::new(AT_ONCE, PER_CALLER, HANDSHAKE) })
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Accepts until it is dropped, which closes the listener and leaves connections that are under way to end by themselves.
+    pub(super) async fn serve(self, daemon: Arc<Daemon>, connections: Arc<tokio::sync::Mutex<JoinSet<()>>>) {
+        let this = Arc::new((self.gate, self.identity));
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, from)) => {
+                    let (this, daemon) = (Arc::clone(&this), Arc::clone(&daemon));
+                    let mut connections = connections.lock().await;
+                    connections.spawn(async move { connection(&this.0, &this.1, stream, from, daemon).await });
+                    while connections.try_join_next().is_some() {}
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(server::PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+async fn connection(gate: &Gate, identity: &InForce, stream: TcpStream, from: SocketAddr, daemon: Arc<Daemon>) {
+    let received = gate.receive(identity.acceptor(), stream, from, &daemon.stopping).await;
+    let Some((stream, _place)) = received else { return };
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let peer = match Peer::from_certificate(certificate.map(AsRef::as_ref).unwrap_or_default()) {
+        Ok(peer) => peer,
+        Err(error) => return tracing::warn!(%from, %error, "a connection was refused"),
+    };
+    let Some(_member) = gate.join(&peer.name, from) else { return };
+    let caller = Caller::Remote { peer: Arc::new(peer), identity: identity.clone() };
+    tokio::select! {
+        () = server::connection(stream, daemon, caller.clone()) => {}
+        () = caller.is_revoked() => {
+            tracing::warn!(%from, name = caller.name(), "a connection was cut: its caller's certificate is revoked");
+        }
+    }
+}
