@@ -176,6 +176,8 @@ pub(super) fn step(
     let lost = |why: &str| done(Outcome::Lost { why: why.into() });
     match (event, state) {
         (_, Done { .. })
+        | (Event::Retried(_), _)
+        | (Event::Overdue(_), Planned)
         | (Event::Sending | Event::Submitted(_) | Event::Cancelled | Event::LeftOut(_), Acknowledged { .. })
         | (Event::Cancelled | Event::LeftOut(_), Sent { .. }) => None,
 
@@ -212,8 +214,6 @@ pub(super) fn step(
         (Event::Overdue(why), Sent { .. } | Acknowledged { .. }) => {
             lost(&format!("its time was over, and it could not be asked: {why}"))
         }
-        (Event::Retried(_), _) | (Event::Overdue(_), Planned) => None,
-
         (Event::GaveUp, Planned) => done(Outcome::Unreachable { why: "it was never sent there in time".into() }),
         (Event::GaveUp, Sent { .. } | Acknowledged { .. }) => {
             let days = rules.give_up_after.as_secs_f64() / 86_400.0;
