@@ -1,5 +1,6 @@
 //! One call to many minions on loopback, against hyper and rustls alone.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,50 +11,70 @@ use func::wire::{self, Call};
 use futures_util::StreamExt as _;
 
 use crate::floor;
-use crate::simulation::{Simulation, cpu_of};
+use crate::simulation::{Simulation, own_cpu, sizes};
 use crate::table::{Table, quantile, ratio, time};
 
-const ROUNDS: usize = 7;
+/// So many calls are under way at a time, at most.
+const WIDTH: usize = 1000;
 
-/// Wall time and our CPU time, round by round.
+/// Wall time, our CPU time, and the time to the first answer, round by round.
 #[derive(Default)]
 struct Samples {
     wall: Vec<Duration>,
     cpu: Vec<Duration>,
+    first: Vec<Duration>,
 }
 
 impl Samples {
-    fn take(&mut self, began: Instant, cpu: f64) {
+    fn take(&mut self, began: Instant, cpu: Duration) {
         self.wall.push(began.elapsed());
-        self.cpu.push(Duration::from_secs_f64((cpu_of(std::process::id()) - cpu).max(0.0)));
+        self.cpu.push(own_cpu() - cpu);
     }
 }
 
 pub fn run() {
-    let count = std::env::var("FUNC_BENCH_HOSTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
-    func::sys::descriptor::raise_open_files_limit().unwrap();
-    let simulation = Simulation::start(count);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let [floor_cold, ours_cold, floor_warm, ours_warm] = runtime.block_on(measure(&simulation, count));
     let mut table = Table::new(
-        &format!("test.ping to {count} minions in one process, {ROUNDS} rounds in turn, medians (CPU: the client's)"),
-        ["connections", "bare hyper+rustls", "CPU", "func", "CPU", "wall ratio", "CPU ratio"],
+        &format!("test.ping, {WIDTH} calls under way at most, medians of rounds in turn (CPU: the client's)"),
+        [
+            "hosts",
+            "connections",
+            "bare hyper+rustls",
+            "CPU",
+            "func",
+            "CPU",
+            "first answer",
+            "wall a host",
+            "wall ratio",
+            "CPU ratio",
+        ],
     );
-    for (name, mut floor, mut ours) in [("cold", floor_cold, ours_cold), ("kept alive", floor_warm, ours_warm)] {
-        let [floor_wall, floor_cpu, wall, cpu] =
-            [&mut floor.wall, &mut floor.cpu, &mut ours.wall, &mut ours.cpu].map(|samples| quantile(samples, 0.5));
-        table.row([
-            name.to_owned(),
-            time(floor_wall),
-            time(floor_cpu),
-            time(wall),
-            time(cpu),
-            ratio(wall, floor_wall),
-            ratio(cpu, floor_cpu),
-        ]);
+    let mut others = Vec::new();
+    for count in sizes() {
+        let simulation = Simulation::start(count);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let [floor_cold, ours_cold, floor_warm, ours_warm] = runtime.block_on(measure(&simulation, count));
+        others.push(format!("{:.2} s of {count}", simulation.cpu()));
+        for (name, mut floor, mut ours) in [("cold", floor_cold, ours_cold), ("kept alive", floor_warm, ours_warm)] {
+            let [floor_wall, floor_cpu, wall, cpu, first] =
+                [&mut floor.wall, &mut floor.cpu, &mut ours.wall, &mut ours.cpu, &mut ours.first]
+                    .map(|samples| quantile(samples, 0.5));
+            table.row([
+                count.to_string(),
+                name.to_owned(),
+                time(floor_wall),
+                time(floor_cpu),
+                time(wall),
+                time(cpu),
+                time(first),
+                time(wall / u32::try_from(count).unwrap()),
+                ratio(wall, floor_wall),
+                ratio(cpu, floor_cpu),
+            ]);
+        }
     }
     table.print();
-    println!("  goal: wall within 1.5×. The simulated minions used {:.2} s of CPU in all.", simulation.cpu());
+    println!("  CPU of the simulated minions in all: {}.", others.join(", "));
+    println!("  goal: wall within 1.5×, and the same for each host whatever the size.");
 }
 
 async fn measure(simulation: &Simulation, count: usize) -> [Samples; 4] {
@@ -66,14 +87,15 @@ async fn measure(simulation: &Simulation, count: usize) -> [Samples; 4] {
     let call = Call::new("test.ping", Vec::new());
     let body = Bytes::from(wire::encode_call(&call));
     let request = Request::new(&call);
-    let width = Width::of(count);
+    let width = WIDTH.min(count);
     let mut samples: [Samples; 4] = Default::default();
-    for _ in 0..ROUNDS {
-        let (began, cpu) = (Instant::now(), cpu_of(std::process::id()));
-        let open = floor::fan_out(&addresses, &connector, None, count, &body).await;
+    // A small fleet is over in moments, so it takes more of them to know.
+    for _ in 0..(10_000 / count).clamp(3, 9) {
+        let (began, cpu) = (Instant::now(), own_cpu());
+        let open = floor::fan_out(&addresses, &connector, None, width, &body).await;
         samples[0].take(began, cpu);
-        let (began, cpu) = (Instant::now(), cpu_of(std::process::id()));
-        let open = floor::fan_out(&addresses, &connector, Some(open), count, &body).await;
+        let (began, cpu) = (Instant::now(), own_cpu());
+        let open = floor::fan_out(&addresses, &connector, Some(open), width, &body).await;
         samples[2].take(began, cpu);
         drop(open);
 
@@ -81,9 +103,12 @@ async fn measure(simulation: &Simulation, count: usize) -> [Samples; 4] {
         let options = FleetOptions { sessions: count, keep: count, ..FleetOptions::default() };
         let fleet = Fleet::new(&identity, options).unwrap();
         for warm in [1, 3] {
-            let (began, cpu) = (Instant::now(), cpu_of(std::process::id()));
+            let (began, cpu) = (Instant::now(), own_cpu());
             let calls = hosts.iter().map(|host| (host.clone(), request.clone())).collect::<Vec<_>>();
-            let outcomes: Vec<_> = fleet.fan_out(calls, width).collect().await;
+            let mut answers = pin!(fleet.fan_out(calls, Width::of(width)));
+            let mut outcomes: Vec<_> = answers.next().await.into_iter().collect();
+            samples[warm].first.push(began.elapsed());
+            outcomes.extend(answers.collect::<Vec<_>>().await);
             samples[warm].take(began, cpu);
             let failed = outcomes.iter().find(|(_, outcome)| !outcome.is_ok());
             assert!(failed.is_none() && outcomes.len() == count, "{failed:?}");

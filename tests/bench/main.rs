@@ -1,7 +1,7 @@
 //! `cargo bench`: what Func costs, each figure beside its floor, measured in the same run.
 //!
 //! These are tables to read, never tests: no figure fails a build. Arguments choose tables by name:
-//! `cargo bench -- fan-out jobs`. `FUNC_BENCH_HOSTS` sets the size of the simulated fleet (1,000),
+//! `cargo bench -- fan-out jobs`. `FUNC_BENCH_HOSTS` bounds the simulated fleets (10,000),
 //! `FUNC_BENCH_BYTES` that of the file that is transferred (1 GB).
 
 #![allow(
@@ -19,6 +19,7 @@
 mod harness;
 
 mod calls;
+mod commands;
 mod fan_out;
 mod floor;
 mod library;
@@ -37,6 +38,9 @@ fn main() {
     let bare_forks = wanted("jobs").then(workers::bare_double_forks);
     if wanted("fan-out") {
         fan_out::run();
+    }
+    if wanted("commands") {
+        commands::run();
     }
     if wanted("calls") {
         calls::run();

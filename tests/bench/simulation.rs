@@ -1,9 +1,12 @@
 //! What the benches ask of a simulated fleet, which is a process of its own, so that its work is not counted as ours.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use func::ca::{Host, Inventory};
 use func::config::Home;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 
 pub use crate::harness::Simulation;
 
@@ -23,6 +26,32 @@ impl Simulation {
     pub fn cpu(&self) -> f64 {
         cpu_of(self.process.id())
     }
+}
+
+/// The largest part of memory that a process had at once, in kB; nothing once it has ended.
+pub fn peak_of(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
+}
+
+/// The sizes of fleets to measure: powers of ten up to `FUNC_BENCH_HOSTS`, as far as there are files for their connections.
+pub fn sizes() -> Vec<usize> {
+    let most: usize = std::env::var("FUNC_BENCH_HOSTS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    let files = usize::try_from(func::sys::descriptor::raise_open_files_limit().unwrap()).unwrap_or(usize::MAX);
+    println!("\nthe limit of open files was raised to {files}; `func sim` and the commands raise theirs as far");
+    let sizes = (1..).map(|power| 10_usize.pow(power)).take_while(|size| *size <= most);
+    let (fit, beyond): (Vec<_>, Vec<_>) = sizes.partition(|size| size + 200 < files);
+    if !beyond.is_empty() {
+        println!("left out, because that are too few files: fleets of {beyond:?}");
+    }
+    fit
+}
+
+/// User and system time of this process, exactly.
+pub fn own_cpu() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let time = usage.user_time() + usage.system_time();
+    Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap())
 }
 
 /// User and system time of a process, in seconds (proc(5): fields 14 and 15 of `stat`, in ticks of 10 ms).
