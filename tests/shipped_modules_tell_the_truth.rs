@@ -151,7 +151,9 @@ async fn processes_include_this_one() {
 #[tokio::test]
 async fn a_process_is_ended_and_init_is_not() {
     let mut child = std::process::Command::new("sleep").arg("20").spawn().unwrap();
-    call("process.kill", &[Value::Int(child.id().into())]).await;
+    let told = call("process.kill", &[Value::Int(child.id().into())]).await;
+    assert_eq!((&told["before"]["name"], &told["before"]["pid"]), (&"sleep".into(), &child.id().into()), "{told}");
+    assert!(told["changed"] == true && (told["after"].is_null() || told["after"]["pid"] == child.id()), "{told}");
     assert!(!child.wait().unwrap().success());
     let error = call_heard("process.kill", &[Value::Int(1)], Arc::default()).await.unwrap_err();
     assert!(error.to_string().contains("process 1 is not signalled"), "{error}");

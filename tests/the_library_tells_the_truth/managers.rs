@@ -130,7 +130,11 @@ async fn lives(name: &str, [old, new]: [&str; 2], publish: impl FnOnce()) {
 
     assert_eq!(call("package.check_update", &[]).await, json!([]));
     publish();
-    call("package.refresh", &[]).await;
+    let refreshed = call("package.refresh", &[]).await;
+    // A repository on this disk may be known without a look.
+    assert_eq!(refreshed["changed"], refreshed["before"] != refreshed["after"], "{refreshed}");
+    assert_eq!(refreshed["after"][0]["version"], json!(new), "{refreshed}");
+    assert_eq!(call("package.refresh", &[]).await["changed"], false);
     let newer = call("package.check_update", &[]).await;
     assert_eq!((&newer[0]["name"], &newer[0]["version"]), (&json!("func-demo"), &json!(new)), "{newer}");
     let changes = json!({"name": name, "before": old, "after": new});

@@ -131,7 +131,7 @@ impl Server {
 
     fn grant(&self) -> Grant {
         grant(&format!(
-            "run = [{{ program = \"{0}/control\", args = [\"configtest\"], read-only = true }}, \"{0}/control\"]",
+            "run = [{{ program = \"{0}/control\", args = [\"configtest\"], read-only = true }}, \"{0}/control\", \"curl\"]",
             self.path()
         ))
     }
@@ -166,7 +166,17 @@ async fn the_web_server_is_told_and_reloaded() {
     assert!(status["uptime"].is_u64() && status["accesses"].is_u64() && status["bytes"].is_u64(), "{status}");
     assert!(server.call("httpd.version").await.as_str().unwrap().starts_with("Apache/2."));
     assert_eq!(server.call("httpd.check_config").await, json!({"valid": true, "messages": ["Syntax OK"]}));
-    assert_eq!(server.call("httpd.graceful").await["valid"], true);
+    let reload = server.call("httpd.graceful").await;
+    assert!(reload["changed"] == true && reload["messages"] == json!(["Syntax OK"]), "{reload}");
+    let before = reload["before"].as_u64().unwrap_or_else(|| panic!("{reload}"));
+    assert!(reload["after"].as_u64() >= Some(before), "{reload}");
+    until("it has read it again", || {
+        let page = Command::new("curl").args(["-fsS", "http://127.0.0.1/server-status?auto"]).output().unwrap();
+        let page = String::from_utf8_lossy(&page.stdout).into_owned();
+        let told =
+            page.lines().find_map(|line| line.strip_prefix("ParentServerConfigGeneration: ")?.parse::<u64>().ok());
+        (told > Some(before)).then_some(())
+    });
     let configuration = fs::read_to_string(format!("{}/apache2.conf", server.path())).unwrap();
     fs::write(format!("{}/apache2.conf", server.path()), format!("{configuration}NoSuchDirective\n")).unwrap();
     let checked = server.call("httpd.check_config").await;

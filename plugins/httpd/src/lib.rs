@@ -2,11 +2,11 @@
 
 mod page;
 
-use exports::base::httpd::httpd::{ConfigCheck, Guest, ServerStatus};
+use exports::base::httpd::httpd::{ConfigCheck, Guest, Reload, ServerStatus};
 use func_sdk::{
     Error, Result, checked,
     command::Status,
-    config,
+    config, job,
     program::{Program, judge, lossy},
     table,
 };
@@ -51,14 +51,17 @@ impl Guest for Httpd {
         }
     }
 
-    fn graceful() -> Result<ConfigCheck> {
+    fn graceful() -> Result<Reload> {
         let check = Self::check_config()?;
         if !check.valid {
             let why = reason(&check.messages);
             return Err(Error::failed(format!("the server would not start with its configuration: {why}")));
         }
+        let generation = || Self::status().ok().and_then(|status| status.generation);
+        let before = generation();
         control()?.arg("graceful").change()?;
-        Ok(check)
+        let after = if job::dry_run() { before } else { generation() };
+        Ok(Reload { before, after, messages: check.messages, changed: true })
     }
 }
 

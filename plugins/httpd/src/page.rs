@@ -20,6 +20,7 @@ pub fn parse(text: &str) -> Option<ServerStatus> {
         bytes: number("Total kBytes").and_then(|kilobytes| kilobytes.checked_mul(1024)),
         requests_per_second: real("ReqPerSec"),
         cpu_load: real("CPULoad"),
+        generation: number("ParentServerConfigGeneration"),
         workers: Workers { busy, idle, open: u32::try_from(open).unwrap_or(u32::MAX) },
     })
 }
@@ -31,9 +32,10 @@ mod tests {
     #[test]
     fn the_page_becomes_numbers() {
         let text = "127.0.0.1\nServerVersion: Apache/2.4.57 (Debian)\nServerMPM: event\nServerUptimeSeconds: 600
-Total Accesses: 12\nTotal kBytes: 3\nCPULoad: .0166\nReqPerSec: .02\nBusyWorkers: 1\nIdleWorkers: 49\nScoreboard: __W_..\n";
+Total Accesses: 12\nTotal kBytes: 3\nCPULoad: .0166\nParentServerConfigGeneration: 3\nReqPerSec: .02\nBusyWorkers: 1\nIdleWorkers: 49\nScoreboard: __W_..\n";
         let told = parse(text).unwrap();
         assert_eq!((told.uptime, told.accesses, told.bytes), (Some(600), Some(12), Some(3072)));
+        assert_eq!(told.generation, Some(3));
         assert_eq!((told.requests_per_second, told.cpu_load), (Some(0.02), Some(0.0166)));
         assert_eq!((told.workers.busy, told.workers.idle, told.workers.open), (1, 49, 2));
         assert_eq!(told.version.as_deref(), Some("Apache/2.4.57 (Debian)"));

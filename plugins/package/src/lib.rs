@@ -8,7 +8,9 @@ mod manager;
 mod names;
 mod verified;
 
-use exports::base::packages::package::{Action, Altered, Available, Change, ChangedPackage, Guest, Installed};
+use exports::base::packages::package::{
+    Action, Altered, Available, Change, ChangedPackage, Guest, Installed, Refreshed,
+};
 use func_sdk::{Error, Result, checked, job, pattern};
 use manager::Manager;
 
@@ -39,8 +41,20 @@ impl Guest for Package {
         Manager::find()?.available()
     }
 
-    fn refresh() -> Result<()> {
-        Manager::find()?.refresh()
+    fn refresh() -> Result<Refreshed> {
+        let manager = Manager::find()?;
+        // Perhaps it is because of what it knows that it cannot tell.
+        let before = manager.available().ok();
+        manager.refresh()?;
+        if job::dry_run() {
+            return Ok(Refreshed { before, after: None, changed: true });
+        }
+        let after = manager.available()?;
+        let versions = |packages: &[Available]| -> Vec<(String, String)> {
+            packages.iter().map(|package| (package.name.clone(), package.version.clone())).collect()
+        };
+        let changed = before.as_deref().map(versions) != Some(versions(&after));
+        Ok(Refreshed { before, after: Some(after), changed })
     }
 
     fn preview(action: Action, names: Vec<String>) -> Result<Vec<ChangedPackage>> {

@@ -5,8 +5,8 @@ mod load;
 mod memory;
 mod status;
 
-use exports::base::process::process::{Guest, Info, Load, Memory};
-use func_sdk::{Error, ErrorKind, Result, files, processes};
+use exports::base::process::process::{Guest, Info, Load, Memory, Signalled};
+use func_sdk::{Error, ErrorKind, Result, files, job, processes};
 
 use accounts::Accounts;
 
@@ -16,8 +16,7 @@ struct Process;
 
 impl Guest for Process {
     fn list(pattern: Option<String>) -> Result<Vec<Info>> {
-        let accounts =
-            files::read_text("/etc/passwd").map_or_else(|_| Accounts::default(), |text| Accounts::parse(&text));
+        let accounts = accounts();
         let entries = files::list_dir("/proc")?;
         let mut pids: Vec<u32> = entries.iter().filter_map(|entry| entry.name.parse().ok()).collect();
         pids.sort_unstable();
@@ -42,9 +41,26 @@ impl Guest for Process {
         load::parse(&text).ok_or_else(|| Error::unsupported("/proc/loadavg does not tell the load"))
     }
 
-    fn kill(pid: u32, signal: Option<String>, started: Option<u64>) -> Result<()> {
-        processes::signal(pid, signal.as_deref().unwrap_or("TERM"), started)
+    fn kill(pid: u32, signal: Option<String>, started: Option<u64>) -> Result<Signalled> {
+        let accounts = accounts();
+        let before = look_at(pid, &accounts)?;
+        let started = started.or(before.as_ref().map(|info| info.started));
+        processes::signal(pid, signal.as_deref().unwrap_or("TERM"), started)?;
+        let before =
+            before.ok_or_else(|| Error::failed(format!("process {pid} was signalled, and cannot be looked at")))?;
+        let after = if job::dry_run() {
+            Some(before.clone())
+        } else {
+            // Its number may be another's already.
+            look_at(pid, &accounts)?.filter(|after| after.started == before.started)
+        };
+        Ok(Signalled { before, after, changed: true })
     }
+}
+
+/// Without the file users are told by number.
+fn accounts() -> Accounts {
+    files::read_text("/etc/passwd").map_or_else(|_| Accounts::default(), |text| Accounts::parse(&text))
 }
 
 /// None when the process has ended meanwhile.
