@@ -24,8 +24,8 @@ use super::{
 use crate::{
     access::AuditOutcome,
     transfer::{
-        self, Begun, Blob, CODING, Coding, ContentRange, FileBody, InvalidName, Name, Refused, Staged, UnknownCoding,
-        Upload, from_range,
+        self, Begun, Blob, CODING, Coding, ContentRange, FileBody, InvalidName, Name, Refused, Staged, Upload,
+        from_range,
     },
     wire::{self, Call, Value},
 };
