@@ -249,4 +249,33 @@ mod tests {
         let unknown = parse::<CallRequest>(br#"{"target": "*", "method": "test.add", "arg": [1]}"#).unwrap_err();
         assert!(unknown.text().contains("`arg`"), "{}", unknown.text());
     }
+
+    #[test]
+    fn any_body_is_read_or_refused() {
+        let call =
+            br#"{"target":"web*;db1","method":"test.add","args":[1,{"$base64":"AAEC"}],"check":true,"timeout":0.5}"#;
+        let job = br#"{"target":"*","method":"a.b","exclude":"web1","job_timeout":1e3,"give_up_after":9,"forks":4}"#;
+        let words = ["{", "}", "[", "]", "\"", ":", ",", "null", "-", "1e400", "0", "\"args\":", "{1..9}", "\\ud800"];
+        crate::sys::fuzz::fuzz("requests_in_json", &[call, job], &words, |bytes| {
+            let target = |text: &str| text.parse::<Target>().map(drop).map_err(|error| error.to_string());
+            let call = parse::<CallRequest>(bytes).map(|call| {
+                let args = call.args.iter().map(|arg| Value::from_json(arg).to_json()).count();
+                let time = seconds("timeout", call.timeout).map(|time| time.is_some());
+                (method(&call.method, call.check).is_ok(), target(&call.target), time.is_ok(), args.min(3))
+            });
+            let job = parse::<JobRequest>(bytes).map(|job| {
+                let times = [job.job_timeout, job.give_up_after].map(|time| seconds("job_timeout", time).is_ok());
+                let exclude = job.exclude.as_deref().map(target);
+                (method(&job.method, job.check).is_ok(), exclude, times, forks(job.forks).is_ok())
+            });
+            let text = String::from_utf8_lossy(bytes);
+            let told = |problem: Problem| problem.to_json().to_string();
+            (call.map_err(told), job.map_err(told), super::job(Some(text.into_owned())).is_ok())
+        });
+        let paths: [&[u8]; 2] = [b"/v1/jobs/%2A-test-add-7/cancel", b"/healthz"];
+        crate::sys::fuzz::fuzz("paths", &paths, &["/", "%", "%2f", "%ff", "..", "{id}", "?"], |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            (api::find(&hyper::Method::GET, &text), api::find(&hyper::Method::POST, &text))
+        });
+    }
 }

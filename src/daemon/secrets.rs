@@ -84,4 +84,18 @@ mod tests {
         assert_eq!(seal(&[Secrecy::Open], vec!["a".into(), "b".into()]), ["a".into(), "b".into()]);
         assert_eq!((secrecies(&answer, "other"), secrecies(&Value::Nil, "password")), (None, None));
     }
+
+    #[test]
+    fn whatever_a_host_says_of_secrets_is_believed_or_ignored() {
+        let answer = br#"{"password":{"args":{"name":{"order":0},"word":{"order":1,"secret":"secret"},
+            "all":{"order":2,"secret":{"list":"secret"}}}}}"#;
+        let words = ["\"secret\"", "\"order\":", "\"args\":{", "{", "}", "[", "]", "\"list\":", "\"members\":", "null"];
+        crate::sys::fuzz::fuzz("secrecies", &[answer], &words, |bytes| {
+            let told = serde_json::from_slice(bytes).map(|json| secrecies(&Value::from_json(&json), "password"));
+            told.map(|kinds| {
+                let args = [Value::from("bob"), Value::Array(vec!["hunter2".into()]), Value::Nil];
+                kinds.map(|kinds| seal(&kinds, args.to_vec()).iter().map(|arg| format!("{arg:?}")).collect::<String>())
+            })
+        });
+    }
 }

@@ -1,9 +1,10 @@
 //! Bytes from outside harm nobody: every reader of them is tried with bytes that nobody thought of.
 //!
 //! A panic, a hang or an answer that is worth nothing fails the test. Readers that only the crate can reach (journals,
-//! messages of D-Bus) have the same kind of test in their files.
+//! messages of D-Bus, requests to the overlord's daemon) have the same kind of test in their files.
 
 mod engine;
+mod enrolment;
 
 use std::{fmt::Debug, path::Path, str::FromStr};
 
