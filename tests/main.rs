@@ -86,4 +86,5 @@ mod the_readme_is_true;
 mod the_unit_is_sound;
 mod what_a_module_hoards_is_bounded;
 mod workers_stay_behind_their_fences;
+mod the_daemon_stays_behind_its_fences;
 mod transfers_go_on_where_they_stopped;

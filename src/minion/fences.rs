@@ -17,7 +17,7 @@ use std::{io, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Error, MinionConfig};
+use super::{Error, IdentityFiles, MinionConfig};
 use crate::sys::{
     durable,
     fence::{Available, Capability, Connect, Reach, drop_capabilities},
@@ -98,9 +98,13 @@ pub fn raise_fences(config: &MinionConfig) -> Result<(), Error> {
 
 fn only_write(config: &MinionConfig, places: &[PathBuf]) -> io::Result<()> {
     let folders = &config.folders;
+    let IdentityFiles { certificate, key, revoked, .. } = &config.identity;
+    // A certificate that is renewed, and a list that is brought, are put in place by renames.
+    let identity = [certificate, key, revoked].map(|file| durable::folder_of(file).to_owned());
     let own = [&folders.modules, &folders.cache, &folders.jobs, &folders.replaced, &folders.incoming, &folders.state];
+    let own = own.into_iter().chain(&identity);
     // A rule is for what is there.
-    own.into_iter().try_for_each(|folder| durable::create_folder(folder, 0o700))?;
+    own.clone().try_for_each(|folder| durable::create_folder(folder, 0o700))?;
     let audit = durable::folder_of(&folders.audit);
     durable::create_folder(audit, 0o700)?;
     let write = places.iter().chain(own).cloned().chain([audit.to_owned()]).chain(ALWAYS.map(PathBuf::from)).collect();
