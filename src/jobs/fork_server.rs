@@ -26,8 +26,10 @@ use super::{
 use crate::{
     ids::MinionJobId,
     plugin::{Engine, Plugin},
-    sys::seqpacket::SeqPacket,
-    sys::{clock::BootId, descriptor, double_fork::DoubleFork, pidfd::PidFd, process, title},
+    sys::{
+        clock::BootId, descriptor, double_fork::DoubleFork, fork::ForkError, pidfd::PidFd, process,
+        seqpacket::SeqPacket, title,
+    },
 };
 
 /// The word that makes a program this process: `func __fork-server`.
@@ -46,6 +48,7 @@ pub fn fork_server_main() -> ExitCode {
         descriptor::close_inherited_on_exec()?;
         descriptor::null_standard_streams()?;
         process::leave_terminal();
+        process::keep_ends_of_children()?;
         process::usual_umask();
         title::set("funcd: fork server")?;
         let engine = Engine::forking().map_err(std::io::Error::other)?;
@@ -92,9 +95,14 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
             drop(completion.take());
             i32::from(recorded.is_err())
         });
-        if let (Err(error), Some(daemon), Some(mut task), Some(completion)) = (made, &socket, task, completion) {
-            task.take_back();
-            refuse(daemon, id, Refusal::NoProcess(error.to_string()), &task, &completion);
+        match (made, &socket, task, completion) {
+            // Perhaps there is a worker, whose journal is not ours to write into. Its lock will tell.
+            (Ok(()) | Err(ForkError::Unknown { .. }), ..) => {}
+            (Err(error), Some(daemon), Some(mut task), Some(completion)) => {
+                task.take_back();
+                refuse(daemon, id, Refusal::NoProcess(error.to_string()), &task, &completion);
+            }
+            (Err(_), ..) => {}
         }
     }
     Ok(())

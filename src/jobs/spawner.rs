@@ -158,11 +158,17 @@ impl Spawner {
         self.retire();
     }
 
-    /// Lets the fork server go: it serves what it was sent, sees the socket's end and ends.
+    /// Lets the fork server go: it serves what it was sent, sees the socket's end and ends. One that does not is killed,
+    /// because it holds jobs that nobody else can begin.
     fn retire(&mut self) {
         if let Some(Server { mut child, socket, .. }) = self.server.take() {
             drop(socket);
-            tokio::spawn(async move { child.wait().await });
+            tokio::spawn(async move {
+                if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
+                    tracing::warn!("a fork server that was replaced does not end; it is killed");
+                    let _ = child.kill().await;
+                }
+            });
         }
     }
 
@@ -257,7 +263,7 @@ impl Unanswered {
 #[cfg(test)]
 mod tests {
     use super::{super::samples, *};
-    use crate::sys::descriptor;
+    use crate::sys::{descriptor, family};
 
     #[test]
     fn an_answer_stands_for_those_before_it_and_not_for_those_after_it() {
@@ -271,6 +277,31 @@ mod tests {
         assert!(unanswered.since.is_some());
         unanswered.answered(&ids[2]);
         assert!(unanswered.since.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fork_server_that_was_replaced_and_hangs_is_killed() {
+        let (here, there) = SeqPacket::pair().unwrap();
+        let child = Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
+        let pid = child.id().unwrap();
+        let socket = Watched::new(here).unwrap();
+        let (loads, unanswered, started) = (HashSet::new(), Unanswered::default(), Instant::now());
+        let server = Some(Server { child, socket, loads, unanswered, started });
+        let (answers, incoming) = (mpsc::unbounded_channel().0, mpsc::unbounded_channel().1);
+        let command = ForkServerCommand { program: "/bin/false".into(), args: vec![] };
+        let mut spawner = Spawner { command, server, incoming, waiting: None, answers, not_before: None };
+        spawner.retire();
+        assert!(there.receive().unwrap().is_none(), "it is told");
+        tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
+        assert!(family::started(pid).is_ok(), "it has its time");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let begun = std::time::Instant::now();
+        // Killed in no time, but not in the time of this test.
+        while family::started(pid).is_ok() {
+            assert!(begun.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(5));
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,10 @@ use std::{fs, io};
 use nix::{
     errno::Errno,
     sched::{CloneFlags, unshare},
-    sys::wait::{WaitStatus, waitpid},
+    sys::{
+        signal::Signal,
+        wait::{WaitStatus, waitpid},
+    },
     unistd::{ForkResult, Pid, setsid},
 };
 
@@ -22,6 +25,12 @@ pub enum ForkError {
     Threads {
         /// How many there are.
         threads: usize,
+    },
+    /// Somebody killed the process between the two, before or after it had made the other: only the other could tell.
+    #[error("the process between the two forks was ended by {signal}, so there may be a new process or none")]
+    Unknown {
+        /// What ended it.
+        signal: Signal,
     },
     /// The system refused: usually the limit on processes, or memory.
     #[error("cannot make a process")]
@@ -65,8 +74,9 @@ pub(super) fn reap(child: Pid) -> Result<(), ForkError> {
             // Somebody ignores SIGCHLD, so the kernel reaped the child and kept its status to itself.
             Ok(WaitStatus::Exited(_, 0)) | Err(Errno::ECHILD) => return Ok(()),
             Ok(WaitStatus::Exited(_, code)) => return Err(io::Error::from_raw_os_error(code).into()),
-            Ok(_) => return Err(io::Error::other("the intermediate process was killed").into()),
-            Err(Errno::EINTR) => {}
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Err(ForkError::Unknown { signal }),
+            // No end was told: without tracing that does not happen.
+            Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
     }
@@ -112,6 +122,15 @@ mod tests {
     fn a_process_with_threads_is_refused() {
         // The test harness runs each test in a thread of its own.
         assert!(matches!(double_fork(), Err(ForkError::Threads { threads }) if threads > 1));
+    }
+
+    #[test]
+    fn of_a_process_between_that_was_killed_nobody_says_that_it_made_none() {
+        let mut between = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        between.kill().unwrap();
+        let told = reap(Pid::from_raw(between.id().try_into().unwrap()));
+        assert!(matches!(told, Err(ForkError::Unknown { signal: Signal::SIGKILL })), "{told:?}");
+        assert!(between.wait().is_err(), "it was reaped");
     }
 
     #[test]
