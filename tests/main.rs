@@ -87,4 +87,5 @@ mod the_unit_is_sound;
 mod what_a_module_hoards_is_bounded;
 mod workers_stay_behind_their_fences;
 mod the_daemon_stays_behind_its_fences;
+mod what_programs_leave_behind_is_reaped;
 mod transfers_go_on_where_they_stopped;

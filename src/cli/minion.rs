@@ -15,7 +15,7 @@ use super::report::{Report, Silent};
 use super::stop::stop_signal;
 use crate::config::Listen;
 use crate::minion::{self, DEFAULT_TOML, MinionConfig, UNIT};
-use crate::telemetry;
+use crate::{sys::process, telemetry};
 
 /// Serve calls on this machine until SIGTERM or Ctrl-C
 ///
@@ -91,6 +91,7 @@ impl Minion {
             return Ok(Box::new(Silent(Exit::Ok)));
         }
         telemetry::start(config.log.format, &config.log.level);
+        process::keep_ends_of_children().or_exit(Exit::Internal)?;
         // Before the first thread.
         minion::raise_fences(&config).map_err(refused)?;
         Context::block_on(serve(config))?;

@@ -93,7 +93,8 @@ impl Fences {
     }
 }
 
-fn may_run_programs(grant: &Grant) -> bool {
+/// Whether a call with this grant may start programs of its own choice.
+pub(super) fn may_run_programs(grant: &Grant) -> bool {
     // What a script starts a service with, the service keeps.
     !grant.run.is_empty() || !grant.services.is_empty()
 }

@@ -38,6 +38,7 @@ use super::{
 use crate::{
     plugin::{Budget, CallContext, CallError, Clock, Engine, Events, Level, Mode, Plugin},
     sys::{
+        adopted,
         alarm::{self, Alarm},
         clock::BootId,
         family, memory, title,
@@ -151,6 +152,7 @@ fn make(
     if let Err(error) = alarm::when_cancelled(&cancelled) {
         return (internal(&format!("cannot listen for its cancelling: {error}")), None);
     }
+    let adopts = super::fence::may_run_programs(&call.grant);
     let checked = call.method.checked();
     let context = CallContext {
         mode: if checked.is_some() { Mode::Check } else { Mode::Perform },
@@ -165,6 +167,9 @@ fn make(
         ..CallContext::bare(call.id.as_str(), &*call.owner, left)
     };
     let answer = runtime.block_on(async {
+        if adopts {
+            tokio::spawn(adopted::reap_as_they_end());
+        }
         tokio::time::timeout(
             left.saturating_add(GRACE),
             plugin.call_measured(checked.as_ref().unwrap_or(&call.method), &call.args, context),

@@ -20,7 +20,7 @@ use crate::{
     access::{AuditLog, Event, Rotation},
     jobs::{ForkServerCommand, Jobs, JobsConfig, Retention},
     plugin::Registry,
-    sys::{durable, supervisor::Supervisor},
+    sys::{adopted, durable, supervisor::Supervisor},
 };
 
 /// The unit with which systemd runs a minion.
@@ -58,6 +58,10 @@ pub async fn run_with(
     }
     let jobs = jobs(&config, fork_server, &registry).await?;
     let stopping = CancellationToken::new();
+    // As the first process of a container, it is the parent of all that programs and workers leave behind.
+    if std::process::id() == 1 {
+        tokio::spawn(adopted::reap_as_they_end());
+    }
     tokio::spawn(collect_unused_code(registry.clone(), jobs.clone(), stopping.clone()));
     let calls = TaskTracker::new();
     let audit = Arc::new(audit);

@@ -60,25 +60,28 @@ pub fn kill_descendants(of: u32, start: Duration, patience: Duration) -> io::Res
 
 /// What `/proc/PID/stat` says of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Process {
-    lives: bool,
-    parent: u32,
+pub(super) struct Process {
+    pub(super) lives: bool,
+    pub(super) parent: u32,
+    pub(super) group: u32,
+    pub(super) session: u32,
     /// In ticks since the boot.
     start: u64,
 }
 
-fn look(pid: u32) -> io::Result<Process> {
+pub(super) fn look(pid: u32) -> io::Result<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     read(&stat).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("cannot read /proc/{pid}/stat")))
 }
 
-/// The 3rd, 4th and 22nd field (`proc_pid_stat(5)`); the second may hold spaces and parentheses.
+/// The 3rd to 6th and the 22nd field (`proc_pid_stat(5)`); the second may hold spaces and parentheses.
 fn read(stat: &str) -> Option<Process> {
     let (_, after_name) = stat.rsplit_once(") ")?;
     let mut fields = after_name.split_ascii_whitespace();
     let lives = !matches!(fields.next()?, "Z" | "X" | "x");
-    let parent = fields.next()?.parse().ok()?;
-    Some(Process { lives, parent, start: fields.nth(17)?.parse().ok()? })
+    let mut number = || fields.next()?.parse().ok();
+    let (parent, group, session) = (number()?, number()?, number()?);
+    Some(Process { lives, parent, group, session, start: fields.nth(15)?.parse().ok()? })
 }
 
 fn ticks(count: u64) -> Duration {
@@ -89,15 +92,22 @@ fn ticks(count: u64) -> Duration {
     Duration::from_secs(count / u64::from(a_second)) + Duration::from_secs(count % u64::from(a_second)) / a_second
 }
 
+/// Every process, with its number.
+pub(super) fn all() -> io::Result<Vec<(u32, Process)>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // One that is gone meanwhile has nothing to say.
+        all.extend(look(pid).ok().map(|process| (pid, process)));
+    }
+    Ok(all)
+}
+
 /// Everything alive that descends from a process.
 fn descendants(of: u32) -> io::Result<Vec<(u32, Process)>> {
     let mut children: HashMap<u32, Vec<(u32, Process)>> = HashMap::new();
-    for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // One that has ended meanwhile has nothing to say.
-        if let Ok(process) = look(pid) {
-            children.entry(process.parent).or_default().push((pid, process));
-        }
+    for (pid, process) in all()? {
+        children.entry(process.parent).or_default().push((pid, process));
     }
     let mut found = Vec::new();
     let mut parents = vec![of];
@@ -117,8 +127,8 @@ mod tests {
 
     #[test]
     fn a_strange_process_name_hides_nothing() {
-        let stat = "17 (a) (b c) S 4 17 17 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 3 0 100 0 0";
-        assert_eq!(read(stat), Some(Process { lives: true, parent: 4, start: 100 }));
+        let stat = "17 (a) (b c) S 4 16 15 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 3 0 100 0 0";
+        assert_eq!(read(stat), Some(Process { lives: true, parent: 4, group: 16, session: 15, start: 100 }));
         assert_eq!(read(&stat.replace(" S ", " Z ")).map(|process| process.lives), Some(false));
         assert_eq!(read("17"), None);
     }

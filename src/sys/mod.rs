@@ -5,6 +5,7 @@
 //! module is. Every descriptor made here is closed on exec.
 #![expect(unsafe_code, reason = "system calls; everything else in the crate is free of it")]
 
+pub mod adopted;
 pub mod alarm;
 pub mod clock;
 pub mod compiled;

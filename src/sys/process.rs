@@ -6,6 +6,7 @@ use nix::{
     sys::{
         prctl,
         resource::{Resource, getrlimit, setrlimit},
+        signal::{SigHandler, Signal, signal},
         stat::{Mode, umask},
     },
     unistd::setsid,
@@ -30,6 +31,14 @@ pub fn leave_terminal() {
     let _ = setsid();
 }
 
+/// How children end is kept until somebody asks for it. Whoever started this process may have ignored SIGCHLD, which a
+/// program inherits, and then nobody could be told how a program ended, or whether a fork came about.
+pub fn keep_ends_of_children() -> io::Result<()> {
+    // SAFETY: the usual disposition runs no code of ours.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl)? };
+    Ok(())
+}
+
 /// Files are made readable for all and writable for the owner, as programs expect that are started by
 /// hand.
 pub fn usual_umask() {
@@ -51,6 +60,34 @@ fn sum_of_private(rollup: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CHILD: &str = "FUNC_TEST_PROCESS";
+
+    /// Only a process of its own can begin with a disposition of our choice.
+    #[test]
+    fn how_a_child_ended_is_told_also_where_our_parent_did_not_care() {
+        use std::process::Command;
+        let told = || Command::new("sh").args(["-c", "exit 7"]).status().map(|status| status.code());
+        if std::env::var_os(CHILD).is_none() {
+            let test = "sys::process::tests::how_a_child_ended_is_told_also_where_our_parent_did_not_care";
+            let careless = || {
+                let mut careless = Command::new("env");
+                careless.arg("--ignore-signal=CHLD");
+                careless
+            };
+            if !careless().arg("true").output().is_ok_and(|tried| tried.status.success()) {
+                return crate::sys::skip::skip(test, "this machine's `env` cannot ignore signals");
+            }
+            let again =
+                careless().arg(std::env::current_exe().unwrap()).args(["--exact", test]).env(CHILD, "1").output();
+            let again = again.unwrap();
+            assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stdout));
+            return;
+        }
+        assert!(told().is_err(), "that is what it is about");
+        keep_ends_of_children().unwrap();
+        assert_eq!(told().unwrap(), Some(7));
+    }
 
     #[test]
     fn private_memory_adds_up_what_is_not_shared() {
