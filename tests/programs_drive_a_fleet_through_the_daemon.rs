@@ -51,6 +51,11 @@ fn a_call_is_answered_with_what_became_of_every_host() {
     assert!(status == 405 && head.contains("allow: post, get"), "{head}");
     let figures = daemon.ask("GET /metrics", "").2;
     assert!(figures.contains("func_host_outcomes_total{outcome=\"ok\"} 2"), "{figures}");
+    for whose in ["whose=\"overlord\"", "whose=\"authority\"", "whose=\"minion\",name=\"m1\""] {
+        let end = figures.lines().find(|line| line.contains("certificate_end") && line.contains(whose));
+        let end: i64 = end.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect(whose);
+        assert!(end > jiff::Timestamp::now().as_second(), "{whose} {end}");
+    }
 }
 
 #[test]

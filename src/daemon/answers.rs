@@ -72,7 +72,11 @@ pub(super) async fn answer(
             Ok(server::whole(StatusCode::OK, "text/xml; charset=utf-8", rpc::answer(daemon, caller, &body).await))
         }
         Endpoint::Metrics => {
-            let text = daemon.figures.text(daemon.attendant.count(), daemon.overlord.connections_opened());
+            let text = daemon.figures.text(
+                daemon.attendant.count(),
+                daemon.overlord.connections_opened(),
+                daemon.overlord.certificates_end(),
+            );
             let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(server::whole(StatusCode::OK, media, text))
         }

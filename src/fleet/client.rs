@@ -1,6 +1,7 @@
 //! Calling one host, and naming what became of it.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,18 +14,21 @@ use hyper::{
     Response, StatusCode,
     body::{Body, Frame, Incoming},
 };
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 
 use super::{
     Outcome, Pace, Reason, Request,
     connection::{ConnectError, Connection},
     credentials::InForce,
+    ends::Ends,
     explain::broken_exchange,
     outcome::seconds,
     pool::Pool,
 };
 use crate::{
     ca::Host,
+    ids::HostName,
     tls::{self, Identity},
     wire::{self, Call, parse_answer},
 };
@@ -74,6 +78,7 @@ struct Inner {
     options: FleetOptions,
     pool: Pool,
     opened: AtomicU64,
+    ends: Ends,
 }
 
 impl Fleet {
@@ -81,7 +86,7 @@ impl Fleet {
     pub fn new(identity: &Identity, options: FleetOptions) -> Result<Self, tls::Error> {
         let in_force = InForce::new(identity, options.sessions)?;
         let pool = Pool::new(options.keep);
-        let inner = Inner { in_force, options, pool, opened: AtomicU64::new(0) };
+        let inner = Inner { in_force, options, pool, opened: AtomicU64::new(0), ends: Ends::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -102,6 +107,11 @@ impl Fleet {
     /// How many connections were tried so far.
     pub fn connections_opened(&self) -> u64 {
         self.inner.opened.load(Ordering::Relaxed)
+    }
+
+    /// When the certificate of each host ends that was connected to since the start.
+    pub fn certificates_end(&self) -> BTreeMap<HostName, Timestamp> {
+        self.inner.ends.all()
     }
 
     /// Calls one host. It answers by the deadline, whatever the host does; if the request has a [`Pace`], its answer begins
@@ -220,7 +230,10 @@ impl Fleet {
     {
         let inner = &*self.inner;
         inner.opened.fetch_add(1, Ordering::Relaxed);
-        Connection::open(host, &inner.in_force.now().tls, inner.options.connect_timeout).await
+        let tls = &inner.in_force.now().tls;
+        let connection = Connection::open(host, tls, inner.options.connect_timeout).await?;
+        inner.ends.note(&host.name, connection.certificate_ends());
+        Ok(connection)
     }
 
     /// Whether the host at the other end still is who it was.

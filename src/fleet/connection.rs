@@ -81,6 +81,11 @@ where
 }
 
 impl<B> Connection<B> {
+    /// When the host's certificate ends.
+    pub(super) fn certificate_ends(&self) -> Timestamp {
+        self.peer.not_after
+    }
+
     /// Whether the host's certificate still holds: a connection may outlive it, and a resumed session was not verified.
     pub(super) fn check(&self, revoked: &Arc<RevocationList>) -> Result<(), tls::Error> {
         self.peer.check(Timestamp::now(), revoked)

@@ -15,6 +15,7 @@
 mod client;
 mod connection;
 mod credentials;
+mod ends;
 mod explain;
 mod fan_out;
 mod filter;

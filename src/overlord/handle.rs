@@ -25,9 +25,20 @@ use crate::{
     ids::{HostName, MethodName, OverlordJobId},
     store::SetAside,
     sys::descriptor,
-    tls::Identity,
+    tls::{CA_FILE, CERTIFICATE_FILE, Identity, Peer},
     wire::{Call, Facts, Secrets, Value},
 };
+
+/// When a certificate ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateEnd {
+    /// `overlord`, `authority` or `minion`.
+    pub whose: &'static str,
+    /// The name in it.
+    pub name: String,
+    /// Its last moment.
+    pub at: Timestamp,
+}
 
 /// Where an overlord finds what it needs. Each is read when it is first needed: a finished job needs the store alone.
 #[derive(Debug, Clone)]
@@ -340,6 +351,18 @@ impl Overlord {
     /// How many connections were tried so far.
     pub fn connections_opened(&self) -> u64 {
         self.inner.fleet.get().map_or(0, Fleet::connections_opened)
+    }
+
+    /// When certificates end, as far as is known: our own, the authority's, and those that hosts have shown.
+    pub fn certificates_end(&self) -> Vec<CertificateEnd> {
+        let read = |whose, file| {
+            let peer = Peer::from_pem_file(&self.inner.config.identity.join(file)).ok()?;
+            Some(CertificateEnd { whose, name: peer.name, at: peer.not_after })
+        };
+        let own = [read("overlord", CERTIFICATE_FILE), read("authority", CA_FILE)].into_iter().flatten();
+        let hosts = self.inner.fleet.get().map(Fleet::certificates_end).unwrap_or_default();
+        let hosts = hosts.into_iter().map(|(name, at)| CertificateEnd { whose: "minion", name: name.to_string(), at });
+        own.chain(hosts).collect()
     }
 
     /// The fleet, called as who we are; the identity is read when it is first needed.

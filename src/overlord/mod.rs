@@ -50,7 +50,7 @@ pub use asking::first_answer;
 pub use error::Error;
 pub use fan_out::FanOut;
 pub use follow::Heard;
-pub use handle::{CallOptions, JobOptions, Overlord, OverlordConfig};
+pub use handle::{CallOptions, CertificateEnd, JobOptions, Overlord, OverlordConfig};
 pub use record::{JobPlan, JobRecord, Progress};
 pub use retention::Keep;
 pub use settings::{CallSettings, DaemonSettings, JobSettings, Settings};

@@ -1,6 +1,9 @@
 //! Who presents a certificate.
 
+use std::path::Path;
+
 use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde::{Deserialize, Serialize};
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer, time::ASN1Time};
 
@@ -60,6 +63,12 @@ impl Peer {
             not_after: time(certificate.validity().not_after)?,
             fingerprint: Digest::of(der),
         })
+    }
+
+    /// Reads the first certificate of a PEM file.
+    pub fn from_pem_file(path: &Path) -> Result<Self, Error> {
+        let none = |_| Error::Pem { place: format!("`{}`", path.display()), kind: "certificate" };
+        Self::from_certificate(&CertificateDer::from_pem_file(path).map_err(none)?)
     }
 
     /// Whether the certificate still holds, to be asked for every request.
