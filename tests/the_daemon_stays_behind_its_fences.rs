@@ -21,7 +21,7 @@ fn fleet(fences: &str, run: &[&str]) -> Fleet {
     let at = fleet.folder().display().to_string();
     let grants = format!("[grants.rogue]\nread = [\"{at}/**\"]\nwrite = [\"{at}/with*/*\"]\nrun = {run:?}\n");
     fleet.add_with("open", &grants, &[&guest("rogue")]);
-    fleet.add_with("fenced", &format!("{grants}[fences]\n{}\n", fences.replace("@", &at)), &[&guest("rogue")]);
+    fleet.add_with("fenced", &format!("{grants}[fences]\n{}\n", fences.replace('@', &at)), &[&guest("rogue")]);
     fleet
 }
 

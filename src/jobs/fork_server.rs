@@ -95,14 +95,11 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
             drop(completion.take());
             i32::from(recorded.is_err())
         });
-        match (made, &socket, task, completion) {
-            // Perhaps there is a worker, whose journal is not ours to write into. Its lock will tell.
-            (Ok(()) | Err(ForkError::Unknown { .. }), ..) => {}
-            (Err(error), Some(daemon), Some(mut task), Some(completion)) => {
-                task.take_back();
-                refuse(daemon, id, Refusal::NoProcess(error.to_string()), &task, &completion);
-            }
-            (Err(_), ..) => {}
+        // Where nobody knows, there may be a worker, whose journal is not ours to write into. Its lock will tell.
+        let refused = made.err().filter(|error| !matches!(error, ForkError::Unknown { .. }));
+        if let (Some(error), Some(daemon), Some(mut task), Some(completion)) = (refused, &socket, task, completion) {
+            task.take_back();
+            refuse(daemon, id, Refusal::NoProcess(error.to_string()), &task, &completion);
         }
     }
     Ok(())
