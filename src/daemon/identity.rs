@@ -105,7 +105,7 @@ async fn follow(files: Files, mut seen: Stamp, sender: watch::Sender<Arc<Now>>) 
                 sender.send_replace(Arc::new(fresh));
             }
             Err(error) => {
-                tracing::error!(error = chain(&error), "cannot use the new identity; the last one stays in force")
+                tracing::error!(error = chain(&error), "cannot use the new identity; the last one stays in force");
             }
         }
     }
