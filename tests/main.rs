@@ -33,6 +33,7 @@ mod a_simulated_fleet_answers_like_a_real_one;
 mod answers_are_shown_as_they_are_wanted;
 mod architecture;
 mod bad_requests_get_clear_answers;
+mod calls_go_through_others;
 mod client;
 mod command_line;
 mod commands_share_a_store;

@@ -9,12 +9,20 @@ use crate::ids::HostName;
 /// The port of the original Func, taken when an address names none.
 pub const DEFAULT_PORT: u16 = 51234;
 
+/// Between a place and those who pass calls on.
+const VIA: &str = " via ";
+
 /// A host, by name or by IP address, and a port: `web1:51234`, `10.0.0.7`, `[fe80::1]:443`.
+///
+/// A minion that is reached through others has the address of the first of them, and their names: `10.0.0.7:51234 via a/b`.
+/// Only files say so; where an operator writes an address, it is a direct one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Address {
     place: Place,
     port: u16,
+    /// The minions that pass calls on, the first of which listens here; none where it is the host itself.
+    via: Vec<HostName>,
 }
 
 /// What comes before the port.
@@ -58,6 +66,17 @@ impl Address {
         self.port
     }
 
+    /// Who passes calls on, beginning with the one that listens here.
+    pub fn via(&self) -> &[HostName] {
+        &self.via
+    }
+
+    /// The same place, as the first of these.
+    #[must_use]
+    pub fn through(self, via: Vec<HostName>) -> Self {
+        Self { via, ..self }
+    }
+
     pub(super) fn place(&self) -> &Place {
         &self.place
     }
@@ -78,7 +97,7 @@ impl From<&HostName> for Place {
 
 impl From<std::net::SocketAddr> for Address {
     fn from(socket: std::net::SocketAddr) -> Self {
-        Self { place: Place::Ip(socket.ip()), port: socket.port() }
+        Self { place: Place::Ip(socket.ip()), port: socket.port(), via: Vec::new() }
     }
 }
 
@@ -108,7 +127,7 @@ impl Address {
             Some(inside) => Place::Ip(IpAddr::V6(inside.parse().map_err(|_| refuse())?)),
             None => Place::parse(host).ok_or_else(refuse)?,
         };
-        Ok(Self { place, port })
+        Ok(Self { place, port, via: Vec::new() })
     }
 }
 
@@ -118,7 +137,11 @@ impl fmt::Display for Address {
             Place::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
             Place::Ip(ip) => write!(f, "{ip}:{}", self.port),
             Place::Name(name) => write!(f, "{name}:{}", self.port),
+        }?;
+        for (index, name) in self.via.iter().enumerate() {
+            write!(f, "{}{name}", if index == 0 { VIA } else { "/" })?;
         }
+        Ok(())
     }
 }
 
@@ -132,7 +155,10 @@ impl TryFrom<String> for Address {
     type Error = InvalidAddress;
 
     fn try_from(text: String) -> Result<Self, InvalidAddress> {
-        text.parse()
+        let Some((address, via)) = text.split_once(VIA) else { return text.parse() };
+        let via = via.split('/').map(str::parse).collect::<Result<Vec<HostName>, _>>();
+        let shown = text.chars().take(80).flat_map(char::escape_debug).collect();
+        Ok(address.parse::<Self>()?.through(via.map_err(|_| InvalidAddress::Form { text: shown })?))
     }
 }
 
@@ -152,6 +178,20 @@ mod tests {
             let address: Address = text.parse().unwrap();
             assert_eq!((address.host().as_str(), address.to_string().as_str()), (host, shown));
             assert_eq!(shown.parse::<Address>().unwrap(), address);
+        }
+    }
+
+    #[test]
+    fn a_way_through_others_is_written_and_read() {
+        let via: Vec<HostName> = ["a", "b.example"].map(|name| name.parse().unwrap()).to_vec();
+        let address = "[::1]:7".parse::<Address>().unwrap().through(via.clone());
+        let text = String::from(address.clone());
+        assert_eq!(text, "[::1]:7 via a/b.example");
+        assert_eq!(Address::try_from(text.clone()).unwrap(), address);
+        assert_eq!(address.via(), via);
+        assert!(text.parse::<Address>().is_err(), "an operator writes direct ones");
+        for wrong in ["[::1]:7 via ", "[::1]:7 via a//b", " via a", "x via a via b"] {
+            assert!(Address::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }
     }
 

@@ -10,8 +10,8 @@ use super::context::Context;
 use super::failure::Failure;
 use super::report::Report;
 use super::{
-    acl, audit, ca, call, copy, daemon, demo, doc, doctor, facts, fetch, group, hosts, job, minion, module, modules,
-    ping, sim, usage,
+    acl, audit, ca, call, copy, daemon, demo, doc, doctor, facts, fetch, group, hosts, job, map, minion, module,
+    modules, ping, sim, usage,
 };
 use crate::config::Home;
 use crate::jobs;
@@ -61,6 +61,8 @@ enum Command {
     #[command(subcommand)]
     Group(group::Group),
     Facts(facts::Facts),
+    #[command(subcommand)]
+    Map(map::Map),
     Doc(doc::Doc),
     Doctor(doctor::Doctor),
     #[command(subcommand)]
@@ -89,6 +91,7 @@ impl Command {
             Self::Hosts(command) => command.run(context),
             Self::Group(command) => command.run(context),
             Self::Facts(command) => command.run(context),
+            Self::Map(command) => command.run(context),
             Self::Doc(command) => command.run(context),
             Self::Doctor(command) => command.run(context),
             Self::Ca(command) => command.run(context),

@@ -31,6 +31,7 @@ mod job;
 mod job_list;
 mod job_show;
 mod join;
+mod map;
 mod minion;
 mod module;
 mod modules;

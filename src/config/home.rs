@@ -65,6 +65,11 @@ impl Home {
         self.state.join("inventory.toml")
     }
 
+    /// Who is reached through whom.
+    pub fn map(&self) -> PathBuf {
+        self.state.join("map.toml")
+    }
+
     /// The folder of this machine's own certificate, key and CA certificate.
     pub fn identity(&self) -> PathBuf {
         self.state.join("identity")

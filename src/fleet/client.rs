@@ -25,6 +25,7 @@ use super::{
     explain::broken_exchange,
     outcome::seconds,
     pool::Pool,
+    relay::{Relay, no_way_for_bytes},
 };
 use crate::{
     ca::Host,
@@ -116,10 +117,21 @@ impl Fleet {
 
     /// Calls one host. It answers by the deadline, whatever the host does; if the request has a [`Pace`], its answer begins
     /// by the deadline and goes on at that pace.
+    ///
+    /// A host that is reached through others is called by asking the first of them to pass the call on.
     pub async fn call(&self, host: &Host, request: &Request) -> Outcome {
+        match Relay::to(host, request) {
+            None => self.call_directly(host, request, &host.name).await,
+            Some(Ok(relay)) => relay.outcome(self.call_directly(&relay.hop, &relay.request, &host.name).await),
+            Some(Err(outcome)) => outcome,
+        }
+    }
+
+    /// Calls whoever listens there. What is heard beside the answer is of `who`.
+    async fn call_directly(&self, host: &Host, request: &Request, who: &HostName) -> Outcome {
         let after = request.own_timeout().unwrap_or(self.inner.options.timeout);
-        // The minion keeps the same deadline, and its own word on it may need a moment to get here.
-        let patience = after + (after / 10).min(Duration::from_secs(1));
+        // The minion keeps the same deadline, and its own word on it may need a moment to get here: from each who passes it on.
+        let patience = after + (after / 10).min(Duration::from_secs(1)) * (1 + request.hops());
         let (began, sent) = (Instant::now(), AtomicBool::new(false));
         let (connection, response) = match timeout(patience, self.exchange(host, request, after, &sent)).await {
             Ok(Ok(answer)) => answer,
@@ -130,7 +142,7 @@ impl Fleet {
                 return Outcome::Unreachable { why: why.into() };
             }
         };
-        request.heard(&host.name, response.headers());
+        request.heard(who, response.headers());
         let behind = self.is_behind(&response);
         let left = patience.saturating_sub(began.elapsed());
         let pace = request.own_pace().unwrap_or(Pace { piece: left, total: left });
@@ -229,6 +241,9 @@ impl Fleet {
         B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
         let inner = &*self.inner;
+        if !host.address.via().is_empty() {
+            return Err(ConnectError::Failed(no_way_for_bytes(host)));
+        }
         inner.opened.fetch_add(1, Ordering::Relaxed);
         let tls = &inner.in_force.now().tls;
         let connection = Connection::open(host, tls, inner.options.connect_timeout).await?;

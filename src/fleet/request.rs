@@ -23,6 +23,8 @@ pub struct Request {
     pace: Option<Pace>,
     told: Told,
     budgets: Option<Budgets>,
+    /// How many pass it on.
+    hops: u32,
 }
 
 /// Where what a call has used goes, host by host.
@@ -51,7 +53,7 @@ impl Request {
     pub fn new(call: &Call) -> Self {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
         let body = Bytes::from(wire::encode_call(call));
-        Self { body, headers, timeout: None, pace: None, told: Told::SameAsOurs, budgets: None }
+        Self { body, headers, timeout: None, pace: None, told: Told::SameAsOurs, budgets: None, hops: 0 }
     }
 
     /// With a deadline of its own. The minion is told.
@@ -105,6 +107,17 @@ impl Request {
     pub fn overlord_job(mut self, id: &OverlordJobId) -> Self {
         self.set(wire::header::OVERLORD_JOB, id.as_str());
         self
+    }
+
+    /// The same for somebody who passes it on: another call, and all that travels beside it.
+    pub(super) fn wrapped(&self, call: impl FnOnce(Call) -> Call, hops: usize) -> Result<Self, wire::ParseError> {
+        let body = Bytes::from(wire::encode_call(&call(wire::parse_call(&self.body)?)));
+        Ok(Self { body, hops: u32::try_from(hops).unwrap_or(u32::MAX), ..self.clone() })
+    }
+
+    /// How many pass it on.
+    pub(super) fn hops(&self) -> u32 {
+        self.hops
     }
 
     /// The deadline, if it has one of its own.

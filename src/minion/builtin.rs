@@ -16,8 +16,8 @@ pub(super) struct Builtin {
 }
 
 /// The module names that belong to built-in methods.
-pub const RESERVED_MODULES: [&str; 9] =
-    ["system", "jobs", "async", "check", "modules", "copyfile", "getfile", "transfer", "identity"];
+pub const RESERVED_MODULES: [&str; 10] =
+    ["system", "jobs", "async", "check", "modules", "copyfile", "getfile", "transfer", "identity", "overlord"];
 
 /// All of them, sorted by name.
 pub(super) const BUILTINS: &[Builtin] = &[
@@ -117,6 +117,19 @@ pub(super) const BUILTINS: &[Builtin] = &[
         &[("name", "string")],
         "struct",
         "Puts the version of a module back that a push replaced.",
+    ),
+    builtin(
+        "overlord.delegate",
+        &[("way", "array"), ("method", "string"), ("args", "array")],
+        "struct",
+        "Passes a call on to the last host of the way, through those before it, and answers what became of it there: {outcome, …}. \
+         The caller needs the right for the method here too.",
+    ),
+    builtin(
+        "overlord.map",
+        &[("asked_by", "array")],
+        "struct",
+        "Whom this minion passes calls on to: {hosts, rings, silent}; hosts is nested.",
     ),
     builtin(
         "system.audit_head",

@@ -36,6 +36,8 @@ pub struct MinionConfig {
     pub transfers: Transfers,
     /// Bounds on async jobs and on how long they are kept.
     pub jobs: Jobs,
+    /// To whom it passes calls on, if to anybody.
+    pub overlord: DelegationConfig,
     /// What the daemon gives up when it starts.
     pub fences: Fences,
     /// How much of the audit log is kept.
@@ -270,6 +272,22 @@ impl Default for Jobs {
     }
 }
 
+/// A minion that is an overlord too.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DelegationConfig {
+    /// Those that it passes calls on to; without it, it passes on nothing.
+    pub inventory: Option<PathBuf>,
+    /// Where the results of jobs that were passed on wait.
+    pub results: PathBuf,
+}
+
+impl Default for DelegationConfig {
+    fn default() -> Self {
+        Self { inventory: None, results: "delegated".into() }
+    }
+}
+
 /// The audit log, whose place is among the folders.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -457,8 +475,10 @@ impl MinionConfig {
         for path in [certificate, key, authority, revoked, modules, cache, jobs, replaced, incoming, kept, audit] {
             *path = state.join(&*path);
         }
-        if let Some(acl) = acl {
-            *acl = state.join(&*acl);
+        let DelegationConfig { inventory, results } = &mut self.overlord;
+        *results = state.join(&*results);
+        for path in inventory.iter_mut().chain(acl) {
+            *path = state.join(&*path);
         }
         self
     }
@@ -504,6 +524,7 @@ mod tests {
             "keep",
             "keep_unfetched",
             "keep_bytes",
+            "results",
             "drop",
             "no_new_privileges",
             "file_bytes",

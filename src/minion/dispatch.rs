@@ -4,7 +4,7 @@
 //! admit: certificate still good? may call anything? ── no ──▶ fault, audited
 //! answer: headers, XML-RPC                          ── malformed ──▶ fault, audited
 //! judge: this method, these arguments?              ── no ──▶ fault, audited
-//! route: system.… │ jobs.… │ [async.][check.]M.m    ── failure of the method ──▶ REMOTE_ERROR, a result
+//! route: system.… │ jobs.… │ overlord.… │ [async.][check.]M.m    ── failure of the method ──▶ REMOTE_ERROR, a result
 //! ```
 //!
 //! `check.M.m` is the call of which nothing but the plan is wanted. As a job's method it keeps its name,
@@ -29,6 +29,7 @@ use super::{
     backend::{Answered, Backend, CallOrder, JobOrder, Refusal, Sealed},
     builtin::{Builtin, RESERVED_MODULES},
     caller::{Caller, Extras},
+    delegation::{self, SubOverlord},
     entry::{About, Entry},
     facts,
     identity::IdentityInForce,
@@ -39,6 +40,7 @@ use super::{
 };
 use crate::{
     access::{AuditLog, AuditOutcome, Written},
+    fleet::{DELEGATE, MAP, relayed},
     ids::{HostName, MethodName, MinionJobId},
     plugin::{Budget, Mode},
     wire::{Answer, Call, Facts, Fault, Query, RemoteError, Value, parse_call},
@@ -65,6 +67,8 @@ pub(super) struct Dispatcher<B> {
     pub(super) places: Arc<Semaphore>,
     /// What bytes go through that are no calls; nothing where there are no files.
     pub(super) transfers: Option<Arc<Transfers>>,
+    /// Through which it passes calls on, if it is an overlord too.
+    pub(super) overlord: Option<Arc<SubOverlord>>,
     /// Set when the minion is stopping.
     pub(super) stopping: CancellationToken,
     /// Calls under way, which a graceful stop waits for.
@@ -241,6 +245,8 @@ impl<B: Backend> Dispatcher<B> {
             match builtin.name {
                 // Each call in there is written down by itself, when its types are known.
                 "system.multicall" => entry.show(&multicall::names(&params)),
+                // What of the arguments within is secret, only the host behind knows.
+                DELEGATE => entry.show(params.get(..2).unwrap_or_default()),
                 _ => entry.show(&params),
             }
             return match builtin.name {
@@ -258,6 +264,8 @@ impl<B: Backend> Dispatcher<B> {
                 name if name.starts_with("identity.") => {
                     Done::value(self.identity.answer(&caller.peer, builtin, params).await)
                 }
+                DELEGATE => self.pass_on(entry, builtin, params).await,
+                MAP => Done::value(self.map(entry, builtin, params).await),
                 "system.audit_head" => Done::value(self.audit_head(builtin, params)),
                 "system.explain" => Done::value(policy::explain(self, builtin, params)),
                 name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),
@@ -339,6 +347,37 @@ impl<B: Backend> Dispatcher<B> {
         let time = entry.extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time)).min(facts::LONGEST);
         let Ok(Ok(_place)) = tokio::time::timeout(time, self.places.acquire()).await else { return Facts::new() };
         self.backend.facts(want, &entry.caller.peer.name, time).await
+    }
+
+    /// The overlord that this minion is.
+    fn overlord(&self) -> Result<&Arc<SubOverlord>, RemoteError> {
+        let why = "this minion passes no calls on; `[overlord]` in its minion.toml would make it do so";
+        self.overlord.as_ref().ok_or_else(|| RemoteError::new("NotCallable", why))
+    }
+
+    /// `overlord.delegate`
+    async fn pass_on(&self, entry: &Entry<'_>, builtin: &Builtin, params: Vec<Value>) -> Done {
+        let passed = match self.overlord() {
+            Ok(overlord) => {
+                overlord.pass_on(builtin, &entry.caller.peer.name, entry.extras, self.call_time, params).await
+            }
+            Err(error) => Err(error),
+        };
+        match passed {
+            Ok((outcome, budget)) => {
+                let about = About { job: entry.extras.job_id.clone(), budget, ..About::default() };
+                Done { answer: Ok(relayed(outcome)), about }
+            }
+            Err(error) => Done::value(Err(error)),
+        }
+    }
+
+    /// `overlord.map`
+    async fn map(&self, entry: &Entry<'_>, builtin: &Builtin, params: Vec<Value>) -> Result<Value, RemoteError> {
+        let [asked_by] = builtin.args(params)?;
+        let asked_by = delegation::way(&asked_by).ok_or_else(|| builtin.wrong(0, &asked_by))?;
+        let time = entry.extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
+        Ok(self.overlord()?.map(asked_by, time).await?.to_value())
     }
 
     /// The answer to a call whose job id is taken: by this very call, or by another. The module may have gone

@@ -8,6 +8,14 @@ use crate::{ca, ids::InvalidId, jobs, plugin, tls};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// What is kept of jobs that were passed on cannot be used.
+    #[error("cannot keep what is passed on in `{}`", path.display())]
+    Delegated {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Its identity cannot be used.
     #[error("cannot use this minion's identity")]
     Identity(#[from] tls::Error),

@@ -102,7 +102,8 @@ fn only_write(config: &MinionConfig, places: &[PathBuf]) -> io::Result<()> {
     // A certificate that is renewed, and a list that is brought, are put in place by renames.
     let identity = [certificate, key, revoked].map(|file| durable::folder_of(file).to_owned());
     let own = [&folders.modules, &folders.cache, &folders.jobs, &folders.replaced, &folders.incoming, &folders.state];
-    let own = own.into_iter().chain(&identity);
+    let passed_on = config.overlord.inventory.is_some().then_some(&config.overlord.results);
+    let own = own.into_iter().chain(&identity).chain(passed_on);
     // A rule is for what is there.
     own.clone().try_for_each(|folder| durable::create_folder(folder, 0o700))?;
     let audit = durable::folder_of(&folders.audit);

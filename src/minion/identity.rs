@@ -89,6 +89,11 @@ impl IdentityInForce {
         Arc::clone(self.now.borrow().identity.revoked())
     }
 
+    /// Who this minion is at present.
+    pub(super) fn identity(&self) -> Identity {
+        self.now.borrow().identity.clone()
+    }
+
     /// For the next handshake.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         self.now.borrow().acceptor.clone()

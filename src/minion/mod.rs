@@ -5,7 +5,7 @@
 //!          ─▶ HTTP: bounded heads, bodies, times
 //!          ─▶ admit: still valid, of somebody who may call anything?
 //!          ─▶ judge: this method with these arguments?
-//!          ─▶ dispatch: system.… │ jobs.… │ async.M.m │ M.m
+//!          ─▶ dispatch: system.… │ jobs.… │ overlord.… │ async.M.m │ M.m
 //!          ─▶ backend: plugin registry and durable jobs (a simulation: native methods, jobs in memory)
 //! ```
 //!
@@ -20,6 +20,7 @@ mod caller;
 mod check;
 mod config;
 mod connection;
+mod delegation;
 mod dispatch;
 mod entry;
 mod error;

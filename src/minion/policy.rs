@@ -1,6 +1,6 @@
 //! A call as the policy sees it.
 //!
-//! A job, a check and a call inside `system.multicall` are judged by their method; `system.multicall` itself is not.
+//! A job, a check and a call inside `system.multicall` or `overlord.delegate` are judged by their method; `system.multicall` itself is not.
 //! Bytes that are sent beside calls are for a call that comes later, with arguments that nobody knows yet: they are
 //! taken from whoever might make one.
 
@@ -9,11 +9,14 @@ use super::{
     backend::{Backend, Known},
     builtin::Builtin,
     caller::Caller,
+    delegation,
     dispatch::Dispatcher,
+    facts,
     introspect::OF_EVERY_MODULE,
 };
 use crate::{
     access::{Asked, Asker, Decision, MethodClass, Policy, SubjectHash},
+    fleet::DELEGATE,
     ids::MethodName,
     plugin::{self, Metadata},
     tls::Role,
@@ -25,6 +28,19 @@ pub(super) fn judge<B: Backend>(dispatcher: &Dispatcher<B>, caller: &Caller, cal
     if call.method == "system.multicall" {
         return Ok(());
     }
+    // What is passed on is judged as if it were called here.
+    let inner;
+    let call = if call.method == DELEGATE {
+        let why = format!("malformed request: {DELEGATE} takes a way, a method and its arguments");
+        let mut passed_on = delegation::inner(call).ok_or_else(|| Fault::refused(why))?;
+        if facts::take_query(&mut passed_on.params).is_ok_and(|query| query.is_some()) {
+            may_tell_facts(dispatcher, caller)?;
+        }
+        inner = passed_on;
+        &inner
+    } else {
+        call
+    };
     let asked = asked(|name| dispatcher.backend.known(name), &call.method, Some(&call.params));
     let judged = dispatcher.rules.now().policy.judge(caller.asker(), &asked);
     judged.map_err(|denied| Fault::refused(denied.to_string()))

@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Error, MinionConfig, check, config,
     connection::{Choose, Door},
+    delegation::SubOverlord,
     dispatch::Dispatcher,
     identity::{self, IdentityInForce},
     live::Live,
@@ -71,6 +72,7 @@ pub async fn run_with(
     let transfers = Arc::new(Transfers::open(&config, &registry, &rules)?);
     tokio::spawn(Arc::clone(&transfers).upkeep(stopping.clone()));
     let in_force = IdentityInForce::following(identity.clone(), &config.identity)?;
+    let overlord = SubOverlord::open(&config, &in_force, &stopping)?;
     let dispatcher = Arc::new(Dispatcher {
         backend: Live {
             modules: Modules {
@@ -89,6 +91,7 @@ pub async fn run_with(
         job_time: config.jobs.timeout.duration(),
         places: Arc::new(Semaphore::new(config.calls.at_once.clamp(1, Semaphore::MAX_PERMITS))),
         transfers: Some(transfers),
+        overlord,
         stopping: stopping.clone(),
         calls: calls.clone(),
     });

@@ -40,6 +40,9 @@ pub enum Error {
     /// What is known of hosts cannot be used.
     #[error(transparent)]
     Facts(#[from] fleet::FactsError),
+    /// Who is reached through whom cannot be read or kept.
+    #[error(transparent)]
+    Map(#[from] fleet::MapError),
     /// A job that has not ended is not taken away.
     #[error("`{id}` has not ended")]
     Live {

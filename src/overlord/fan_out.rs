@@ -15,7 +15,7 @@ use super::{
     transactions::Part,
 };
 use crate::{
-    fleet::{Filter, Fleet, Outcome, Request},
+    fleet::{Filter, Fleet, Outcome, Request, delegated_first},
     ids::{HostName, OverlordJobId},
     wire::{Call, Secrets},
 };
@@ -172,7 +172,8 @@ impl Desk {
 
     /// Sends parts, each only after it is durable that it may have been sent. Answers whether of some it is not known if
     /// they arrived.
-    async fn send(&self, parts: Vec<Part>, may_fail: Option<usize>) -> bool {
+    async fn send(&self, mut parts: Vec<Part>, may_fail: Option<usize>) -> bool {
+        delegated_first(&mut parts, |part| &part.host);
         if !self.has_secrets {
             return !parts.is_empty();
         }

@@ -19,8 +19,8 @@ use crate::{
     ca::{Host, Inventory},
     config::{self, Home},
     fleet::{
-        Fleet, FleetOptions, GroupName, Groups, KnownDown, KnownFacts, Members, Outcome, Request, Rollout, Selection,
-        Selector, Stage, Width,
+        Fleet, FleetMap, FleetOptions, GroupName, Groups, KnownDown, KnownFacts, Members, Outcome, Request, Rollout,
+        Selection, Selector, Stage, Width, delegated_first,
     },
     ids::{HostName, MethodName, OverlordJobId},
     store::SetAside,
@@ -47,6 +47,8 @@ pub struct OverlordConfig {
     pub identity: PathBuf,
     /// The inventory of minions.
     pub inventory: PathBuf,
+    /// Who is reached through whom; need not exist.
+    pub map: PathBuf,
     /// The groups of hosts; need not exist.
     pub groups: PathBuf,
     /// What the sources of groups have told; need not exist.
@@ -71,6 +73,7 @@ impl OverlordConfig {
         Self {
             identity: home.identity(),
             inventory: home.inventory(),
+            map: home.map(),
             groups: home.groups(),
             told_groups: home.told_groups(),
             known_down: home.known_down(),
@@ -152,9 +155,27 @@ impl Overlord {
         Ok(Self { inner: Arc::new(Inner { config, ledger, fleet: OnceLock::new(), secrets: Mutex::default() }) })
     }
 
-    /// Every known minion.
+    /// Every known minion: those of the inventory, and those that the map shows behind them.
     pub fn hosts(&self) -> Result<Vec<Host>, Error> {
-        Ok(Inventory::load(&self.inner.config.inventory)?.hosts())
+        let inventory = Inventory::load(&self.inner.config.inventory)?;
+        let map = self.map()?;
+        let mut hosts = inventory.hosts();
+        hosts.extend(map.routed(&inventory));
+        hosts.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(hosts)
+    }
+
+    /// Who is reached through whom, as it was found last.
+    pub fn map(&self) -> Result<FleetMap, Error> {
+        Ok(FleetMap::load(&self.inner.config.map)?)
+    }
+
+    /// Asks every minion of the inventory whom it passes calls on to, and keeps the answer.
+    pub async fn build_map(&self, timeout: Duration) -> Result<FleetMap, Error> {
+        let hosts = Inventory::load(&self.inner.config.inventory)?.hosts();
+        let map = self.fleet()?.map(hosts, &[], timeout).await;
+        map.save(&self.inner.config.map)?;
+        Ok(map)
     }
 
     /// Freezes the set of hosts that a selector chooses.
@@ -167,7 +188,9 @@ impl Overlord {
         let members = self.members_for(&hosts, selector)?;
         selector.check(&members)?;
         let down = KnownDown::load(&self.inner.config.known_down)?;
-        Ok(selector.select(&hosts, &members, &down)?)
+        let mut selection = selector.select(&hosts, &members, &down)?;
+        delegated_first(&mut selection.hosts, |host| host);
+        Ok(selection)
     }
 
     /// Who is in each group that a selector may mean, and what is known of hosts, if it is about that.
@@ -405,8 +428,10 @@ impl Overlord {
         // Without an inventory the map's addresses are as good as any.
         let inventory = Inventory::load(&self.inner.config.inventory).unwrap_or_default();
         for part in &mut work.parts {
-            if let Some(address) = inventory.address(&part.host.name) {
-                part.host.address = address.clone();
+            // A part that was sent through others is known by them alone, so the way stays.
+            let via = part.host.address.via().to_vec();
+            if let Some(address) = inventory.address(via.first().unwrap_or(&part.host.name)) {
+                part.host.address = address.clone().through(via);
             }
         }
         work

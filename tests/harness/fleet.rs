@@ -92,11 +92,28 @@ impl Fleet {
         self.add_as(env!("CARGO_BIN_EXE_func"), &["minion"], name, extra, modules)
     }
 
+    /// Adds a minion that may call others: its certificate says that it is a sub-overlord.
+    pub fn add_sub(&mut self, name: &str, extra: &str) -> &mut Minion {
+        let modules: Vec<&Path> = shipped_modules().modules.iter().map(|built| built.path.as_path()).collect();
+        self.add_in_role("sub-overlord", (env!("CARGO_BIN_EXE_func"), &["minion"]), name, extra, &modules)
+    }
+
     /// The same, run by this program with these arguments.
     pub fn add_as(
         &mut self,
         program: &'static str,
         arguments: &'static [&'static str],
+        name: &str,
+        extra: &str,
+        modules: &[&Path],
+    ) -> &mut Minion {
+        self.add_in_role("minion", (program, arguments), name, extra, modules)
+    }
+
+    fn add_in_role(
+        &mut self,
+        role: &str,
+        program: (&'static str, &'static [&'static str]),
         name: &str,
         extra: &str,
         modules: &[&Path],
@@ -107,8 +124,8 @@ impl Fleet {
             fs::copy(module, home.join("modules").join(module.file_name().unwrap())).unwrap();
         }
         let out = home.join("identity");
-        self.func(["ca", "issue", name, "--role", "minion", "--out", out.to_str().unwrap()]).expect(0);
-        let minion = Minion::start_as((program, arguments), name, &home, &compiled_cache(), extra);
+        self.func(["ca", "issue", name, "--role", role, "--out", out.to_str().unwrap()]).expect(0);
+        let minion = Minion::start_as(program, name, &home, &compiled_cache(), extra);
         // Only now is the port known.
         self.func(["hosts", "set", name, &minion.address.to_string()]).expect(0);
         self.minions.push(minion);

@@ -149,6 +149,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
             job_time: job_time.duration(),
             places: Arc::new(Semaphore::new(call_bounds.at_once)),
             transfers: None,
+            overlord: None,
             stopping: stopping.clone(),
             calls: calls.clone(),
         };

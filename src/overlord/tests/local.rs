@@ -33,6 +33,7 @@ async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
     let nowhere = Overlord::open(OverlordConfig {
         identity: "/nonexistent/identity".into(),
         inventory: "/nonexistent/inventory".into(),
+        map: "/nonexistent/map.toml".into(),
         groups: "/nonexistent/groups".into(),
         told_groups: "/nonexistent/groups.json".into(),
         known_down: "/nonexistent/down".into(),

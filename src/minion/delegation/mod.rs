@@ -1,0 +1,132 @@
+//! A minion that is an overlord too: `overlord.…`.
+//!
+//! ```text
+//!            overlord.delegate([…, leaf], method, args)                       method(args)
+//! caller ──────────────────────────────────────────────▶ here ──inventory──▶ next of the way, or the leaf
+//!        ◀──{outcome, …}: what became of it at the leaf──     ◀── answer ───
+//!
+//! async.M ─▶ order kept ─▶ passed on ─▶ its result is fetched, by whoever is here, and held
+//!             (durably)                  jobs.job_status, jobs.wait, jobs.cancel of it ─▶ from what is held, else passed on
+//! ```
+//!
+//! With `[overlord]` in its configuration a minion passes calls on to the minions of an inventory, as itself: its own
+//! certificate, in the role sub-overlord, is what they see and judge. So it judges first: *the method that is passed on is
+//! judged here by the rules for the original caller*, as if it were called here. What these rules cannot see into
+//! (`system.multicall`) and what is about more than one job of a caller (`jobs.open_ids`) is not passed on.
+//!
+//! The caller chooses the way, so there is nothing to agree about: each who passes a call on takes one name off, none is
+//! asked twice, and a way has at most [`MOST_HOPS`](crate::fleet::MOST_HOPS) who do.
+//!
+//! A job's id is chosen at the top and reaches the leaf, where it is this minion's job. Whose it is up here is kept, durably,
+//! before the call is passed on; the same id from another caller is refused. So a call that is sent again, after whatever
+//! broke, runs once: the leaf knows the id. From then on the result is waited for and held here, over restarts, until it is
+//! a week old; the caller fetches it when there is a way again, also when there is none to the leaf any more. A log is not
+//! held: `jobs.follow` is passed on, and the leaf keeps it.
+
+mod held;
+mod relay;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use self::held::Held;
+use super::{Error, MinionConfig, identity::IdentityInForce};
+use crate::{
+    ca::{Host, Inventory},
+    fleet::{Fleet, FleetMap, FleetOptions},
+    ids::HostName,
+    telemetry::chain,
+    tls::Identity,
+    wire::{Call, RemoteError, Value},
+};
+use tokio_util::sync::CancellationToken;
+
+/// This minion as an overlord.
+pub(super) struct SubOverlord {
+    identity: IdentityInForce,
+    inventory: PathBuf,
+    /// Its connections, as long as its certificate and the revocations are the same.
+    fleet: Mutex<Option<(Identity, Fleet)>>,
+    held: Held,
+    stopping: CancellationToken,
+}
+
+impl SubOverlord {
+    /// If the configuration makes it one. What it waits for from earlier is waited for again.
+    pub(super) fn open(
+        config: &MinionConfig,
+        identity: &IdentityInForce,
+        stopping: &CancellationToken,
+    ) -> Result<Option<Arc<Self>>, Error> {
+        let Some(inventory) = config.overlord.inventory.clone() else { return Ok(None) };
+        let folder = config.overlord.results.clone();
+        let held = Held::open(&folder).map_err(|source| Error::Delegated { path: folder, source })?;
+        let fleet = Mutex::default();
+        let sub = Arc::new(Self { identity: identity.clone(), inventory, fleet, held, stopping: stopping.clone() });
+        for id in sub.held.waited_for() {
+            sub.fetch(id);
+        }
+        Ok(Some(sub))
+    }
+
+    /// The fleet, called as who we are now.
+    fn fleet(&self) -> Result<Fleet, RemoteError> {
+        let now = self.identity.identity();
+        let mut known = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((identity, fleet)) = &*known
+            && Arc::ptr_eq(identity.revoked(), now.revoked())
+            && identity.peer().serial == now.peer().serial
+        {
+            return Ok(fleet.clone());
+        }
+        let fleet = Fleet::new(&now, FleetOptions::default()).map_err(|error| {
+            RemoteError::new("NotCallable", format!("this minion cannot call others: {}", chain(&error)))
+        })?;
+        *known = Some((now, fleet.clone()));
+        Ok(fleet)
+    }
+
+    fn inventory(&self) -> Result<Inventory, RemoteError> {
+        Inventory::load(&self.inventory)
+            .map_err(|error| RemoteError::new("NotCallable", format!("this minion's inventory: {}", chain(&error))))
+    }
+
+    /// The first of a way, and through it its end.
+    fn host(&self, mut way: Vec<HostName>) -> Result<Host, RemoteError> {
+        let unknown = |name: &HostName| {
+            RemoteError::new(
+                "NoSuchHost",
+                format!("`{}` has no `{name}` in its inventory", self.identity.identity().peer().name),
+            )
+        };
+        let inventory = self.inventory()?;
+        let Some(name) = way.pop() else { return Err(RemoteError::new("InvalidArguments", "the way is empty")) };
+        let first = way.first().unwrap_or(&name);
+        let address = inventory.address(first).ok_or_else(|| unknown(first))?.clone().through(way);
+        Ok(Host { name, address })
+    }
+
+    /// `overlord.map`: whom it reaches. `asked_by` stand on the way here.
+    pub(super) async fn map(&self, mut asked_by: Vec<HostName>, time: Duration) -> Result<FleetMap, RemoteError> {
+        let name = self.identity.identity().peer().name.clone();
+        asked_by
+            .push(name.parse().map_err(|_| RemoteError::new("NotCallable", format!("`{name}` is no host's name")))?);
+        // Whoever asks waits for the slowest of those who are asked.
+        Ok(self.fleet()?.map(self.inventory()?.hosts(), &asked_by, time * 4 / 5).await)
+    }
+}
+
+/// The way of `overlord.delegate` and `overlord.map`.
+pub(super) fn way(list: &Value) -> Option<Vec<HostName>> {
+    let Value::Array(list) = list else { return None };
+    list.iter().map(|name| name.as_str()?.parse().ok()).collect()
+}
+
+/// The call that is to be passed on.
+pub(super) fn inner(call: &Call) -> Option<Call> {
+    let [_, Value::String(method), Value::Array(args)] = &call.params[..] else { return None };
+    Some(Call::new(method.clone(), args.clone()))
+}

@@ -1,0 +1,159 @@
+//! A minion that is an overlord too: whom it reaches is called, counted and judged as if there were nobody in between.
+
+use std::fs;
+
+use func::{fleet::Outcome, wire::Value};
+use serde_json::json;
+
+use crate::harness::{Fleet, Gate, guest, until};
+
+/// The overlord's own way of writing what a sub-overlord passes calls on to.
+const INVENTORY: &str = "[overlord]\ninventory = \"minions.toml\"\n";
+
+/// A fleet in which the overlord reaches these alone, and each sub-overlord those below it.
+fn reach(fleet: &mut Fleet, direct: &[&str], below: &[(&str, &[&str])]) {
+    for (sub, names) in below {
+        let entry = |name: &&str| {
+            let minion = fleet.minions.iter().find(|minion| minion.name == **name).unwrap();
+            format!("{name} = \"{}\"\n", minion.address)
+        };
+        let text: String = names.iter().map(entry).collect();
+        let home = fleet.minions.iter().find(|minion| minion.name == *sub).unwrap().home.clone();
+        fs::write(home.join("minions.toml"), format!("[hosts]\n{text}")).unwrap();
+    }
+    let names: Vec<String> = fleet.minions.iter().map(|minion| minion.name.clone()).collect();
+    for name in names.iter().filter(|name| !direct.contains(&name.as_str())) {
+        fleet.func(["hosts", "remove", name]).expect(0);
+    }
+}
+
+/// `top` reaches `mid`, which reaches `leaf`, whose module waits at a gate.
+fn chain() -> (Fleet, Gate) {
+    let mut fleet = Fleet::empty();
+    let gate = Gate::new(fleet.folder(), "leaf");
+    fleet.add_with("leaf", &gate.settings(), &[&guest("rogue")]);
+    fleet.add_sub("mid", INVENTORY);
+    fleet.add_sub("top", INVENTORY);
+    reach(&mut fleet, &["top"], &[("top", &["mid"]), ("mid", &["leaf"])]);
+    (fleet, gate)
+}
+
+#[test]
+fn a_fleet_behind_others_is_mapped_called_and_counted() {
+    let mut fleet = Fleet::start(["near", "both", "far"]);
+    fleet.add_sub("one", INVENTORY);
+    fleet.add_sub("two", INVENTORY);
+    // `both` is reached by two ways, and each of the two reaches the other.
+    reach(&mut fleet, &["near", "one", "two"], &[("one", &["both", "two"]), ("two", &["both", "far", "one"])]);
+
+    let map = fleet.func(["map", "build", "--json"]).expect(0).json();
+    assert_eq!(map["ways"]["both"], json!(["one"]), "{map}");
+    assert_eq!(map["ways"]["far"], json!(["two"]), "{map}");
+    assert_eq!(map["ways"]["near"], json!([]), "{map}");
+    assert_eq!(map["rings"], json!([["one", "two", "one"], ["two", "one", "two"]]), "{map}");
+    assert_eq!(fleet.func(["map", "show", "--json"]).expect(0).json(), map);
+    let shown = fleet.func(["map", "show"]).expect(0).out;
+    assert!(shown.contains("one > two > one") && shown.contains("  both"), "{shown}");
+
+    let answers = fleet.func(["call", "*", "test.echo", "hello", "--json"]);
+    let answers = answers.expect(0).json();
+    assert_eq!(answers["summary"]["ok"], 5, "{answers}");
+    assert_eq!(fleet.audit("both", "test.echo").len(), 1, "once, whichever way");
+    assert_eq!(fleet.audit("far", "test.echo")[0]["caller"], "two");
+
+    // Whoever is behind one that is gone is unreachable, truthfully, and the others answer.
+    fleet.minion("two").kill();
+    let left = fleet.func(["call", "*", "test.echo", "hello", "--json"]).expect(1).json();
+    assert_eq!((&left["summary"]["ok"], &left["summary"]["unreachable"]), (&json!(3), &json!(2)), "{left}");
+    let why = left["hosts"]["far"]["why"].as_str().unwrap();
+    assert!(why.contains("by way of `two`"), "{left}");
+}
+
+#[test]
+fn a_job_three_levels_down_survives_its_sub_overlords_and_its_result_waits_for_the_way_up() {
+    let (mut fleet, gate) = chain();
+    let map = fleet.func(["map", "build", "--json"]).expect(0).json();
+    assert_eq!(map["ways"]["leaf"], json!(["top", "mid"]), "{map}");
+    let job = fleet.func(["call", "leaf", "rogue.pass_gate", "--async", "--no-wait"]).expect(0).out;
+    until("the run", || (gate.lines() == ["ran"]).then_some(()));
+    let acknowledged = || (fleet.status(&job)["hosts"]["leaf"]["state"] == "RUNNING").then_some(());
+    until("the acknowledgement", acknowledged);
+
+    // The way up is cut, and who holds the result is killed and restarted before there is one.
+    fleet.minion("top").kill();
+    fleet.minion("mid").kill();
+    fleet.minion("mid").launch();
+    gate.open("done meanwhile");
+    let status = fleet.status(&job);
+    assert_eq!((&status["status"], &status["open"]), (&json!("PARTIAL"), &json!(1)), "{status}");
+    let held = fleet.minion("mid").home.join("delegated");
+    let results = || fs::read_dir(&held).unwrap().flatten().any(|file| file.path().extension().is_some());
+    until("the result to wait in the middle", || results().then_some(()));
+
+    // Nobody can ask the leaf any more.
+    fleet.minion("leaf").kill();
+    fleet.minion("top").launch();
+    let ended = fleet.func(["job", "wait", &job, "--json"]).expect(0).json();
+    assert_eq!(ended["hosts"]["leaf"]["result"]["value"], "done meanwhile", "{ended}");
+    assert_eq!((&ended["summary"]["ok"], &ended["summary"]["total"]), (&json!(1), &json!(1)), "{ended}");
+    assert_eq!(gate.lines(), ["ran"]);
+}
+
+#[test]
+fn a_job_through_others_is_followed_cancelled_and_resumed() {
+    let (mut fleet, gate) = chain();
+    fleet.func(["map", "build"]).expect(0);
+    let job = fleet.func(["call", "leaf", "rogue.pass_gate", "--async", "--no-wait"]).expect(0).out;
+    until("the run", || (gate.lines() == ["ran"]).then_some(()));
+    let cancelled = fleet.func(["job", "cancel", &job]).expect(0);
+    assert!(cancelled.out.contains("1 cancelled: 1 host"), "{}", cancelled.out);
+    let minion_job = fleet.status(&job)["hosts"]["leaf"]["minion_job"].as_str().unwrap().to_owned();
+    assert!(fleet.minion("leaf").worker(&minion_job).is_none());
+
+    let said = fleet.func(["call", "mid", "test.progress", "3", "10", "--follow"]).expect(0).out;
+    for step in 1..=3 {
+        let line = format!("step {step} of 3");
+        assert_eq!(said.lines().filter(|said| said.contains(" info ") && said.ends_with(&line)).count(), 1, "{said}");
+    }
+
+    // A fan-out that is killed while its only host hangs goes on, and nothing runs twice.
+    fleet.minion("mid").freeze();
+    let job = fleet.func(["call", "leaf", "rogue.pass_gate", "--async", "--no-wait"]).expect(0).out;
+    fleet.kill_background();
+    fleet.minion("mid").thaw();
+    gate.open("at last");
+    fleet.func(["job", "resume", &job]).expect(0);
+    assert_eq!(fleet.status(&job)["hosts"]["leaf"]["result"]["value"], "at last");
+    assert_eq!(gate.lines(), ["ran", "ran"], "each job once");
+}
+
+#[test]
+fn whoever_may_not_call_a_method_here_may_not_have_it_called_from_here() {
+    let mut fleet = Fleet::start(["leaf"]);
+    let rules = "[[access]]\nallow = [\"@introspection\", \"overlord.*\", \"test.add\"]\n";
+    fleet.add_sub("sub", &format!("{INVENTORY}{rules}"));
+    reach(&mut fleet, &["sub"], &[("sub", &["leaf"])]);
+    fleet.func(["map", "build"]).expect(0);
+
+    fleet.func(["call", "leaf", "test.add", "1", "2"]).expect(0);
+    for how in [&[][..], &["--async"]] {
+        let call = ["call", "leaf", "test.echo", "x", "--json"].iter().chain(how);
+        let refused = fleet.func(call.copied()).expect(1).json();
+        let outcome = if how.is_empty() { &refused["hosts"]["leaf"] } else { &refused["hosts"]["leaf"]["result"] };
+        assert_eq!(outcome["outcome"], "refused", "{refused}");
+        assert!(outcome["why"].as_str().unwrap().contains("test.echo"), "{refused}");
+    }
+    assert!(fleet.audit("leaf", "test.echo").is_empty() && fleet.audit("leaf", "async.test.echo").is_empty());
+    let denied = fleet.audit("sub", "overlord.delegate");
+    assert_eq!(denied.iter().filter(|line| line["outcome"] == "denied").count(), 2, "{denied:?}");
+
+    // Nor inside of something that these rules do not look into.
+    let within = Value::structure([("methodName", "test.echo".into()), ("params", Value::Array(vec!["x".into()]))]);
+    let calls = Value::Array(vec![Value::Array(vec![within])]);
+    let answer = fleet.ask("sub", "overlord.delegate", vec![vec!["leaf"].into(), "system.multicall".into(), calls]);
+    let Outcome::Failed(error) = answer else { panic!("{answer:?}") };
+    assert_eq!(error.kind, "NotCallable");
+    let unknown =
+        fleet.ask("sub", "overlord.delegate", vec![vec!["nobody"].into(), "system.ping".into(), Value::Array(vec![])]);
+    assert!(matches!(&unknown, Outcome::Failed(error) if error.kind == "NoSuchHost"), "{unknown:?}");
+}
