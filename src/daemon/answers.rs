@@ -263,7 +263,7 @@ mod tests {
         crate::sys::fuzz::fuzz("requests_in_json", &[call, job], &words, |bytes| {
             let target = |text: &str| text.parse::<Target>().map(drop).map_err(|error| error.to_string());
             let call = parse::<CallRequest>(bytes).map(|call| {
-                let args = call.args.iter().map(|arg| Value::from_json(arg).to_json()).count();
+                let args = call.args.iter().map(|arg| Value::from_json(arg).to_json()).collect::<Vec<_>>().len();
                 let time = seconds("timeout", call.timeout).map(|time| time.is_some());
                 (method(&call.method, call.check).is_ok(), target(&call.target), time.is_ok(), args.min(3))
             });

@@ -94,7 +94,7 @@ mod tests {
             let told = serde_json::from_slice(bytes).map(|json| secrecies(&Value::from_json(&json), "password"));
             told.map(|kinds| {
                 let args = [Value::from("bob"), Value::Array(vec!["hunter2".into()]), Value::Nil];
-                kinds.map(|kinds| seal(&kinds, args.to_vec()).iter().map(|arg| format!("{arg:?}")).collect::<String>())
+                kinds.map(|kinds| format!("{:?}", seal(&kinds, args.to_vec())))
             })
         });
     }

@@ -292,9 +292,9 @@ mod tests {
         let mut spawner = Spawner { command, server, incoming, waiting: None, answers, not_before: None };
         spawner.retire();
         assert!(there.receive().unwrap().is_none(), "it is told");
-        tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
+        tokio::time::sleep(PATIENCE / 2).await;
         assert!(family::started(pid).is_ok(), "it has its time");
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(PATIENCE).await;
         let begun = std::time::Instant::now();
         // Killed in no time, but not in the time of this test.
         while family::started(pid).is_ok() {
