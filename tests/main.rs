@@ -31,6 +31,7 @@ mod a_module_is_begun_and_tried_out;
 mod a_revoked_certificate_is_refused;
 mod a_simulated_fleet_answers_like_a_real_one;
 mod answers_are_shown_as_they_are_wanted;
+mod an_overlord_renews_itself;
 mod architecture;
 mod bad_requests_get_clear_answers;
 mod calls_go_through_others;

@@ -11,7 +11,10 @@ fn fleet(script: &str) -> Fleet {
     for (port, name) in ["web1", "web2", "db1"].iter().enumerate() {
         fleet.func(["hosts", "set", name, &format!("127.0.0.1:{}", port + 1)]).expect(0);
     }
-    let groups = format!("[groups]\nall = [\"@web\", \"db1\"]\n\n[sources.cloud]\nprogram = {:?}\n", program(&fleet));
+    let groups = format!(
+        "[groups]\nall = [\"@web\", \"db1\"]\n\n[sources.cloud]\nprogram = \"{}\"\n",
+        program(&fleet).display()
+    );
     fs::write(fleet.home().join("groups.toml"), groups).unwrap();
     write(&fleet, script);
     fleet

@@ -57,7 +57,9 @@ impl Pool {
     pub(super) fn retain(&self, keep: impl Fn(&Connection) -> bool) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { by_host, count } = &mut *kept;
-        by_host.values_mut().for_each(|idle| idle.retain(|idle| keep(&idle.connection)));
+        for idle in by_host.values_mut() {
+            idle.retain(|idle| keep(&idle.connection));
+        }
         *count = by_host.values().map(Vec::len).sum();
     }
 

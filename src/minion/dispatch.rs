@@ -235,42 +235,52 @@ impl<B: Backend> Dispatcher<B> {
         Ok(head.to_string().into())
     }
 
+    /// The methods that are the minion's own.
+    async fn answer_itself(
+        &self,
+        entry: &Entry<'_>,
+        builtin: &Builtin,
+        params: Vec<Value>,
+        query: Option<&Query>,
+    ) -> Done {
+        let Entry { caller, extras, .. } = *entry;
+        if query.is_some() {
+            return Done::error("NotCallable", format!("`{}` takes no condition on facts", builtin.name));
+        }
+        match builtin.name {
+            // Each call in there is written down by itself, when its types are known.
+            "system.multicall" => entry.show(&multicall::names(&params)),
+            // What of the arguments within is secret, only the host behind knows.
+            DELEGATE => entry.show(params.get(..2).unwrap_or_default()),
+            _ => entry.show(&params),
+        }
+        match builtin.name {
+            "system.facts" if params.is_empty() => Done::value(Ok(Value::Struct(self.facts(entry, &[]).await))),
+            "system.multicall" => Done::value(multicall::run(self, caller, extras, builtin, params).await),
+            _ if Transfers::answers(builtin) => {
+                let time = extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
+                Done::value(match &self.transfers {
+                    Some(transfers) => transfers.answer(&caller.peer.name, extras.digest, builtin, params, time).await,
+                    None => Err(RemoteError::new("NotCallable", "a simulated minion has no files")),
+                })
+            }
+            name if name.starts_with("identity.") => {
+                Done::value(self.identity.answer(&caller.peer, builtin, params).await)
+            }
+            DELEGATE => self.pass_on(entry, builtin, params).await,
+            MAP => Done::value(self.map(entry, builtin, params).await),
+            "system.audit_head" => Done::value(self.audit_head(builtin, params)),
+            "system.explain" => Done::value(policy::explain(self, builtin, params)),
+            name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),
+            _ => Done::value(job_methods::answer(self, builtin, &caller.peer.name, extras.timeout, params).await),
+        }
+    }
+
     async fn route(&self, entry: &Entry<'_>, call: Call, query: Option<Query>) -> Done {
         let Call { method, params } = call;
         let Entry { caller, extras, .. } = *entry;
         if let Some(builtin) = Builtin::find(&method) {
-            if query.is_some() {
-                return Done::error("NotCallable", format!("`{method}` takes no condition on facts"));
-            }
-            match builtin.name {
-                // Each call in there is written down by itself, when its types are known.
-                "system.multicall" => entry.show(&multicall::names(&params)),
-                // What of the arguments within is secret, only the host behind knows.
-                DELEGATE => entry.show(params.get(..2).unwrap_or_default()),
-                _ => entry.show(&params),
-            }
-            return match builtin.name {
-                "system.facts" if params.is_empty() => Done::value(Ok(Value::Struct(self.facts(entry, &[]).await))),
-                "system.multicall" => Done::value(multicall::run(self, caller, extras, builtin, params).await),
-                _ if Transfers::answers(builtin) => {
-                    let time = extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
-                    Done::value(match &self.transfers {
-                        Some(transfers) => {
-                            transfers.answer(&caller.peer.name, extras.digest, builtin, params, time).await
-                        }
-                        None => Err(RemoteError::new("NotCallable", "a simulated minion has no files")),
-                    })
-                }
-                name if name.starts_with("identity.") => {
-                    Done::value(self.identity.answer(&caller.peer, builtin, params).await)
-                }
-                DELEGATE => self.pass_on(entry, builtin, params).await,
-                MAP => Done::value(self.map(entry, builtin, params).await),
-                "system.audit_head" => Done::value(self.audit_head(builtin, params)),
-                "system.explain" => Done::value(policy::explain(self, builtin, params)),
-                name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),
-                _ => Done::value(job_methods::answer(self, builtin, &caller.peer.name, extras.timeout, params).await),
-            };
+            return self.answer_itself(entry, builtin, params, query.as_ref()).await;
         }
         let (name, background) = match method.strip_prefix("async.") {
             Some(name) => (name, true),

@@ -209,16 +209,7 @@ impl Kept {
 
 /// Ends what an installation that broke off had decided: a certificate lies ready, and its key beside it or in its place.
 pub(super) fn finish(files: &IdentityFiles) -> io::Result<()> {
-    let (next_key, next) = (beside(&files.key, "next-key.pem"), beside(&files.certificate, "next-cert.pem"));
-    if !next.exists() {
-        return Ok(());
-    }
-    if next_key.exists() {
-        fs::rename(&next_key, &files.key)?;
-        durable::sync_folder(durable::folder_of(&files.key))?;
-    }
-    fs::rename(&next, &files.certificate)?;
-    durable::sync_folder(durable::folder_of(&files.certificate))
+    tls::finish_installation(&files.certificate, &files.key)
 }
 
 fn beside(path: &Path, name: &str) -> PathBuf {

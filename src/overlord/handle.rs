@@ -45,6 +45,8 @@ pub struct CertificateEnd {
 pub struct OverlordConfig {
     /// The folder of our certificate, key and CA certificate.
     pub identity: PathBuf,
+    /// The authority's folder; it need not be on this machine. If it is, our own certificate renews itself.
+    pub authority: PathBuf,
     /// The inventory of minions.
     pub inventory: PathBuf,
     /// Who is reached through whom; need not exist.
@@ -72,6 +74,7 @@ impl OverlordConfig {
     pub fn at(home: &Home) -> Self {
         Self {
             identity: home.identity(),
+            authority: home.authority(),
             inventory: home.inventory(),
             map: home.map(),
             groups: home.groups(),
@@ -393,7 +396,9 @@ impl Overlord {
         if let Some(fleet) = self.inner.fleet.get() {
             return Ok(fleet);
         }
-        let identity = Identity::in_folder(&self.inner.config.identity)?;
+        let (folder, authority) = (&self.inner.config.identity, &self.inner.config.authority);
+        identity::renew(folder, authority);
+        let identity = Identity::in_folder(folder)?;
         // Minions would refuse it one by one, and less clearly.
         identity.peer().check(Timestamp::now(), identity.revoked())?;
         let mut options = self.inner.config.fleet.clone();
@@ -404,7 +409,7 @@ impl Overlord {
         }
         let fleet = Fleet::new(&identity, options)?;
         Ok(self.inner.fleet.get_or_init(|| {
-            identity::follow(&fleet, self.inner.config.identity.clone(), identity);
+            identity::follow(&fleet, folder.clone(), authority.clone(), identity);
             fleet
         }))
     }

@@ -32,4 +32,4 @@ pub use pem::pem;
 pub use pinned::{ENROLMENT_NAME, Pin, door_config, pinned_client_config};
 pub use revocation::RevocationList;
 pub use role::{Role, UnknownRole};
-pub use succession::Stamp;
+pub use succession::{NEXT_CERTIFICATE_FILE, NEXT_KEY_FILE, Stamp, finish_installation};

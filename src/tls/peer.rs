@@ -71,6 +71,12 @@ impl Peer {
         Self::from_certificate(&CertificateDer::from_pem_file(path).map_err(none)?)
     }
 
+    /// Whether two thirds of its life have passed, so that it should be replaced.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let (age, life) = (now.duration_since(self.not_before), self.not_after.duration_since(self.not_before));
+        age.as_secs().saturating_mul(3) >= life.as_secs().saturating_mul(2)
+    }
+
     /// Whether the certificate still holds, to be asked for every request.
     pub fn check(&self, now: Timestamp, revoked: &RevocationList) -> Result<(), Error> {
         let name = || self.name.clone();

@@ -1,8 +1,30 @@
 //! Whether an identity that is read anew may take the place of the one in force.
 
-use std::{fs, path::Path, sync::Arc, time::SystemTime};
+use std::{fs, io, path::Path, sync::Arc, time::SystemTime};
 
 use super::{Error, Identity};
+use crate::sys::durable;
+
+/// A new key on its way into use, beside the one that is.
+pub const NEXT_KEY_FILE: &str = "next-key.pem";
+/// Its certificate: once it is there, a crash ends with the new identity.
+pub const NEXT_CERTIFICATE_FILE: &str = "next-cert.pem";
+
+/// Puts a certificate that lies ready into its place, and its key before it. What broke off is finished by the next call;
+/// where nothing lies ready, nothing happens.
+pub fn finish_installation(certificate: &Path, key: &Path) -> io::Result<()> {
+    let (key_folder, folder) = (durable::folder_of(key), durable::folder_of(certificate));
+    let (next_key, next) = (key_folder.join(NEXT_KEY_FILE), folder.join(NEXT_CERTIFICATE_FILE));
+    if !next.exists() {
+        return Ok(());
+    }
+    if next_key.exists() {
+        fs::rename(&next_key, key)?;
+        durable::sync_folder(key_folder)?;
+    }
+    fs::rename(&next, certificate)?;
+    durable::sync_folder(folder)
+}
 
 /// What the files of an identity were like; another one, and they are read again.
 #[derive(Debug, Clone, PartialEq, Eq)]

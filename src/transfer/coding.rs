@@ -188,7 +188,9 @@ mod tests {
 
     fn decoded(pieces: &[Bytes]) -> Vec<u8> {
         let (sender, queue) = mpsc::channel(pieces.len() + 1);
-        pieces.iter().for_each(|piece| sender.try_send(piece.clone()).unwrap());
+        for piece in pieces {
+            sender.try_send(piece.clone()).unwrap();
+        }
         drop(sender);
         let mut decoder = Decoder::new(Coding::Lz4, queue);
         std::iter::from_fn(|| decoder.next()).flatten().collect()

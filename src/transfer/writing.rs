@@ -149,7 +149,9 @@ impl<'scope> Digesting<'scope> {
             Self::Here(mut hasher) => {
                 let (pieces, queue) = sync_channel::<Bytes>(UNDIGESTED);
                 let thread = scope.spawn(move || {
-                    queue.iter().for_each(|piece| hasher.update(&piece));
+                    for piece in queue {
+                        hasher.update(&piece);
+                    }
                     hasher.finish()
                 });
                 Self::Beside(pieces, thread).go_on(scope, piece, came)

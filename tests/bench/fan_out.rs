@@ -28,7 +28,7 @@ struct Samples {
 impl Samples {
     fn take(&mut self, began: Instant, cpu: Duration) {
         self.wall.push(began.elapsed());
-        self.cpu.push(own_cpu() - cpu);
+        self.cpu.push(own_cpu().saturating_sub(cpu));
     }
 }
 

@@ -25,7 +25,8 @@ use crate::wire::Value;
 /// Renew the certificates of minions that are due
 ///
 /// A certificate is due when two thirds of its life have passed. Each minion makes a new key, the authority signs for it
-/// over the identity that the minion has, and the minion serves with both at once, without a restart.
+/// over the identity that the minion has, and the minion serves with both at once, without a restart. This machine's own
+/// certificate is renewed as well when it is due.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Renew {
     /// Whose: like `web*;db1` or `@web and not web1`
@@ -55,6 +56,7 @@ struct RenewReport(BTreeMap<HostName, Renewed>);
 impl Renew {
     pub(in crate::cli) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let authority = self.sealed.authority(context)?;
+        let own = authority.renew_own(&context.home.identity()).or_exit(Exit::Configuration)?;
         let issued = authority.issued().or_exit(Exit::Configuration)?;
         let revoked = authority.revoked().or_exit(Exit::Configuration)?;
         let overlord = overlord(context)?;
@@ -85,6 +87,10 @@ impl Renew {
         }
         selection.skipped.clear();
         report.extend(Context::block_on(self.renew(&overlord, &authority, selection, certificates))?);
+        if let Some(own) = own {
+            let name: HostName = own.name.parse().or_exit(Exit::Internal)?;
+            report.insert(name, Renewed::Until(own.not_after.to_string()));
+        }
         Ok(Box::new(RenewReport(report)))
     }
 

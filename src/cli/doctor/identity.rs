@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::Finding;
+use crate::ca::{Authority, Entry, Inventory};
 use crate::telemetry::chain;
 use crate::{
     cli::context::Context,
@@ -66,6 +67,34 @@ fn ending(what: &str, peer: &Peer, now: Timestamp, todo: &str) -> Option<Finding
     let left = peer.not_after.duration_since(now);
     let what = format!("{what} ends on {}, in {} days", peer.not_after, left.as_hours() / 24);
     (left < SOON).then(|| Finding::note(CERTIFICATES, what, todo))
+}
+
+/// Minions whose certificates end soon, as the authority on this machine knows them, and our own if it cannot renew itself.
+pub(super) fn issued(home: &Home) -> Vec<Finding> {
+    let Ok(authority) = Authority::open(&home.authority()) else { return Vec::new() };
+    let (issued, revoked) = (authority.issued().unwrap_or_default(), authority.revoked().unwrap_or_default());
+    let (hosts, now) = (Inventory::load(&home.inventory()).unwrap_or_default().hosts(), Timestamp::now());
+    let last = |host: &crate::ca::Host| {
+        let own = |entry: &&Entry| entry.name == host.name && !revoked.contains(&entry.serial);
+        issued.iter().filter(own).max_by_key(|entry| entry.issued)
+    };
+    let soon = |entry: &&Entry| entry.not_after.duration_since(now) < SOON;
+    let told = |entry: &Entry| {
+        let (name, until) = (&entry.name, entry.not_after);
+        if until < now {
+            let what = format!("the certificate of `{name}` has ended on {until}");
+            Finding::wrong(CERTIFICATES, what, format!("let it join again: `func ca token --for {name}`"))
+        } else {
+            let what = format!("the certificate of `{name}` ends on {until}");
+            Finding::note(CERTIFICATES, what, "run `func ca renew`, and once a day from now on")
+        }
+    };
+    let mut findings: Vec<Finding> = hosts.iter().filter_map(last).filter(soon).map(told).collect();
+    if authority.is_sealed() && crate::ca::own_is_due(&home.identity()) {
+        let what = "this machine's own certificate is due, and the authority's key is sealed: it does not renew itself";
+        findings.push(Finding::note(CERTIFICATES, what, "run `func ca renew`, which asks for the passphrase"));
+    }
+    findings
 }
 
 /// Keys that others may read, and files and folders that others may write.

@@ -75,6 +75,7 @@ impl Doctor {
         }
         if is_overlord {
             checked.extend(fleet::CHECKS);
+            findings.extend(identity::issued(home));
             findings.extend(fleet::check(context, (!self.offline).then_some(&self.fleet)));
         }
         if !is_minion && !is_overlord {

@@ -139,24 +139,23 @@ impl SubOverlord {
         let mut pause = PAUSE;
         // Another task may have been at it.
         while self.result(id).await?.is_none() {
-            match self.fleet()?.call(&order.host, &question).await {
-                Outcome::Ok(answer) => match ended(&answer) {
-                    Some(true) => {
-                        let id = id.clone();
-                        self.on_disk(move |held| {
-                            held.tidy();
-                            held.keep(&id, &answer)
-                        })
-                        .await?;
-                    }
-                    Some(false) => pause = PAUSE,
-                    // It never got there. Whoever made it asks, and sends it again.
-                    None => return Ok(()),
-                },
-                _ => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+            let Outcome::Ok(answer) = self.fleet()?.call(&order.host, &question).await else {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                continue;
+            };
+            match ended(&answer) {
+                Some(true) => {
+                    let id = id.clone();
+                    self.on_disk(move |held| {
+                        held.tidy();
+                        held.keep(&id, &answer)
+                    })
+                    .await?;
                 }
+                Some(false) => pause = PAUSE,
+                // It never got there. Whoever made it asks, and sends it again.
+                None => return Ok(()),
             }
         }
         Ok(())

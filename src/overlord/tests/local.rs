@@ -32,6 +32,7 @@ async fn a_finished_job_is_answered_without_a_connection_or_even_an_identity() {
 
     let nowhere = Overlord::open(OverlordConfig {
         identity: "/nonexistent/identity".into(),
+        authority: "/nonexistent".into(),
         inventory: "/nonexistent/inventory".into(),
         map: "/nonexistent/map.toml".into(),
         groups: "/nonexistent/groups".into(),
