@@ -239,7 +239,7 @@ impl<B: Backend> Dispatcher<B> {
     async fn answer_itself(
         &self,
         entry: &Entry<'_>,
-        builtin: &Builtin,
+        builtin: &'static Builtin,
         params: Vec<Value>,
         query: Option<&Query>,
     ) -> Done {
