@@ -11,7 +11,7 @@ use super::{
 use crate::{
     access::Grant,
     ids::Digest,
-    plugin::{self, Cache, Engine, Examined, Method, Module, Right, examine},
+    plugin::{self, Cache, Engine, Examined, Method, Module, Right, TypeDocs, examine},
 };
 
 /// A component, as its file tells.
@@ -75,6 +75,8 @@ pub struct MethodSheet {
     pub parameters: Vec<ParameterSheet>,
     /// The type of its answer.
     pub returns: Option<String>,
+    /// The types that it names.
+    pub types: Vec<TypeDocs>,
 }
 
 /// One parameter of a method.
@@ -151,6 +153,7 @@ impl MethodSheet {
             doc: method.doc.clone(),
             parameters: parameters.collect(),
             returns: method.result.clone(),
+            types: method.types.clone(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A component's documentation as Markdown, from the component alone.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::inspect::{Inspection, MethodSheet, ModuleSheet};
+use crate::plugin::TypeDocs;
 
 impl Inspection {
     /// The documentation of the component: its modules with their methods, and what it asks for.
@@ -44,8 +45,9 @@ impl ModuleSheet {
         if !self.description.is_empty() {
             let _ = writeln!(text, "{}\n", self.description);
         }
+        let mut told = BTreeSet::new();
         for method in &self.methods {
-            method.write(&self.name, text);
+            method.write(&self.name, &mut told, text);
         }
         if !self.uncallable.is_empty() {
             let _ = writeln!(text, "## Not callable\n");
@@ -58,7 +60,8 @@ impl ModuleSheet {
 }
 
 impl MethodSheet {
-    fn write(&self, module: &str, text: &mut String) {
+    /// Types that were told of above are not told again.
+    fn write<'a>(&'a self, module: &str, told: &mut BTreeSet<&'a str>, text: &mut String) {
         let _ = writeln!(text, "## {module}.{}\n\n```wit\n{}\n```\n", self.name, self.signature);
         if !self.doc.is_empty() {
             let _ = writeln!(text, "{}\n", self.doc);
@@ -76,5 +79,19 @@ impl MethodSheet {
         if let Some(returns) = &self.returns {
             let _ = writeln!(text, "Answers `{returns}`.\n");
         }
+        for docs in self.types.iter().filter(|docs| told.insert(&docs.name)) {
+            write_type(docs, text);
+        }
     }
+}
+
+fn write_type(docs: &TypeDocs, text: &mut String) {
+    let _ = writeln!(text, "{}\n", format!("The {} `{}`. {}", docs.kind, docs.name, docs.doc).trim_end());
+    let _ = writeln!(text, "| name | type | |\n| --- | --- | --- |");
+    for part in &docs.parts {
+        let about = part.doc.replace('|', "\\|");
+        let kind = if part.type_name.is_empty() { String::new() } else { format!("`{}`", part.type_name) };
+        let _ = writeln!(text, "| `{}` | {kind} | {about} |", part.name);
+    }
+    text.push('\n');
 }

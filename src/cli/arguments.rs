@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::render::clip;
 use super::secrets::{Given, Place, WAYS};
 use crate::ids::MethodName;
-use crate::plugin::Param;
+use crate::plugin::{Param, PartDocs, TypeDocs};
 use crate::wire::{Secrecy, Value};
 
 /// One parameter, as a minion describes it in `get_method_args`.
@@ -56,6 +56,8 @@ pub(super) struct Described {
     pub(super) returns: String,
     /// Whether it says that it changes nothing.
     pub(super) read_only: bool,
+    /// The types that it names, when the minion says so.
+    pub(super) types: Vec<TypeDocs>,
 }
 
 impl Described {
@@ -130,9 +132,28 @@ pub(super) fn described(answer: &Value) -> BTreeMap<String, Described> {
         let parameters = ordered.into_iter().map(|(_, parameter)| parameter).collect();
         let (description, returns) = (text(method, "description"), text(method, "returns"));
         let read_only = member(method, "read_only") == Some(&Value::Bool(true));
-        Some((name.clone(), Described { description, parameters, returns, read_only }))
+        Some((name.clone(), Described { description, parameters, returns, read_only, types: types(method) }))
     });
     read.collect()
+}
+
+fn types(method: &Value) -> Vec<TypeDocs> {
+    let list = |value: &Value, key| match member(value, key) {
+        Some(Value::Array(items)) => items.clone(),
+        _ => Vec::new(),
+    };
+    let part = |value: &Value| PartDocs {
+        name: text(value, "name"),
+        type_name: text(value, "type"),
+        doc: text(value, "description"),
+    };
+    let docs = |value: &Value| TypeDocs {
+        name: text(value, "name"),
+        kind: text(value, "kind"),
+        doc: text(value, "description"),
+        parts: list(value, "parts").iter().map(part).collect(),
+    };
+    list(method, "types").iter().map(docs).collect()
 }
 
 fn text(value: &Value, key: &str) -> String {

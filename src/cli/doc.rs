@@ -1,5 +1,6 @@
 //! `func doc`: what modules and methods there are, from the modules themselves.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use clap::Args;
@@ -194,6 +195,12 @@ fn names(methods: &Value) -> Vec<String> {
     }
 }
 
+/// `NAME: TYPE  MEANING`, as far as there is.
+fn about(name: &str, type_name: &str, doc: &str) -> String {
+    let colon = if type_name.is_empty() { "" } else { ": " };
+    render::visible(format!("{name}{colon}{type_name}  {doc}").trim_end())
+}
+
 /// One module, or one of its methods.
 struct ModuleDoc {
     module: ModuleName,
@@ -203,7 +210,14 @@ struct ModuleDoc {
 }
 
 impl ModuleDoc {
-    fn write_method(&self, name: &str, method: &Described, out: &mut dyn Write) -> io::Result<()> {
+    /// Types that were told of above are not told again.
+    fn write_method(
+        &self,
+        name: &str,
+        method: &Described,
+        told: &mut BTreeSet<String>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let bold = anstyle::Style::new().bold();
         let words: Vec<String> = method
             .parameters
@@ -229,6 +243,12 @@ impl ModuleDoc {
         if !method.returns.is_empty() {
             writeln!(out, "    answers {}", render::visible(&method.returns))?;
         }
+        for docs in method.types.iter().filter(|docs| told.insert(docs.name.clone())) {
+            writeln!(out, "    {} {}", render::visible(&docs.kind), about(&docs.name, "", &docs.doc))?;
+            for part in &docs.parts {
+                writeln!(out, "      {}", about(&part.name, &part.type_name, &part.doc))?;
+            }
+        }
         Ok(())
     }
 }
@@ -238,11 +258,12 @@ impl Report for ModuleDoc {
         if !self.description.is_empty() {
             writeln!(out, "{}: {}\n", self.module, render::visible(&self.description))?;
         }
+        let mut told = BTreeSet::new();
         for (index, (name, method)) in self.methods.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
             }
-            self.write_method(name, method, out)?;
+            self.write_method(name, method, &mut told, out)?;
         }
         Ok(())
     }
@@ -264,6 +285,7 @@ impl Report for ModuleDoc {
                     .collect();
                 let data = json!({
                     "description": method.description, "parameters": parameters, "returns": method.returns,
+                    "types": method.types,
                 });
                 (name.clone(), data)
             })

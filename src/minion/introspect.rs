@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     ids::{MethodName, ModuleName},
-    plugin::{Param, similar},
+    plugin::{Param, PartDocs, TypeDocs, similar},
     wire::{RemoteError, Value},
 };
 
@@ -178,9 +178,28 @@ fn method_args(module: &ModuleView) -> Value {
         if let Some(result) = &method.result {
             members.insert("returns", result.as_str().into());
         }
+        if !method.types.is_empty() {
+            members.insert("types", method.types.iter().map(type_docs).collect::<Vec<_>>().into());
+        }
         (name.clone(), Value::structure(members))
     };
     Value::structure(module.methods.iter().map(method))
+}
+
+fn type_docs(docs: &TypeDocs) -> Value {
+    let part = |part: &PartDocs| {
+        Value::structure([
+            ("name", Value::from(part.name.as_str())),
+            ("type", part.type_name.as_str().into()),
+            ("description", part.doc.as_str().into()),
+        ])
+    };
+    Value::structure([
+        ("name", Value::from(docs.name.as_str())),
+        ("kind", docs.kind.as_str().into()),
+        ("description", docs.doc.as_str().into()),
+        ("parts", docs.parts.iter().map(part).collect::<Vec<_>>().into()),
+    ])
 }
 
 fn argument(order: i64, param: &Param) -> Value {

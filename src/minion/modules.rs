@@ -223,6 +223,7 @@ fn view(module: &Module) -> ModuleView {
             result: method.result.clone(),
             doc: method.doc.clone(),
             read_only: method.read_only,
+            types: method.types.clone(),
         };
         (name.clone(), view)
     };

@@ -6,7 +6,7 @@ use super::rules::Outdated;
 use crate::{
     access::Provenance,
     ids::{Digest, ModuleName},
-    plugin::{LoadFailure, Module, NotServed, Param},
+    plugin::{LoadFailure, Module, NotServed, Param, TypeDocs},
 };
 
 /// A module.
@@ -30,6 +30,8 @@ pub(super) struct MethodView {
     pub(super) doc: String,
     /// Whether it says of itself that it changes nothing.
     pub(super) read_only: bool,
+    /// The types that it names.
+    pub(super) types: Vec<TypeDocs>,
 }
 
 /// What became of a file's module, or of a file.

@@ -8,6 +8,7 @@ use wasmparser::{ComponentName, CustomSectionReader, KnownCustom, Parser, Payloa
 use wit_parser::{Docs as WitDocs, Interface, Resolve, decoding};
 
 use super::manifest::{MANIFEST_SECTION, Manifest};
+use super::type_docs::TypeDocs;
 
 /// The custom section that holds the component's WIT package with its documentation, in the binary
 /// form that `wit_component::encode` writes. (Doc comments do not survive into a component by
@@ -105,6 +106,8 @@ pub struct FunctionDocs {
     pub params: BTreeMap<String, String>,
     /// Whether a line `@read-only` says that it changes nothing.
     pub read_only: bool,
+    /// The types that it names.
+    pub types: Vec<TypeDocs>,
 }
 
 /// The line that marks a method which only looks.
@@ -118,7 +121,7 @@ impl Docs {
         let named = resolve
             .interfaces
             .iter()
-            .filter_map(|(_, interface)| Some((full_name(resolve, interface)?, InterfaceDocs::of(interface))));
+            .filter_map(|(_, interface)| Some((full_name(resolve, interface)?, InterfaceDocs::of(resolve, interface))));
         Some(Self(named.collect()))
     }
 
@@ -134,9 +137,11 @@ fn full_name(resolve: &Resolve, interface: &Interface) -> Option<String> {
 }
 
 impl InterfaceDocs {
-    fn of(interface: &Interface) -> Self {
-        let functions =
-            interface.functions.iter().map(|(name, function)| (name.clone(), FunctionDocs::of(&function.docs)));
+    fn of(resolve: &Resolve, interface: &Interface) -> Self {
+        let functions = interface.functions.iter().map(|(name, function)| {
+            let docs = FunctionDocs::of(&function.docs);
+            (name.clone(), FunctionDocs { types: TypeDocs::of(resolve, function), ..docs })
+        });
         Self { text: text(&interface.docs), functions: functions.collect() }
     }
 }

@@ -50,6 +50,7 @@ mod signature;
 mod state;
 mod tape;
 mod ticker;
+mod type_docs;
 mod values;
 
 #[cfg(test)]
@@ -78,3 +79,4 @@ pub use registry::{
     Catalog, LoadEvent, LoadFailure, LoadSink, NoSink, NotServed, Registry, RegistryConfig, Served, Target, Unknown,
     similar,
 };
+pub use type_docs::{PartDocs, TypeDocs};

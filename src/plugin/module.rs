@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wasmtime::component::{ComponentExportIndex, types::ComponentFunc};
 
-use super::{bytes_path::BytesPath, secrecy};
+use super::{TypeDocs, bytes_path::BytesPath, secrecy};
 use crate::{
     ids::{Digest, ModuleName},
     wire::{Secrecy, Value},
@@ -45,6 +45,8 @@ pub struct Method {
     pub doc: String,
     /// Whether its documentation says, by `@read-only`, that it changes nothing.
     pub read_only: bool,
+    /// The types that it names, as far as its documentation tells.
+    pub types: Vec<TypeDocs>,
     pub(super) entry: Entry,
 }
 

@@ -139,5 +139,6 @@ fn method(name: &str, entry: Entry, docs: Option<&InterfaceDocs>) -> Method {
     let result = entry.ty.results().next();
     let result = result.map(|ty| wit(&ty));
     let read_only = docs.is_some_and(|docs| docs.read_only);
-    Method { params, result, doc: docs.map(|docs| docs.text.clone()).unwrap_or_default(), read_only, entry }
+    let types = docs.map(|docs| docs.types.clone()).unwrap_or_default();
+    Method { params, result, doc: docs.map(|docs| docs.text.clone()).unwrap_or_default(), read_only, types, entry }
 }

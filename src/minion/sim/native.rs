@@ -124,7 +124,10 @@ pub(super) static MODULE: LazyLock<Option<Arc<ModuleView>>> = LazyLock::new(|| {
         };
         let params = params.iter().map(param).collect();
         let (result, doc) = (result.map(str::to_owned), doc.to_owned());
-        (native.name().to_owned(), MethodView { params, result, doc, read_only: native == Native::Ping })
+        (
+            native.name().to_owned(),
+            MethodView { params, result, doc, read_only: native == Native::Ping, types: Vec::new() },
+        )
     };
     Some(Arc::new(ModuleView {
         name: "test".parse().ok()?,
