@@ -17,7 +17,8 @@
 //! ```
 //!
 //! `recording = "FILE"` takes the calls from another file, beside the case. A case that asks its host what was
-//! not recorded fails. Bytes are `{ "$base64" = "…" }`; what is nil is left out.
+//! not recorded fails. What is nil is left out. In a call of the host bytes are text where they are UTF-8, else
+//! `{ base64 = "…" }`; in `args` and `expect.result` they are `{ "$base64" = "…" }`, as in JSON everywhere.
 
 use std::{
     fs,
