@@ -1,6 +1,8 @@
 //! Files go to a fleet and come back, whole, resumed, and only where the operators of the minions let them.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -241,4 +243,24 @@ fn a_client_that_only_makes_calls_can_copy_too() {
     let params = vec![place.display().to_string().into(), digest.clone(), Value::Int(9), manner];
     assert!(matches!(fleet.ask("web1", "copyfile.put", params), Outcome::Ok(_)));
     assert_eq!(fs::read(place).unwrap(), b"hello you");
+}
+
+#[test]
+fn a_directory_is_not_fetched_without_the_file_whose_name_is_not_utf_8() {
+    let mut fleet = Fleet::empty();
+    let open = fleet.folder().canonicalize().unwrap().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::write(open.join("a.log"), "a").unwrap();
+    let at = open.display();
+    let grants = format!("[grants.getfile]\nread = [\"{at}\", \"{at}/*.log\"]\n");
+    fleet.add_with("web1", &grants, &[]);
+    let list = || fleet.ask("web1", "getfile.list", vec![open.to_str().unwrap().into()]);
+
+    fs::write(open.join(OsStr::from_bytes(b"not-granted\xff")), "b").unwrap();
+    let Outcome::Ok(Value::Array(found)) = list() else { panic!("no list") };
+    assert_eq!(found.len(), 2, "what may not be read is left out: {found:?}");
+    fs::write(open.join(OsStr::from_bytes(b"odd\xff.log")), "c").unwrap();
+    let Outcome::Failed(error) = list() else { panic!("no error") };
+    assert_eq!(error.kind, "Invalid");
+    assert_eq!(error.message, format!("the name of `{at}/odd\u{fffd}.log` is not UTF-8: it cannot be fetched"));
 }

@@ -219,7 +219,7 @@ impl HostFiles {
     }
 
     /// A file, or a folder with all that is in it. What is neither, links too, is left out; so is what the
-    /// grant does not cover.
+    /// grant does not cover. Where a name is not UTF-8 that is an error: nobody shall take the rest for everything.
     pub fn tree(&self, path: &str, most: usize) -> Result<Vec<FileFacts>, FileError> {
         let mut found = Vec::new();
         let reached = self.access.reach(path)?;
@@ -249,8 +249,12 @@ impl HostFiles {
         for entry in fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd())).map_err(wrong)? {
             let entry = entry.map_err(wrong)?;
             let kind = entry.file_type().map_err(wrong)?;
-            if let (Ok(name), true) = (entry.file_name().into_string(), kind.is_dir() || kind.is_file()) {
-                names.push(name);
+            if !kind.is_dir() && !kind.is_file() {
+                continue;
+            }
+            match entry.file_name().into_string() {
+                Ok(name) => names.push(name),
+                Err(name) => self.refuse_name(&joined(root, &joined(below, &name.to_string_lossy())))?,
             }
         }
         names.sort();
@@ -276,6 +280,14 @@ impl HostFiles {
             }
         }
         Ok(())
+    }
+
+    /// A file that has no name by which it could be asked for, unless it would be left out whatever its name is.
+    fn refuse_name(&self, path: &str) -> Result<(), Error> {
+        match self.access.reach(path) {
+            Err(Error { kind: ErrorKind::Denied, .. }) => Ok(()),
+            _ => Err(invalid(format!("the name of `{}` is not UTF-8: it cannot be fetched", shown(path)))),
+        }
     }
 }
 
