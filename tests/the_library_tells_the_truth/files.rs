@@ -1,6 +1,11 @@
 //! Files that are tracked are told as they are.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::Path,
+};
 
 use func::{access::Grant, wire::Value};
 use serde_json::{Value as Json, json};
@@ -56,4 +61,17 @@ async fn tracked_files_are_told_with_their_digests() {
     let untracked = watched.call("filetracker.untrack", &[Value::Array(paths.to_vec())]).await;
     assert_eq!(untracked["after"], json!(["/etc/passwd"]));
     assert_eq!(watched.call("filetracker.tracked", &[]).await, json!(["/etc/passwd"]));
+}
+
+#[tokio::test]
+async fn a_file_whose_name_is_not_utf_8_is_told_of() {
+    let watched = Watched(tempfile::tempdir().unwrap());
+    let files = watched.path("files");
+    fs::create_dir(&files).unwrap();
+    fs::write(watched.path("files/a.conf"), "abc").unwrap();
+    fs::write(Path::new(&files).join(OsStr::from_bytes(b"b\xff.conf")), "abc").unwrap();
+    watched.call("filetracker.track", &[Value::Array(vec![text(&format!("{files}/*.conf"))])]).await;
+    let report = watched.call("filetracker.inventory", &[]).await;
+    assert_eq!(report["files"].as_array().unwrap().len(), 1);
+    assert_eq!(report["unreadable"], json!({ format!("{files}/b\u{fffd}.conf"): "its name is not UTF-8" }));
 }

@@ -42,12 +42,12 @@ impl Guest for Filetracker {
         let tracked = load()?;
         let mut found = BTreeMap::new();
         let mut report = Report { files: Vec::new(), missing: Vec::new(), unreadable: Vec::new() };
-        for (at, path) in tracked.iter().enumerate() {
-            job::progress(at as u64, Some(tracked.len() as u64), path);
-            let paths = match matching(path) {
+        for (at, line) in tracked.iter().enumerate() {
+            job::progress(at as u64, Some(tracked.len() as u64), line);
+            let paths = match matching(line) {
                 Ok(paths) => paths,
                 Err(error) => {
-                    report.unreadable.push((path.clone(), error.message));
+                    report.unreadable.push((line.clone(), error.message));
                     continue;
                 }
             };
@@ -55,6 +55,12 @@ impl Guest for Filetracker {
             for path in paths {
                 match look(&path, digests) {
                     Ok(file) => drop(found.insert(path, file)),
+                    // Listed, and yet not there: by the name that it is shown with nobody can open it.
+                    Err(Error { kind: ErrorKind::NotFound, .. })
+                        if path != *line && path.contains(char::REPLACEMENT_CHARACTER) =>
+                    {
+                        report.unreadable.push((path, "its name is not UTF-8".to_owned()));
+                    }
                     Err(Error { kind: ErrorKind::NotFound, .. }) => continue,
                     Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
                     Err(error) => report.unreadable.push((path, error.message)),
@@ -62,7 +68,7 @@ impl Guest for Filetracker {
                 any = true;
             }
             if !any {
-                report.missing.push(path.clone());
+                report.missing.push(line.clone());
             }
         }
         report.files = found.into_values().collect();
