@@ -12,6 +12,7 @@ mod network;
 mod packages;
 mod programs;
 mod users;
+mod values;
 
 use func::{plugin::CallError, wire::Value};
 use serde_json::Value as Json;
