@@ -7,6 +7,7 @@ mod hostile;
 mod links;
 mod machine;
 mod managers;
+mod missing;
 mod nagios;
 mod network;
 mod packages;
