@@ -34,6 +34,7 @@ mod answers_are_shown_as_they_are_wanted;
 mod an_overlord_renews_itself;
 mod architecture;
 mod bad_requests_get_clear_answers;
+mod built_in_methods_answer_whatever_they_are_given;
 mod calls_go_through_others;
 mod client;
 mod command_line;
