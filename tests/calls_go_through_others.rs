@@ -59,7 +59,8 @@ fn a_fleet_behind_others_is_mapped_called_and_counted() {
     let answers = answers.expect(0).json();
     assert_eq!(answers["summary"]["ok"], 5, "{answers}");
     assert_eq!(fleet.audit("both", "test.echo").len(), 1, "once, whichever way");
-    assert_eq!(fleet.audit("far", "test.echo")[0]["caller"], "two");
+    let line = &fleet.audit("far", "test.echo")[0];
+    assert_eq!((&line["caller"], &line["says_on_behalf_of"]), (&json!("two"), &json!("overlord")), "{line}");
 
     // Whoever is behind one that is gone is unreachable, truthfully, and the others answer.
     fleet.minion("two").kill();
@@ -146,6 +147,21 @@ fn whoever_may_not_call_a_method_here_may_not_have_it_called_from_here() {
     assert!(fleet.audit("leaf", "test.echo").is_empty() && fleet.audit("leaf", "async.test.echo").is_empty());
     let denied = fleet.audit("sub", "overlord.delegate");
     assert_eq!(denied.iter().filter(|line| line["outcome"] == "denied").count(), 2, "{denied:?}");
+
+    // A job at the leaf is the sub-overlord's there; whoever did not submit it from here hears nothing of it.
+    let id = func::ids::MinionJobId::fresh();
+    let about = |method: &str, more: Vec<Value>| {
+        let args = [vec![Value::from(id.as_str())], more].concat();
+        fleet.ask("sub", "overlord.delegate", vec![vec!["leaf"].into(), method.into(), Value::Array(args)])
+    };
+    let unknown = format!("{:?}", Value::Array(vec![2.into(), 0.into()]));
+    for (method, more) in [("jobs.job_status", vec![]), ("jobs.wait", vec![1.into()])] {
+        let answer = format!("{:?}", about(method, more));
+        assert!(answer.contains(&unknown), "{answer}");
+    }
+    assert!(format!("{:?}", about("jobs.tail_output", vec![])).contains("NoSuchJob"));
+    assert!(format!("{:?}", about("jobs.cancel", vec![])).contains("Cancelled"));
+    assert!(fleet.audit("leaf", "jobs.job_status").is_empty() && fleet.audit("leaf", "jobs.cancel").is_empty());
 
     // Nor inside of something that these rules do not look into.
     let within = Value::structure([("methodName", "test.echo".into()), ("params", Value::Array(vec!["x".into()]))]);

@@ -109,6 +109,15 @@ impl Request {
         self
     }
 
+    /// With the word for whom it is made: who asked us, behind those on whose behalf that one said to ask.
+    #[must_use]
+    pub fn on_behalf_of(mut self, before: Option<&str>, caller: &str) -> Self {
+        let before = before.map(|before| format!("{before}, ")).unwrap_or_default();
+        let names: String = format!("{before}{}", caller.escape_default()).chars().take(wire::header::NAMES).collect();
+        self.set(wire::header::ON_BEHALF_OF, &names);
+        self
+    }
+
     /// The same for somebody who passes it on: another call, and all that travels beside it.
     pub(super) fn wrapped(&self, call: impl FnOnce(Call) -> Call, hops: usize) -> Result<Self, wire::ParseError> {
         let body = Bytes::from(wire::encode_call(&call(wire::parse_call(&self.body)?)));

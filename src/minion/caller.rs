@@ -33,6 +33,8 @@ pub(super) struct Extras {
     pub(super) job_id: Option<MinionJobId>,
     pub(super) overlord_job: Option<OverlordJobId>,
     pub(super) timeout: Option<Duration>,
+    /// For whom a sub-overlord says that it calls. Nothing but its word, which decides nothing.
+    pub(super) on_behalf_of: Option<String>,
     /// Whether the answer is to say what the call has used.
     pub(super) budget: bool,
     /// When a digest is wanted.
@@ -57,6 +59,9 @@ impl Extras {
             job_id: one(headers, header::JOB_ID, |text| text.parse().ok())?,
             overlord_job: one(headers, header::OVERLORD_JOB, |text| text.parse().ok())?,
             timeout: one(headers, header::TIMEOUT_MS, milliseconds)?,
+            on_behalf_of: one(headers, header::ON_BEHALF_OF, |text| {
+                (text.len() <= header::NAMES).then(|| text.to_owned())
+            })?,
             budget: one(headers, header::BUDGET, |text| (text == "1").then_some(()))?.is_some(),
             digest: one(headers, header::DIGEST, |text| (text == "trailing").then_some(DigestTold::Trailing))?
                 .unwrap_or_default(),

@@ -12,6 +12,7 @@ use crate::{
     access::{AuditLog, AuditOutcome, AuditRecord, AuditedDenial, Reason, Written, summary},
     ids::{HostName, MethodName, MinionJobId},
     plugin::{Budget, Denial},
+    tls::Role,
     wire::{Call, Value},
 };
 
@@ -98,6 +99,7 @@ impl<'a> Entry<'a> {
             call: about.call.as_ref(),
             job: about.job.as_ref(),
             overlord_job: extras.overlord_job.as_ref(),
+            says_on_behalf_of: extras.on_behalf_of.as_deref().filter(|_| caller.peer.role == Some(Role::SubOverlord)),
             version: about.stamp.version.as_deref(),
             digest: about.stamp.digest,
             check: self.check,

@@ -40,7 +40,8 @@ pub(super) async fn run<B: Backend>(
                 let left = ends.saturating_duration_since(Instant::now());
                 let timeout = if call.method.starts_with("async.") { extras.timeout } else { Some(left) };
                 let overlord_job = extras.overlord_job.clone();
-                let extras = Extras { overlord_job, timeout, ..Extras::default() };
+                let on_behalf_of = extras.on_behalf_of.clone();
+                let extras = Extras { overlord_job, timeout, on_behalf_of, ..Extras::default() };
                 Box::pin(dispatcher.run(caller, &extras, call)).await.into_answer()
             }
             Err(why) => Answer::Fault(Fault::refused(why)),

@@ -59,6 +59,10 @@ pub mod header {
     pub const TIMEOUT_MS: &str = "func-timeout-ms";
     /// The overlord's job that this call belongs to.
     pub const OVERLORD_JOB: &str = "func-overlord-job";
+    /// For whom a sub-overlord says that it calls: who asked it, behind whoever asked that one, each with a comma between.
+    pub const ON_BEHALF_OF: &str = "func-on-behalf-of";
+    /// How long those names may be together; what is longer is cut.
+    pub const NAMES: usize = 4096;
     /// In a request `1`: what the call has used is wanted. In the answer: that, as JSON.
     pub const BUDGET: &str = "func-budget";
     /// In a request `trailing`: a digest may be told when the bytes have been sent. Behind the bytes: that.

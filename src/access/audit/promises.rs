@@ -26,6 +26,7 @@ async fn call(log: &AuditLog, caller: &str, outcome: AuditOutcome) -> bool {
         call: None,
         job: None,
         overlord_job: None,
+        says_on_behalf_of: None,
         version: None,
         digest: None,
         check: false,

@@ -50,6 +50,9 @@ pub struct AuditRecord<'a> {
     /// The overlord's job that the call belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlord_job: Option<&'a OverlordJobId>,
+    /// For whom the caller, a sub-overlord, says that it calls. Nobody has checked it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub says_on_behalf_of: Option<&'a str>,
     /// The module's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<&'a str>,
@@ -131,6 +134,7 @@ mod tests {
             call: None,
             job: None,
             overlord_job: None,
+            says_on_behalf_of: None,
             version: Some("0.1.0"),
             digest: None,
             check: false,

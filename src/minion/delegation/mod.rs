@@ -10,7 +10,7 @@
 //! ```
 //!
 //! With `[overlord]` in its configuration a minion passes calls on to the minions of an inventory, as itself: its own
-//! certificate, in the role sub-overlord, is what they see and judge. So it judges first: *the method that is passed on is
+//! certificate, in the role sub-overlord, is what they see and judge. In a header it says for whom; the leaf's audit log has that as `says_on_behalf_of`. So it judges first: *the method that is passed on is
 //! judged here by the rules for the original caller*, as if it were called here. What these rules cannot see into
 //! (`system.multicall`) and what is about more than one job of a caller (`jobs.open_ids`) is not passed on.
 //!
@@ -19,8 +19,10 @@
 //!
 //! A job's id is chosen at the top and reaches the leaf, where it is this minion's job. Whose it is up here is kept, durably,
 //! before the call is passed on; the same id from another caller is refused. So a call that is sent again, after whatever
-//! broke, runs once: the leaf knows the id. From then on the result is waited for and held here, over restarts, until it is
-//! a week old; the caller fetches it when there is a way again, also when there is none to the leaf any more. A log is not
+//! broke, runs once: the leaf knows the id, or its result is here. A question about a job is answered or passed on only if the
+//! job is the caller's: to the leaf all of them are ours. Cancelling one that is not known here keeps it from being passed on
+//! later. From then on the result is waited for and held here, over restarts, until it is
+//! a week old, in number and bytes bounded as the head of [`held`] has it; the caller fetches it when there is a way again, also when there is none to the leaf any more. A log is not
 //! held: `jobs.follow` is passed on, and the leaf keeps it.
 
 mod held;

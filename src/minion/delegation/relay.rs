@@ -4,9 +4,13 @@ use std::{io, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::sleep};
 
-use super::{SubOverlord, held::Order, way};
+use super::{
+    SubOverlord,
+    held::{Kept, Order},
+    way,
+};
 use crate::{
-    fleet::{MOST_HOPS, Outcome, Pace, Request},
+    fleet::{Fleet, MOST_HOPS, Outcome, Pace, Request},
     ids::MinionJobId,
     minion::{builtin::Builtin, caller::Extras},
     plugin::Budget,
@@ -51,45 +55,21 @@ impl SubOverlord {
         let fleet = self.fleet()?;
         let about =
             if method.starts_with("jobs.") { args.first().and_then(Value::as_str).map(str::parse) } else { None };
-        if let Some(Ok(id)) = &about {
-            if self
-                .on_disk({
-                    let id = MinionJobId::clone(id);
-                    move |held| held.ordered(&id)
-                })
-                .await?
-                .is_some_and(|order| order.caller != caller)
-            {
-                return Err(not_yours(id));
-            }
-            if asks_for_result(&method)
-                && let Some(answer) = self.result(id).await?
-            {
-                return Ok((Outcome::Ok(answer), None));
-            }
+        if let Some(Ok(id)) = &about
+            && let Some(answer) =
+                self.answer_about(id, &method, Order { caller: caller.to_owned(), host: host.clone() }).await?
+        {
+            return Ok((answer, None));
         }
-        let mut request = Request::new(&Call::new(method.clone(), args));
+        let mut request =
+            Request::new(&Call::new(method.clone(), args)).on_behalf_of(extras.on_behalf_of.as_deref(), caller);
         if let Some(job) = &extras.overlord_job {
             request = request.overlord_job(job);
         }
         if method.starts_with("async.") {
             let id = extras.job_id.clone().unwrap_or_else(MinionJobId::fresh);
-            let order = Order { caller: caller.to_owned(), host: host.clone() };
-            let kept = self
-                .on_disk({
-                    let id = id.clone();
-                    move |held| held.order(&id, &order)
-                })
-                .await?;
-            if kept.caller != caller {
-                return Err(not_yours(&id));
-            }
             let request = request.timeout(ACCEPTANCE.min(longest)).job(&id, extras.timeout);
-            let outcome = fleet.call(&host, &request).await;
-            if matches!(outcome, Outcome::Ok(_) | Outcome::Lost { .. } | Outcome::TimedOut { .. }) {
-                self.fetch(id);
-            }
-            return Ok((outcome, None));
+            return Ok((self.submit(id, Order { caller: caller.to_owned(), host }, &fleet, &request).await?, None));
         }
         let time = extras.timeout.unwrap_or(longest);
         request = request.timeout(time.min(if about.is_some() { LONGEST_WAIT } else { longest }));
@@ -114,6 +94,64 @@ impl SubOverlord {
         Ok((outcome, heard.try_recv().ok().map(|(_, budget)| budget)))
     }
 
+    /// What can be said here about a job; nothing if the leaf is to be asked: it is the caller's, and has not ended. To the
+    /// leaf all jobs that come from here are ours, also those of others.
+    async fn answer_about(&self, id: &MinionJobId, method: &str, asker: Order) -> Result<Option<Outcome>, RemoteError> {
+        let wanted = id.clone();
+        let mut known = self.on_disk(move |held| held.ordered(&wanted)).await?;
+        if known.is_none() && method == "jobs.cancel" {
+            // Its submission may still be on its way here.
+            let cancelled = RemoteError::new("Cancelled", "the job was cancelled before it was passed on");
+            let answer = Value::Array(vec![JobStatus::RemoteError.code().into(), cancelled.to_value()]);
+            let (never, order, told) = (id.clone(), asker.clone(), answer.clone());
+            match self.on_disk(move |held| held.rule_out(&never, &order, &told)).await? {
+                Kept::New => return Ok(Some(Outcome::Ok(answer))),
+                Kept::Known { order, .. } => known = Some(order),
+                Kept::Full => return Err(full()),
+            }
+        }
+        let is_theirs = known.is_some_and(|order| order.caller == asker.caller && order.host.name == asker.host.name);
+        Ok(match (is_theirs, asks_for_result(method)) {
+            (true, true) => self.result(id).await?.map(Outcome::Ok),
+            (true, false) => None,
+            (false, true) => Some(Outcome::Ok(Value::Array(vec![JobStatus::Lost.code().into(), Value::Int(0)]))),
+            (false, false) => Some(Outcome::Failed(not_yours(id))),
+        })
+    }
+
+    /// Passes a job on, unless it has ended already. One that the leaf did not take is nobody's: its id may be that of a job of
+    /// our own there.
+    async fn submit(
+        self: &Arc<Self>,
+        id: MinionJobId,
+        order: Order,
+        fleet: &Fleet,
+        request: &Request,
+    ) -> Result<Outcome, RemoteError> {
+        let keep = || {
+            let (id, order) = (id.clone(), order.clone());
+            self.on_disk(move |held| held.order(&id, &order))
+        };
+        let is_new = match keep().await? {
+            Kept::New => true,
+            Kept::Known { order: known, .. } if known.caller != order.caller => {
+                return Err(not_yours(&id));
+            }
+            Kept::Known { ended: true, .. } => return Ok(Outcome::Ok(id.as_str().into())),
+            Kept::Known { .. } => false,
+            Kept::Full => return Err(full()),
+        };
+        let outcome = fleet.call(&order.host, request).await;
+        if matches!(outcome, Outcome::Ok(_) | Outcome::Lost { .. } | Outcome::TimedOut { .. }) {
+            // The same submission, failing beside this one, may have withdrawn it.
+            keep().await?;
+            self.fetch(id);
+        } else if is_new {
+            self.on_disk(move |held| held.withdraw(&id)).await?;
+        }
+        Ok(outcome)
+    }
+
     /// Waits for a job's result and holds it, on a task of its own.
     pub(super) fn fetch(self: &Arc<Self>, id: MinionJobId) {
         let sub = Arc::clone(self);
@@ -135,10 +173,10 @@ impl SubOverlord {
         let Some(order) = self.on_disk(move |held| held.ordered(&asked)).await? else { return Ok(()) };
         let seconds = i64::try_from(LONG_POLL.as_secs()).unwrap_or(i64::MAX);
         let question = Request::new(&Call::new("jobs.wait", vec![id.as_str().into(), seconds.into()]));
-        let question = question.timeout(LONG_POLL + PATIENCE).pace(PACE);
+        let question = question.timeout(LONG_POLL + PATIENCE).pace(PACE).on_behalf_of(None, &order.caller);
         let mut pause = PAUSE;
         // Another task may have been at it.
-        while self.result(id).await?.is_none() {
+        while !self.has_ended(id).await? {
             let Outcome::Ok(answer) = self.fleet()?.call(&order.host, &question).await else {
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -147,11 +185,7 @@ impl SubOverlord {
             match ended(&answer) {
                 Some(true) => {
                     let id = id.clone();
-                    self.on_disk(move |held| {
-                        held.tidy();
-                        held.keep(&id, &answer)
-                    })
-                    .await?;
+                    self.on_disk(move |held| held.keep(&id, &answer)).await?;
                 }
                 Some(false) => pause = PAUSE,
                 // It never got there. Whoever made it asks, and sends it again.
@@ -163,7 +197,12 @@ impl SubOverlord {
 
     async fn result(&self, id: &MinionJobId) -> Result<Option<Value>, RemoteError> {
         let id = id.clone();
-        self.on_disk(move |held| held.result(&id)).await
+        self.on_disk(move |held| held.give(&id)).await
+    }
+
+    async fn has_ended(&self, id: &MinionJobId) -> Result<bool, RemoteError> {
+        let id = id.clone();
+        self.on_disk(move |held| Ok(held.has_ended(&id))).await
     }
 
     /// Asks the files, on a thread that may sleep.
@@ -197,4 +236,10 @@ fn ended(answer: &Value) -> Option<bool> {
 
 fn not_yours(id: &MinionJobId) -> RemoteError {
     RemoteError::new("NoSuchJob", format!("there is no job `{id}` of yours"))
+}
+
+fn full() -> RemoteError {
+    let why =
+        "this minion holds as many jobs that it passed on as it may; fetch the results of some, with `func job wait`";
+    RemoteError::new("Busy", why)
 }
