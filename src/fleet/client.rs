@@ -207,7 +207,8 @@ impl Fleet {
                 if from_pool {
                     continue;
                 }
-                return Err(Outcome::Unreachable { why: broken_exchange(host, &error).0 });
+                let (why, refused) = connection.broken(host, &error).await;
+                return Err(if refused { refused_us(why) } else { Outcome::Unreachable { why } });
             }
             sent.store(true, Ordering::Relaxed);
             let answered = tokio::select! {
@@ -220,7 +221,7 @@ impl Fleet {
                     // The request comes back only if not a byte of it was written. A kept connection may have been
                     // closed by the other side meanwhile: that alone is tried again, on a new one.
                     let unsent = error.take_message();
-                    let (why, refused) = broken_exchange(host, error.error());
+                    let (why, refused) = connection.broken(host, error.error()).await;
                     match unsent {
                         Some(back) if from_pool => {
                             sent.store(false, Ordering::Relaxed);

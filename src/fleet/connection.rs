@@ -1,6 +1,6 @@
 //! One connection to one minion: TCP, mutual TLS, HTTP/1.1.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,7 +11,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -24,11 +24,15 @@ use crate::{
     tls::{self, Peer, RevocationList},
 };
 
+/// How long the task of a connection that has ended may take to say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A connection that has shaken hands.
 #[derive(Debug)]
 pub(super) struct Connection<B = Full<Bytes>> {
     pub(super) sender: SendRequest<B>,
     pub(super) peer: Peer,
+    driver: JoinHandle<hyper::Result<()>>,
 }
 
 /// Why there is no connection. Nothing of the request was sent.
@@ -56,7 +60,7 @@ where
             let seconds = seconds(patience);
             ConnectError::Failed(format!("no connection to {} within {seconds}", host.address).into())
         };
-        tokio::time::timeout(patience, Self::shake_hands(host, tls)).await.map_err(slow)?
+        timeout(patience, Self::shake_hands(host, tls)).await.map_err(slow)?
     }
 
     async fn shake_hands(host: &Host, tls: &Arc<ClientConfig>) -> Result<Self, ConnectError> {
@@ -74,13 +78,24 @@ where
         let peer = Peer::from_certificate(certificates.first().map(AsRef::as_ref).unwrap_or_default())?;
         let shaken = http1::handshake(TokioIo::new(stream)).await;
         let (sender, driver) = shaken.map_err(|error| ConnectError::Failed(broken_exchange(host, &error).0))?;
-        // Its errors reach whoever waits for an answer; an idle connection ends in silence.
-        tokio::spawn(driver);
-        Ok(Self { sender, peer })
+        // Its errors reach whoever waits for an answer, or `broken` asks for them; an idle connection ends in silence.
+        let driver = tokio::spawn(driver);
+        Ok(Self { sender, peer, driver })
     }
 }
 
 impl<B> Connection<B> {
+    /// Why an exchange broke off, as `broken_exchange` tells it. What ends a connection between its handshake and its first
+    /// request is told to its task alone; the request hears only that there is no connection any more.
+    pub(super) async fn broken(self, host: &Host, error: &hyper::Error) -> (Reason, bool) {
+        if error.source().is_none()
+            && let Ok(Ok(Err(cause))) = timeout(LAST_WORDS, self.driver).await
+        {
+            return broken_exchange(host, &cause);
+        }
+        broken_exchange(host, error)
+    }
+
     /// When the host's certificate ends.
     pub(super) fn certificate_ends(&self) -> Timestamp {
         self.peer.not_after
