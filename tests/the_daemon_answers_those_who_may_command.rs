@@ -71,6 +71,8 @@ fn an_overlord_commands_a_reader_looks_and_others_are_refused() {
     let (status, _, answer) = served.ask(&reader, "POST /v1/calls", &call).unwrap();
     assert!(status == 403 && answer.contains("`watcher` is a reader"), "{answer}");
     assert_eq!(served.ask(&reader, "POST /v1/jobs", &call).unwrap().0, 403);
+    // Whoever listens asks the job's hosts.
+    assert_eq!(served.ask(&reader, "GET /v1/jobs/x/events", "").unwrap().0, 403);
     assert!(served.ask(&reader, "POST /RPC2", &rpc("overlord.jobs")).unwrap().2.contains("<array>"));
     let refused = served.ask(&reader, "POST /RPC2", &rpc("overlord.submit")).unwrap().2;
     assert!(refused.contains("is a reader"), "{refused}");

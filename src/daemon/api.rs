@@ -25,18 +25,14 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// What asking for it does. XML-RPC is looked at again when its method is known.
+    /// What asking for it does. XML-RPC is looked at again when its method is known. Whoever listens to a job asks its hosts,
+    /// settles those that are in doubt and writes down what they answer.
     pub(super) fn deed(self) -> Deed {
         match self {
-            Self::Call | Self::Submit | Self::Cancel | Self::Resume => Deed::Acts,
-            Self::Hosts
-            | Self::Jobs
-            | Self::Job
-            | Self::Events
-            | Self::Rpc
-            | Self::Metrics
-            | Self::Health
-            | Self::Document => Deed::Looks,
+            Self::Call | Self::Submit | Self::Cancel | Self::Resume | Self::Events => Deed::Acts,
+            Self::Hosts | Self::Jobs | Self::Job | Self::Rpc | Self::Metrics | Self::Health | Self::Document => {
+                Deed::Looks
+            }
         }
     }
 }

@@ -85,16 +85,17 @@ impl InForce {
 type Files = [PathBuf; 4];
 
 async fn follow(files: Files, mut seen: Stamp, sender: watch::Sender<Arc<Now>>) {
+    let mut complaint = None;
     while !sender.is_closed() {
         tokio::time::sleep(EVERY).await;
         let stamp = stamp(&files);
         if stamp == seen {
             continue;
         }
-        seen = stamp;
         let in_force = Arc::clone(sender.borrow().identity.revoked());
         match Now::read(&files) {
             Ok(fresh) if fresh.identity.revoked().goes_back_from(&in_force) => {
+                seen = stamp;
                 tracing::error!("the revocation list is older than the one in force, which stays");
             }
             Ok(fresh) => {
@@ -103,9 +104,18 @@ async fn follow(files: Files, mut seen: Stamp, sender: watch::Sender<Arc<Now>>) 
                     "read the identity and the revocation list again"
                 );
                 sender.send_replace(Arc::new(fresh));
+                (seen, complaint) = (stamp, None);
             }
             Err(error) => {
-                tracing::error!(error = chain(&error), "cannot use the new identity; the last one stays in force");
+                // It is tried again and again, or a revocation would be missed, but said once.
+                let this = Some((stamp, chain(&error)));
+                if complaint != this {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot use the new identity; the last one stays in force"
+                    );
+                    complaint = this;
+                }
             }
         }
     }
