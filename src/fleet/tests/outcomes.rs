@@ -11,13 +11,14 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    time::timeout,
 };
 
 use super::server::{Behaviour, Reaction, Server, authority, fleet, issue, serve, serve_as, serve_at};
 use crate::{
     ca::{Authority, Host, IssueRequest},
-    fleet::{Fleet, FleetOptions, Outcome, Pace, Request},
-    tls::{Identity, Role},
+    fleet::{Fleet, FleetOptions, Outcome, Pace, Request, connection::Connection},
+    tls::{self, Identity, Role},
     wire::{Answer, Call, Fault, RemoteError, Value, header},
 };
 
@@ -142,14 +143,35 @@ async fn a_host_that_is_somebody_else_gets_no_request() {
     drop(authority);
 }
 
+/// Who believes the fleet's minions, and is not believed by them: the CA is theirs, the certificate of another one.
+fn unwelcome(authority: &Authority) -> Identity {
+    let other = Authority::in_memory("other").unwrap();
+    let stranger = other.issue(&IssueRequest::new("boss".parse().unwrap(), Role::Overlord)).unwrap();
+    Identity::from_pem(&stranger.cert_pem, &stranger.key_pem, authority.certificate()).unwrap()
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_before_the_first_request_is_told() {
+    let (authority, _, server) = warm().await;
+    let tls = tls::client_config(&unwelcome(&authority), 1).unwrap();
+    let mut connection: Connection = Connection::open(&server.host, &tls, Duration::from_mins(1)).await.unwrap();
+    let error = timeout(Duration::from_mins(1), async {
+        loop {
+            if let Err(error) = connection.sender.ready().await {
+                return error;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let error = error.await.unwrap();
+    let (why, refused) = connection.broken(&server.host, &error).await;
+    assert!(refused, "{why}");
+}
+
 #[tokio::test]
 async fn a_minion_that_does_not_accept_us_is_never_taken_for_one_that_ran_the_call() {
     let (authority, _, server) = warm().await;
-    // We believe the server, and it does not believe us: its CA is ours, our certificate is of another one.
-    let stranger = Authority::in_memory("other").unwrap();
-    let stranger = stranger.issue(&IssueRequest::new("boss".parse().unwrap(), Role::Overlord)).unwrap();
-    let identity = Identity::from_pem(&stranger.cert_pem, &stranger.key_pem, authority.certificate()).unwrap();
-    let fleet = Fleet::new(&identity, FleetOptions::default()).unwrap();
+    let fleet = Fleet::new(&unwelcome(&authority), FleetOptions::default()).unwrap();
     let outcome = fleet.call(&server.host, &ping()).await;
     assert!(matches!(&outcome, Outcome::Refused { why } if why.contains("our certificate")), "{outcome}");
 }
