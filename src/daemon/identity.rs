@@ -4,10 +4,9 @@
 //! pose as a minion. The revocation list is the overlord's. What cannot be read, or would take back a revocation, changes nothing and is logged.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -16,7 +15,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     telemetry::chain,
-    tls::{self, CA_FILE, CERTIFICATE_FILE, Identity, KEY_FILE, Peer, REVOCATIONS_FILE, RevocationList, server_config},
+    tls::{
+        self, CA_FILE, CERTIFICATE_FILE, Identity, KEY_FILE, Peer, REVOCATIONS_FILE, RevocationList, Stamp,
+        server_config,
+    },
 };
 
 /// How often the files are looked at.
@@ -40,12 +42,15 @@ impl std::fmt::Debug for Now {
 }
 
 impl Now {
-    fn read(files: &Files) -> Result<Self, tls::Error> {
-        let [certificate, key, authority, revoked] = files;
-        let identity = Identity::load(certificate, key, authority)?.with_revocations(revoked)?;
+    fn of(identity: Identity) -> Result<Self, tls::Error> {
         identity.check_as_server(Timestamp::now())?;
         let acceptor = TlsAcceptor::from(server_config(&identity)?);
         Ok(Self { identity, acceptor })
+    }
+
+    /// What the files say now, if it may take the place of this.
+    fn reread(&self, files: &Files) -> Result<Self, tls::Error> {
+        Self::of(self.identity.succeeded_by(read(files)?, &files[3])?)
     }
 }
 
@@ -57,7 +62,7 @@ impl InForce {
         let [certificate, key, authority] = own;
         let files = [certificate, key, authority, overlord.join(REVOCATIONS_FILE)];
         let seen = stamp(&files);
-        let (sender, now) = watch::channel(Arc::new(Now::read(&files)?));
+        let (sender, now) = watch::channel(Arc::new(Now::of(read(&files)?)?));
         tokio::spawn(follow(files, seen, sender));
         Ok(Self { now })
     }
@@ -84,6 +89,15 @@ impl InForce {
 /// Certificate, key, authority, revocation list.
 type Files = [PathBuf; 4];
 
+fn read(files: &Files) -> Result<Identity, tls::Error> {
+    let [certificate, key, authority, revoked] = files;
+    Identity::load(certificate, key, authority)?.with_revocations(revoked)
+}
+
+fn stamp(files: &Files) -> Stamp {
+    Stamp::of(files.each_ref().map(PathBuf::as_path))
+}
+
 async fn follow(files: Files, mut seen: Stamp, sender: watch::Sender<Arc<Now>>) {
     let mut complaint = None;
     while !sender.is_closed() {
@@ -92,12 +106,8 @@ async fn follow(files: Files, mut seen: Stamp, sender: watch::Sender<Arc<Now>>) 
         if stamp == seen {
             continue;
         }
-        let in_force = Arc::clone(sender.borrow().identity.revoked());
-        match Now::read(&files) {
-            Ok(fresh) if fresh.identity.revoked().goes_back_from(&in_force) => {
-                seen = stamp;
-                tracing::error!("the revocation list is older than the one in force, which stays");
-            }
+        let in_force = Arc::clone(&sender.borrow());
+        match in_force.reread(&files) {
             Ok(fresh) => {
                 tracing::info!(
                     revoked = fresh.identity.revoked().len(),
@@ -119,13 +129,4 @@ async fn follow(files: Files, mut seen: Stamp, sender: watch::Sender<Arc<Now>>) 
             }
         }
     }
-}
-
-type Stamp = [Option<(SystemTime, u64)>; 4];
-
-fn stamp(files: &Files) -> Stamp {
-    files.each_ref().map(|path| {
-        let meta = fs::metadata(path).ok()?;
-        Some((meta.modified().ok()?, meta.len()))
-    })
 }
