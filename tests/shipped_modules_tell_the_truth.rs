@@ -205,10 +205,7 @@ fn the_greeting_module_has_a_successor_of_the_same_name() {
 
 /// What a module asks for, or is granted, as texts.
 fn rights(grant: &Grant) -> BTreeSet<String> {
-    let run = grant.run.iter().map(|program| format!("run {}", program.as_str()));
-    let read = grant.read.iter().map(|path| format!("read {}", path.as_str()));
-    let write = grant.write.iter().map(|path| format!("write {}", path.as_str()));
-    run.chain(read).chain(write).collect()
+    grant.lines().into_iter().map(|(list, entry)| format!("{list} {entry}")).collect()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use func::{access::Grant, wire::Value};
 use serde_json::{Value as Json, json};
 
 use super::{call, error, failure, read, text};
-use crate::harness::direct::{call_set, grant};
+use crate::harness::direct::{call_set, grant, recommended};
 
 #[tokio::test]
 async fn users_and_groups_are_those_of_this_machine() {
@@ -44,13 +44,24 @@ impl Scratch {
         self.0.path()
     }
 
+    /// What is recommended, for this system: the programs get its folder before all else.
     fn grant(&self) -> Grant {
         let path = self.path().canonicalize().unwrap();
-        grant(&format!(
-            "run = [\"chpasswd\", \"useradd\", \"usermod\", \"userdel\", \"groupadd\", \"groupdel\"]\n\
-             read = [\"{0}/**\"]\nwrite = [\"{0}/home/**\"]",
-            path.display()
-        ))
+        let path = path.to_str().unwrap();
+        let recommended = recommended("users");
+        let lines = recommended.run.iter().map(|granted| {
+            let toml::Value::Table(mut entry) = toml::Value::try_from(granted).unwrap() else { panic!("{granted:?}") };
+            let before = match entry["program"].as_str() {
+                Some("chpasswd") => vec![format!("--root={path}"), "--crypt-method=SHA512".to_owned()],
+                _ => vec![format!("--prefix={path}")],
+            };
+            let list = if entry.contains_key("options") { "options" } else { "args" };
+            let args = entry[list].as_array_mut().unwrap();
+            args.splice(0..0, before.into_iter().map(Into::into));
+            entry.into()
+        });
+        let run = toml::Value::Array(lines.collect());
+        grant(&format!("run = {run}\nread = [\"{path}/**\"]\nwrite = [\"{path}/home/**\"]"))
     }
 
     async fn try_call(&self, method: &str, args: &[Value]) -> Result<Value, func::plugin::CallError> {
@@ -104,11 +115,24 @@ async fn a_user_lives_from_add_to_delete() {
     let closed = system.call("users.set_expiry", &[ann.clone(), text("2026-02-28")]).await;
     assert_eq!(closed["after"]["expires"], "2026-02-28");
     assert!(system.changed("users.set_expiry", std::slice::from_ref(&ann)).await);
+    for (method, value) in [
+        ("users.set_home", text("/home/other")),
+        ("users.set_comment", text("Ann, 3/4")),
+        ("users.set_groups", Value::Array(vec![text("adm"), text("staff")])),
+    ] {
+        assert!(system.changed(method, &[ann.clone(), value.clone()]).await, "{method}");
+        assert!(!system.changed(method, &[ann.clone(), value]).await, "{method}");
+    }
+    fs::create_dir(system.path().join("home/other")).unwrap();
+    std::os::unix::fs::chown(system.path().join("home/other"), Some(1234), None).unwrap();
+    system.call("users.set_home", &[ann.clone(), text("/home/third"), Value::Bool(true)]).await;
+    assert!(system.path().join("home/third").exists(), "its home was moved");
     let (kind, message) =
         failure(system.try_call("users.set_groups", &[ann.clone(), Value::Array(vec![text("no-such")])]).await);
     assert!(kind == "failed" && message.starts_with("`usermod` exited with"), "{kind}: {message}");
 
-    assert!(system.changed("users.delete", std::slice::from_ref(&ann)).await);
+    assert!(system.changed("users.delete", &[ann.clone(), Value::Bool(true)]).await);
+    assert!(!system.path().join("home/third").exists());
     assert!(!system.changed("users.delete", &[ann]).await);
     assert!(system.changed("users.delete_group", &[text("staff")]).await);
     assert!(!system.changed("users.delete_group", &[text("staff")]).await);

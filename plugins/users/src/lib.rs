@@ -51,7 +51,7 @@ impl Guest for Users {
             return Err(Error::invalid("root is not deleted"));
         }
         let tool = tool("userdel");
-        let tool = if remove_home.unwrap_or(false) { tool.arg("-r") } else { tool };
+        let tool = if remove_home.unwrap_or(false) { tool.arg("--remove") } else { tool };
         tool.arg(name).change()?;
         Ok(Change { after: user(name)?, before: Some(before), changed: true })
     }
@@ -66,12 +66,12 @@ impl Guest for Users {
     }
 
     fn lock(name: String) -> Result<Change> {
-        modify(&name, |user| Ok((user.password != PasswordState::Locked).then(|| vec!["-L".to_owned()])))
+        modify(&name, |user| Ok((user.password != PasswordState::Locked).then(|| vec!["--lock".to_owned()])))
     }
 
     fn unlock(name: String) -> Result<Change> {
         let locked = |state| matches!(state, PasswordState::Locked | PasswordState::Unknown);
-        let change = modify(&name, |user| Ok(locked(user.password).then(|| vec!["-U".to_owned()])))?;
+        let change = modify(&name, |user| Ok(locked(user.password).then(|| vec!["--unlock".to_owned()])))?;
         match &change.after {
             Some(after) if after.password == PasswordState::Locked && change.changed && !job::dry_run() => {
                 Err(Error::failed(format!("{} would have no password", checked::shown(&after.name))))
@@ -82,38 +82,39 @@ impl Guest for Users {
 
     fn set_shell(name: String, shell: String) -> Result<Change> {
         let shell = wanted::field("shell", checked::path("shell", &shell)?)?;
-        modify(&name, |user| Ok((user.shell != shell).then(|| pair("-s", shell))))
+        modify(&name, |user| Ok((user.shell != shell).then(|| vec![format!("--shell={shell}")])))
     }
 
     fn set_home(name: String, home: String, move_: Option<bool>) -> Result<Change> {
         let home = wanted::field("home", checked::path("home", &home)?)?;
-        let with = |mut args: Vec<String>| {
-            args.extend(move_.unwrap_or(false).then(|| "-m".to_owned()));
-            args
-        };
-        modify(&name, |user| Ok((user.home != home).then(|| with(pair("-d", home)))))
+        let moves = move_.unwrap_or(false).then(|| "--move-home".to_owned());
+        modify(&name, |user| {
+            Ok((user.home != home).then(|| [vec![format!("--home={home}")], Vec::from_iter(moves)].concat()))
+        })
     }
 
     fn set_comment(name: String, comment: String) -> Result<Change> {
         let comment = wanted::field("comment", checked::line("comment", &comment)?)?;
-        modify(&name, |user| Ok((user.comment != comment).then(|| pair("-c", comment))))
+        modify(&name, |user| Ok((user.comment != comment).then(|| vec![format!("--comment={comment}")])))
     }
 
     fn set_expiry(name: String, date: Option<String>) -> Result<Change> {
         let date = date.as_deref().map(wanted::date).transpose()?;
-        modify(&name, |user| Ok((user.expires.as_deref() != date).then(|| pair("-e", date.unwrap_or("")))))
+        modify(&name, |user| {
+            Ok((user.expires.as_deref() != date).then(|| vec![format!("--expiredate={}", date.unwrap_or_default())]))
+        })
     }
 
     fn set_groups(name: String, groups: Vec<String>) -> Result<Change> {
         let groups = wanted::groups(&groups)?;
-        modify(&name, |user| Ok((user.groups != groups).then(|| pair("-G", &groups.join(",")))))
+        modify(&name, |user| Ok((user.groups != groups).then(|| vec![format!("--groups={}", groups.join(","))])))
     }
 
     fn join_group(name: String, group: String) -> Result<Change> {
         let group = wanted::name("group", &group)?;
         modify(&name, |user| {
             let is_in = user.group.as_deref() == Some(group) || user.groups.iter().any(|other| other == group);
-            Ok((!is_in).then(|| [vec!["-a".to_owned()], pair("-G", group)].concat()))
+            Ok((!is_in).then(|| vec!["--append".to_owned(), format!("--groups={group}")]))
         })
     }
 
@@ -125,7 +126,7 @@ impl Guest for Users {
                 return Err(Error::invalid(format!("{group} is the first group of {user}, which cannot be left")));
             }
             let others: Vec<_> = user.groups.iter().filter(|other| *other != group).cloned().collect();
-            Ok((others.len() < user.groups.len()).then(|| pair("-G", &others.join(","))))
+            Ok((others.len() < user.groups.len()).then(|| vec![format!("--groups={}", others.join(","))]))
         })
     }
 
@@ -139,14 +140,9 @@ impl Guest for Users {
                 Err(Error::new(ErrorKind::AlreadyExists, message))
             };
         }
-        let mut tool = tool("groupadd");
-        if let Some(gid) = gid {
-            tool = tool.args(["-g", &gid.to_string()]);
-        }
-        if system.unwrap_or(false) {
-            tool = tool.arg("-r");
-        }
-        tool.arg(name).change()?;
+        let gid = gid.map(|gid| format!("--gid={gid}"));
+        let system = system.filter(|system| *system).map(|_| "--system".to_owned());
+        tool("groupadd").args(gid).args(system).arg(name).change()?;
         Ok(GroupChange { before: None, after: group(name)?, changed: true })
     }
 
@@ -184,7 +180,7 @@ fn tool(name: &str) -> Program {
     let program = Program::new(name);
     match prefix() {
         prefix if prefix.is_empty() => program,
-        prefix => program.args(["--prefix", &prefix]),
+        prefix => program.arg(format!("--prefix={prefix}")),
     }
 }
 
@@ -193,12 +189,8 @@ fn chpasswd() -> Program {
     let program = Program::new("chpasswd");
     match prefix() {
         prefix if prefix.is_empty() => program,
-        prefix => program.args(["--root", &prefix, "--crypt-method", "SHA512"]),
+        prefix => program.args([format!("--root={prefix}"), "--crypt-method=SHA512".to_owned()]),
     }
-}
-
-fn pair(option: &str, value: &str) -> Vec<String> {
-    vec![option.to_owned(), value.to_owned()]
 }
 
 fn users() -> Result<Vec<User>> {

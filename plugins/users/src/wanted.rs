@@ -67,27 +67,24 @@ pub fn date(text: &str) -> Result<&str> {
 /// What `useradd` is to be told, but for the name.
 pub fn useradd(wanted: &NewUser) -> Result<Vec<String>> {
     let mut args: Vec<String> = Vec::new();
-    let mut add = |option: &str, value: &str| args.extend([option.to_owned(), value.to_owned()]);
-    if let Some(uid) = wanted.uid {
-        add("-u", &uid.to_string());
-    }
+    args.extend(wanted.uid.map(|uid| format!("--uid={uid}")));
     if let Some(group) = &wanted.group {
-        add("-g", name("group", group)?);
+        args.push(format!("--gid={}", name("group", group)?));
     }
     if let Some(names) = &wanted.groups {
-        add("-G", &groups(names)?.join(","));
+        args.push(format!("--groups={}", groups(names)?.join(",")));
     }
     if let Some(comment) = &wanted.comment {
-        add("-c", field("comment", checked::line("comment", comment)?)?);
+        args.push(format!("--comment={}", field("comment", checked::line("comment", comment)?)?));
     }
     if let Some(home) = &wanted.home {
-        add("-d", field("home", checked::path("home", home)?)?);
+        args.push(format!("--home-dir={}", field("home", checked::path("home", home)?)?));
     }
     if let Some(shell) = &wanted.shell {
-        add("-s", field("shell", checked::path("shell", shell)?)?);
+        args.push(format!("--shell={}", field("shell", checked::path("shell", shell)?)?));
     }
-    args.extend(wanted.create_home.map(|create| if create { "-m" } else { "-M" }.to_owned()));
-    args.extend(wanted.system.filter(|system| *system).map(|_| "-r".to_owned()));
+    args.extend(wanted.create_home.map(|create| if create { "--create-home" } else { "--no-create-home" }.to_owned()));
+    args.extend(wanted.system.filter(|system| *system).map(|_| "--system".to_owned()));
     Ok(args)
 }
 
@@ -122,7 +119,10 @@ mod tests {
             system: Some(true),
             ..ANY_USER
         };
-        assert_eq!(useradd(&wanted).unwrap().join(" "), "-u 7 -G a,b -s /bin/sh -M -r");
+        assert_eq!(
+            useradd(&wanted).unwrap().join(" "),
+            "--uid=7 --groups=a,b --shell=/bin/sh --no-create-home --system"
+        );
     }
 
     #[test]

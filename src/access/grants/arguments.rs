@@ -4,13 +4,15 @@
 //! ones. A pattern without wildcards is the argument itself. In others `*` stops at `/` and `**` does not,
 //! as in grants of files, and no wildcard leads through `..`; `*` alone is one argument, whatever it is.
 //!
+//! `options` are patterns for what may stand before all of these, in any order and as often as wanted; each begins with `-`, and
+//! is for a whole argument: `--shell=/**`.
+//!
 //! **What begins with `-` is taken only by a pattern that itself begins with `-`.** Programs read such an
 //! argument as an option, wherever it stands, and an option can change what a program does altogether; so
 //! a caller's word never becomes one. `--` is no exception: it passes where the pattern is `--`, and what
 //! comes after it is still held to this rule, because not every program honours it.
 
 use globset::GlobMatcher;
-use serde::{Deserialize, Serialize};
 
 use super::{
     InvalidGrant,
@@ -23,9 +25,9 @@ const REST: &str = "**";
 const ANY: &str = "*";
 
 /// What the arguments of a program must look like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Arguments {
+    options: Vec<Pattern>,
     patterns: Vec<Pattern>,
     /// Whether further arguments may follow.
     more: bool,
@@ -34,10 +36,30 @@ pub struct Arguments {
 impl Arguments {
     /// Whether a program may be given these arguments.
     pub fn cover(&self, arguments: &[String]) -> bool {
+        let is_option = |argument: &&String| self.options.iter().any(|option| option.matches(argument));
+        let options = arguments.iter().take_while(is_option).count();
+        // What could be an option may be meant by the first of the other patterns.
+        (0..=options).any(|options| self.cover_plain(&arguments[options..]))
+    }
+
+    fn cover_plain(&self, arguments: &[String]) -> bool {
         let (given, wanted) = (arguments.len(), self.patterns.len());
         let fits = given == wanted || (self.more && given > wanted);
         fits && self.patterns.iter().zip(arguments).all(|(pattern, argument)| pattern.matches(argument))
             && arguments.iter().skip(wanted).all(|argument| !argument.starts_with('-'))
+    }
+
+    /// The same, with options before them.
+    pub(super) fn with_options(self, texts: Vec<String>) -> Result<Self, InvalidGrant> {
+        if let Some(text) = texts.iter().find(|text| !text.starts_with('-')) {
+            return Err(InvalidGrant::new(text, "an option begins with `-`"));
+        }
+        Ok(Self { options: texts.into_iter().map(Pattern::new).collect::<Result<_, _>>()?, ..self })
+    }
+
+    /// The patterns of its options.
+    pub(super) fn options(&self) -> Vec<String> {
+        self.options.iter().map(|option| option.text.clone()).collect()
     }
 
     /// The patterns for exactly these arguments.
@@ -55,7 +77,9 @@ impl Arguments {
         };
         let (mine, theirs) = (self.patterns.len(), other.patterns.len());
         let fits = theirs == mine || (self.more && theirs > mine);
+        let has_option = |theirs: &Pattern| self.options.iter().any(|mine| takes(mine, theirs));
         fits && (self.more || !other.more)
+            && other.options.iter().all(has_option)
             && self.patterns.iter().zip(&other.patterns).all(|(mine, theirs)| takes(mine, theirs))
             && other.patterns.iter().skip(mine).all(|theirs| !theirs.text.starts_with('-'))
     }
@@ -72,7 +96,8 @@ impl TryFrom<Vec<String>> for Arguments {
         if texts.iter().any(|text| text == REST) {
             return Err(InvalidGrant::new(REST, "any number of arguments can only stand last; one is `*`"));
         }
-        Ok(Self { patterns: texts.into_iter().map(Pattern::new).collect::<Result<_, _>>()?, more })
+        let patterns = texts.into_iter().map(Pattern::new).collect::<Result<_, _>>()?;
+        Ok(Self { options: Vec::new(), patterns, more })
     }
 }
 
@@ -149,6 +174,26 @@ mod tests {
         assert!(cover(&["-n", "*"], &["-n", "5"]) && !cover(&["-n", "*"], &["-n", "-5"]));
         assert!(cover(&["--lines=*"], &["--lines=5"]) && !cover(&["--lines=*"], &["--follow"]));
         assert!(cover(&["-*"], &["--anything"]), "the operator said so");
+    }
+
+    #[test]
+    fn options_may_stand_before_the_rest_in_any_order() {
+        let granted = one_after(&["--uid=*", "--shell=/**", "--system"]);
+        let cover = |arguments: &[&str]| granted.cover(&words(arguments));
+        assert!(cover(&["ann"]) && cover(&["--system", "--uid=7", "ann"]) && cover(&["--shell=/bin/sh", "ann"]));
+        assert!(!cover(&["--system"]) && !cover(&["ann", "--system"]) && !cover(&["ann", "bob"]), "one word, last");
+        for other in ["--root=/x", "--uid", "-u", "--", "--shell=bin/sh", "--shell=/bin/../etc/x", "--systematic"] {
+            assert!(!cover(&[other, "ann"]), "{other}");
+        }
+        let begins = Arguments::try_from(words(&["-a", "**"])).unwrap().with_options(words(&["-?"])).unwrap();
+        assert!(begins.cover(&words(&["-b", "-a", "x"])) && !begins.cover(&words(&["-b", "x"])));
+        let include = |options: &[&str]| granted.include(&one_after(options));
+        assert!(include(&[]) && include(&["--uid=*"]) && include(&["--uid=7", "--system"]) && !include(&["--root=*"]));
+        assert!(Arguments::try_from(words(&["*"])).unwrap().with_options(words(&["system"])).is_err());
+    }
+
+    fn one_after(options: &[&str]) -> Arguments {
+        Arguments::try_from(words(&["*"])).unwrap().with_options(words(options)).unwrap()
     }
 
     #[test]

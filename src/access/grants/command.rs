@@ -37,6 +37,8 @@ enum WrittenCommand {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct CommandTable {
     program: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    options: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     args: Option<Vec<String>>,
     #[serde(default)]
@@ -69,13 +71,15 @@ impl CommandGrant {
 
     /// The grant as a value in TOML.
     pub fn to_toml(&self) -> String {
-        let program = toml::Value::from(self.text.as_str());
-        match self.args.clone().map(Vec::from) {
-            None if !self.read_only => program.to_string(),
-            args => {
-                let args = args.map(|args| format!(", args = {}", toml::Value::from(args))).unwrap_or_default();
-                let reads = if self.read_only { ", read-only = true" } else { "" };
-                format!("{{ program = {program}{args}{reads} }}")
+        match self.clone().into() {
+            WrittenCommand::Plain(program) => toml::Value::from(program).to_string(),
+            WrittenCommand::Table(CommandTable { program, options, args, read_only }) => {
+                let list = |name: &str, list: Vec<String>| format!(", {name} = {}", toml::Value::from(list));
+                let options = Some(options).filter(|options| !options.is_empty());
+                let options = options.map(|options| list("options", options)).unwrap_or_default();
+                let args = args.map(|args| list("args", args)).unwrap_or_default();
+                let reads = if read_only { ", read-only = true" } else { "" };
+                format!("{{ program = {}{options}{args}{reads} }}", toml::Value::from(program))
             }
         }
     }
@@ -133,8 +137,12 @@ impl TryFrom<WrittenCommand> for CommandGrant {
     fn try_from(written: WrittenCommand) -> Result<Self, InvalidGrant> {
         match written {
             WrittenCommand::Plain(text) => text.try_into(),
-            WrittenCommand::Table(CommandTable { program, args, read_only }) => {
-                Ok(Self { args: args.map(Arguments::try_from).transpose()?, read_only, ..program.try_into()? })
+            WrittenCommand::Table(CommandTable { program, options, args, read_only }) => {
+                if args.is_none() && !options.is_empty() {
+                    return Err(InvalidGrant::new(&program, "`options` say nothing without the `args` behind them"));
+                }
+                let args = args.map(|args| Arguments::try_from(args)?.with_options(options)).transpose()?;
+                Ok(Self { args, read_only, ..program.try_into()? })
             }
         }
     }
@@ -144,7 +152,8 @@ impl From<CommandGrant> for WrittenCommand {
     fn from(grant: CommandGrant) -> Self {
         let CommandGrant { text: program, args, read_only, .. } = grant;
         if args.is_some() || read_only {
-            Self::Table(CommandTable { program, args: args.map(Vec::from), read_only })
+            let options = args.as_ref().map(Arguments::options).unwrap_or_default();
+            Self::Table(CommandTable { program, options, args: args.map(Vec::from), read_only })
         } else {
             Self::Plain(program)
         }

@@ -117,14 +117,14 @@ mod tests {
             read = ["/etc/*"]"#,
         );
         let asked = grant(
-            r#"run = ["systemctl", { program = "systemctl", args = ["stop", "*"] }]
+            r#"run = ["systemctl", { program = "systemctl", options = ["--now"], args = ["stop", "*"] }]
             read = ["/etc/a/b", "/etc/**", "/proc/*/status", "/etcetera"]
             env = ["LC_ALL"]"#,
         );
         let missing = asked.missing_from(&granted);
         assert_eq!(missing, asked);
         let lines: Vec<String> = missing.lines().into_iter().map(|(key, value)| format!("{key} = [{value}]")).collect();
-        assert_eq!(lines[1], r#"run = [{ program = "systemctl", args = ["stop", "*"] }]"#);
+        assert_eq!(lines[1], r#"run = [{ program = "systemctl", options = ["--now"], args = ["stop", "*"] }]"#);
         for line in lines {
             assert!(!grant(&line).is_empty(), "{line}");
         }

@@ -15,7 +15,8 @@
 //! Paths are absolute and may be globs: `*` stays inside one folder, `**` does not, and `/srv/**`
 //! covers `/srv` itself. A program is an absolute path, or a bare name that is looked up on a fixed
 //! search path (never on that of a caller or of the daemon). As `{ program = "systemctl", args =
-//! ["status", "*"] }` it may be given only such arguments: see [`Arguments`].
+//! ["status", "*"] }` it may be given only such arguments, with `options = ["--lines=*"]` after such options:
+//! see [`Arguments`].
 //!
 //! A program that changes nothing may be granted as `{ program = "df", read-only = true }`: then a check of
 //! a call (see `plugin`) runs it, where it only notes others.

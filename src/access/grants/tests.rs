@@ -146,9 +146,13 @@ fn arguments_are_part_of_what_is_granted() {
     };
     assert!(may(&["status", "nginx"]) && !may(&["stop", "nginx"]) && !may(&["status", "--root=/x"]));
     assert!(grant.may_run(Path::new("/usr/bin/systemctl"), true, as_is));
-    for text in
-        ["{ program = \"df\", argv = [] }", "{ args = [] }", "{ program = \"df\", args = [\"**\", \"x\"] }", "1"]
-    {
+    for text in [
+        "{ program = \"df\", argv = [] }",
+        "{ program = \"df\", options = [\"-h\"] }",
+        "{ args = [] }",
+        "{ program = \"df\", args = [\"**\", \"x\"] }",
+        "1",
+    ] {
         let text = format!("[disk]\nrun = [{text}]");
         assert!(toml::from_str::<BTreeMap<String, Bound>>(&text).is_err(), "{text}");
     }
