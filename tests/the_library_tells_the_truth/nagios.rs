@@ -5,8 +5,11 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use func::{plugin::CallError, wire::Value};
 use serde_json::json;
 
-use super::{call, failure, text};
-use crate::harness::direct::{call_set, check, grant, recommended};
+use super::{call, error, failure, text};
+use crate::harness::{
+    direct::{call_set, check, grant, recommended},
+    has,
+};
 
 fn checks() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -39,7 +42,8 @@ async fn a_check_is_a_state_a_message_and_measurements() {
     assert_eq!((&said["state"], &said["code"]), (&json!("warning"), &json!(1)));
     assert_eq!((&said["message"], &said["details"]), (&json!("WARNING - load -w $(id)"), &json!(["more"])));
     let load = &said["performance"][0];
-    assert_eq!((&load["label"], &load["value"], &load["critical"]), (&json!("load1"), &json!(5.1), &json!("10")));
+    assert_eq!((&load["label"], &load["value"], &load["unit"]), (&json!("load1"), &json!(5.1), &json!("none")));
+    assert_eq!(load["critical"], json!({"low": 0.0, "high": 10.0, "inside": false}));
 
     let said = run(&folder, &[text("check_silent")]).await.unwrap().to_json();
     assert_eq!((&said["state"], &said["message"]), (&json!("unknown"), &json!("broken")));
@@ -48,6 +52,60 @@ async fn a_check_is_a_state_a_message_and_measurements() {
     assert_eq!((&said["state"], &said["code"]), (&json!("unknown"), &json!(null)));
     assert_eq!(failure(run(&folder, &[text("check_gone")]).await).0, "not_found");
     assert_eq!(failure(run(&folder, &[text("../../bin/sh")]).await).0, "invalid");
+}
+
+/// What a check of the package `monitoring-plugins-basic` says.
+async fn installed(check: &str, args: &[&str]) -> serde_json::Value {
+    call("nagios.run", &[text(check), Value::Array(args.iter().map(|arg| text(arg)).collect())]).await
+}
+
+#[tokio::test]
+async fn the_checks_of_a_distribution_are_understood() {
+    if !has("the_checks_of_a_distribution_are_understood", &["/usr/lib/nagios/plugins/check_load"]) {
+        return;
+    }
+    let listed = call("nagios.list", &[]).await;
+    assert!(listed.as_array().unwrap().contains(&json!("check_load")) && !listed.to_string().contains("utils"));
+
+    for (code, state) in [(0, "ok"), (1, "warning"), (2, "critical"), (3, "unknown")] {
+        let said = installed("check_dummy", &[&code.to_string(), "hello|'a b'=7;~:5;@8:9"]).await;
+        assert_eq!((&said["state"], &said["code"]), (&json!(state), &json!(code)), "{said}");
+        assert_eq!(said["message"], format!("{}: hello", state.to_uppercase()));
+        let measured = json!({
+            "label": "a b", "value": 7.0, "unit": "none", "min": null, "max": null,
+            "warning": {"low": null, "high": 5.0, "inside": false},
+            "critical": {"low": 8.0, "high": 9.0, "inside": true},
+        });
+        assert_eq!(said["performance"], json!([measured]));
+    }
+
+    // Long output, behind the measurements.
+    let said = installed("check_load", &["-w", "5000,4000,3000", "-c", "9000,8000,7000", "-n", "2"]).await;
+    let load = &said["performance"];
+    assert_eq!((&said["state"], load.as_array().unwrap().len()), (&json!("ok"), 3), "{said}");
+    assert_eq!((&load[2]["label"], &load[2]["min"]), (&json!("load15"), &json!(0.0)));
+    assert_eq!(load[2]["warning"], json!({"low": 0.0, "high": 3000.0, "inside": false}));
+    assert!(said["details"][0].as_str().unwrap().starts_with("STAT"), "{said}");
+
+    let said = installed("check_procs", &["-w", "100000:200000"]).await;
+    assert_eq!((&said["state"], &said["code"]), (&json!("warning"), &json!(1)), "{said}");
+    assert_eq!(said["performance"][0]["warning"], json!({"low": 100_000.0, "high": 200_000.0, "inside": false}));
+
+    let said = installed("check_disk", &["-w", "1%", "-c", "0%", "-p", "/"]).await;
+    let root = &said["performance"][0];
+    assert_eq!((&root["label"], &root["unit"]), (&json!("/"), &json!("bytes")), "{said}");
+    assert!(root["value"].as_f64() > Some(1e6) && root["max"].as_f64() > root["value"].as_f64(), "{said}");
+
+    // Each of them complains in a way of its own.
+    let said = installed("check_tcp", &["-H", "127.0.0.1", "-p", "1"]).await;
+    assert_eq!((&said["state"], &said["performance"]), (&json!("critical"), &json!([])), "{said}");
+    assert!(said["message"].as_str().unwrap().contains("Connection refused"), "{said}");
+    for (check, args) in [("check_users", &[][..]), ("check_load", &["-w", "many"])] {
+        let said = installed(check, args).await;
+        assert!(said["state"] == "unknown" && said["code"] == 3 && said["message"] != "", "{said}");
+    }
+    let (kind, message) = error("nagios.run", &[text("check_no_such")]).await;
+    assert!(kind == "not_found" && message.starts_with("there is no check `check_no_such`"), "{kind}: {message}");
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use crate::exports::base::nagios::nagios::State;
 /// A check's output, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Said {
-    /// The first line.
+    /// The first line that is not empty.
     pub message: String,
-    /// The other lines.
+    /// The lines after it.
     pub details: Vec<String>,
     /// The performance data of all lines.
     pub performance: String,
@@ -15,7 +15,7 @@ pub struct Said {
 
 /// Takes the output apart.
 pub fn parse(text: &str) -> Said {
-    let mut lines = text.trim_end().lines();
+    let mut lines = text.trim().lines();
     let (message, first) = split(lines.next().unwrap_or_default());
     let mut said =
         Said { message: message.to_owned(), performance: first.unwrap_or_default().to_owned(), ..Said::default() };
@@ -76,6 +76,7 @@ mod tests {
         assert_eq!(parse("").message, "");
         assert_eq!(parse("OK").performance, "");
         assert_eq!(parse("|a=1").performance, "a=1");
+        assert_eq!(parse("\n\nUsage:\ncheck_users -w N\n").message, "Usage:");
     }
 
     #[test]
