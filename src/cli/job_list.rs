@@ -83,13 +83,14 @@ impl List {
             .map(|job| {
                 let done = format!("{}/{}", job.progress.summary.total(), job.hosts);
                 let state = state_word(job.status(), job.interrupted);
-                vec![state, done, counts(&job.progress.summary), age(job.submitted, now), job.id.to_string()]
+                let by = render::visible(job.submitter.as_deref().unwrap_or("not known"));
+                vec![state, done, counts(&job.progress.summary), age(job.submitted, now), by, job.id.to_string()]
             })
             .collect();
         let lines = if rows.is_empty() {
             vec!["no jobs".to_owned()]
         } else {
-            vec![render::table(&["state", "done", "result", "age", "id"], &rows, &[3])]
+            vec![render::table(&["state", "done", "result", "age", "by", "id"], &rows, &[3])]
         };
         Ok(Box::new(Lines { lines, data: jobs.iter().map(JobLine::to_json).collect() }))
     }

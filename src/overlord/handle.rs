@@ -140,6 +140,8 @@ const RESUME_WINDOW: Duration = Duration::from_hours(24);
 #[derive(Debug, Clone)]
 pub struct Overlord {
     inner: Arc<Inner>,
+    /// Who asks, if that is not the user of this process.
+    pub(super) asked_by: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -155,7 +157,8 @@ impl Overlord {
     /// An overlord of this configuration. No connection is opened, and no file but a store that is to be kept open.
     pub fn open(config: OverlordConfig) -> Result<Self, Error> {
         let ledger = if config.keep_store_open { Ledger::kept(&config.store)? } else { Ledger::short(&config.store) };
-        Ok(Self { inner: Arc::new(Inner { config, ledger, fleet: OnceLock::new(), secrets: Mutex::default() }) })
+        let inner = Inner { config, ledger, fleet: OnceLock::new(), secrets: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner), asked_by: None })
     }
 
     /// Every known minion: those of the inventory, and those that the map shows behind them.
@@ -307,7 +310,7 @@ impl Overlord {
         };
         let secrets = Secrets::of(&record.args);
         let plan = JobPlan { acceptance: options.acceptance, rollout: options.rollout, retry_of };
-        let (id, lock) = self.inner.ledger.plan(record, plan, selection).await?;
+        let (id, lock) = self.inner.ledger.plan(record, plan, selection, self.submitter()).await?;
         self.remember(&id, secrets);
         Ok(FanOut::new(self.clone(), id, lock))
     }

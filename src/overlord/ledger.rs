@@ -76,9 +76,10 @@ impl Ledger {
         record: JobRecord,
         how: JobPlan,
         selection: Selection,
+        submitter: String,
     ) -> Result<(OverlordJobId, JobLock), Error> {
         let locks = self.inner.locks.clone();
-        self.act(move |tables| plan(tables, &locks, record, &how, &selection)).await
+        self.act(move |tables| plan(tables, &locks, record, &how, &selection, &submitter)).await
     }
 
     /// Moves a job's fan-out on as far as it goes.

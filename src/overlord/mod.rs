@@ -41,6 +41,7 @@ mod rolling;
 mod retention;
 mod settings;
 mod state;
+mod submitter;
 #[cfg(test)]
 mod tests;
 mod transactions;

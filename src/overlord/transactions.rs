@@ -6,7 +6,6 @@
 use std::{collections::BTreeMap, path::Path};
 
 use jiff::Timestamp;
-use nix::unistd::{Uid, User};
 
 use super::{
     Error, HostState, HostView, JobLine, JobList, JobPlan, JobRecord, JobView, Progress,
@@ -44,6 +43,7 @@ pub(super) fn plan(
     mut record: JobRecord,
     how: &JobPlan,
     selection: &Selection,
+    submitter: &str,
 ) -> Result<(OverlordJobId, JobLock), Error> {
     let mut repeat = 0;
     let name = |repeat| OverlordJobId::new(&record.target, &record.method, record.submitted, repeat);
@@ -75,20 +75,10 @@ pub(super) fn plan(
         tables.put::<Stages>(&id, &how.rollout.first(order.len()))?;
     }
     tables.put::<Plans>(&id, how)?;
-    tables.put::<Submitters>(&id, &submitter())?;
+    tables.put::<Submitters>(&id, &submitter.to_owned())?;
     tables.put::<Jobs>(&id, &record)?;
     tables.put::<ProgressRows>(&id, &progress)?;
     Ok((id, lock))
-}
-
-/// The user whose process this is, and who that was before `sudo`.
-fn submitter() -> String {
-    let uid = Uid::current();
-    let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
-    match std::env::var("SUDO_USER") {
-        Ok(before) if before != user && !before.is_empty() => format!("{before} as {user}"),
-        _ => user,
-    }
 }
 
 /// Moves hosts by what was learned about them. Answers whether the job is cancelled.
@@ -200,6 +190,8 @@ pub(super) fn list(tables: &mut Tables<'_>, locks: &Path, host: Option<&HostName
     let (progress, no_progress) = tables.readable::<ProgressRows>()?;
     let (jobs, mut unreadable) = tables.readable::<Jobs>()?;
     let mut progress: BTreeMap<_, _> = progress.into_iter().collect();
+    // One that cannot be read is not worth a job.
+    let mut submitters: BTreeMap<_, _> = tables.readable::<Submitters>()?.0.into_iter().collect();
     let mut lines = Vec::new();
     for (id, record) in jobs {
         if let Some(host) = host
@@ -214,7 +206,8 @@ pub(super) fn list(tables: &mut Tables<'_>, locks: &Path, host: Option<&HostName
         };
         let interrupted = is_interrupted(&progress, locks, &id);
         let JobRecord { target, method, submitted, hosts, .. } = record;
-        lines.push(JobLine { id, target, method, submitted, progress, hosts, interrupted });
+        let submitter = submitters.remove(&id);
+        lines.push(JobLine { id, submitter, target, method, submitted, progress, hosts, interrupted });
     }
     lines.sort_by(|a, b| (a.submitted, &a.id).cmp(&(b.submitted, &b.id)));
     Ok(JobList { jobs: lines, unreadable, missing: None })

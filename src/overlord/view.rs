@@ -59,6 +59,8 @@ pub struct HostView {
 pub struct JobLine {
     /// Which job.
     pub id: OverlordJobId,
+    /// Who made it, where that is known.
+    pub submitter: Option<String>,
     /// Its target, as it was written.
     pub target: String,
     /// Its method.
@@ -165,7 +167,7 @@ impl JobLine {
     /// For programs.
     pub fn to_json(&self) -> serde_json::Value {
         json!({
-            "id": self.id, "status": self.status().word(), "interrupted": self.interrupted,
+            "id": self.id, "status": self.status().word(), "interrupted": self.interrupted, "submitter": self.submitter,
             "target": self.target, "method": self.method, "submitted": self.submitted, "ended": self.progress.ended, "hosts": self.hosts,
             "open": self.progress.open, "summary": self.progress.to_json(),
         })

@@ -99,7 +99,7 @@ proptest! {
         };
         let how = JobPlan { rollout, ..JobPlan::default() };
         let (done, _) = once(&dir.path().join("store"), |tables| -> Result<(), Error> {
-            let (id, _lock) = plan(tables, &locks, job_record(), &how, &selection)?;
+            let (id, _lock) = plan(tables, &locks, job_record(), &how, &selection, "ops")?;
             counts_hold(tables, &locks, &id, all)?;
             let ids: BTreeMap<HostName, _> =
                 view(tables, &locks, &id)?.hosts.into_iter().map(|(name, host)| (name, host.minion_job)).collect();
