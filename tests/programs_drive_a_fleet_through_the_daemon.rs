@@ -89,6 +89,47 @@ fn a_job_is_heard_to_its_end_and_seen_by_the_commands() {
 }
 
 #[test]
+fn a_job_can_be_wanted_with_all_that_the_commands_have_and_names_who_asked() {
+    let mut fleet = Fleet::empty();
+    let gates = ["m1", "m2", "m3", "m4"].map(|name| Gate::new(fleet.folder(), name));
+    for (number, gate) in gates.iter().enumerate() {
+        let number = number + 1;
+        // The second host has no method of the name, so its part fails.
+        let module = if number == 2 { guest("keeper") } else { guest("rogue") };
+        fleet.add_with(&format!("m{number}"), &gate.settings(), &[&module]);
+        gate.open("passed");
+    }
+    let daemon = Daemon::start(&fleet);
+    let body = json!({
+        "target": "*", "exclude": "m4", "method": "rogue.pass_gate", "canary": 1, "batch": "34%", "pause": 0.01,
+        "max_fail": 0, "forks": 2, "timeout": 20, "job_timeout": 30, "give_up_after": 600, "retry": 1,
+    });
+    let job = daemon.post("/v1/jobs", &body, 201);
+    let ended = until("the job's end", || Some(daemon.get(&place(&job))).filter(|job| job["status"] == "FINISHED"));
+    let outcome = |host: &str| ended["hosts"][host]["result"]["outcome"].clone();
+    // The third is not asked any more.
+    assert_eq!((outcome("m1"), outcome("m3"), &ended["hosts"]["m4"]), (json!("ok"), json!("skipped"), &Json::Null));
+    assert_eq!((&ended["rollout"]["canary"], &ended["rollout"]["batch"]), (&json!(1), &json!(1)), "{ended}");
+    let me = format!("(uid {})", nix::unistd::getuid());
+    assert!(ended["submitter"].as_str().unwrap().ends_with(&me), "{ended}");
+    let listed = fleet.func(["job", "list"]).expect(0).out;
+    assert!(listed.contains(&me), "{listed}");
+
+    let outcomes = json!({ "outcomes": ["skipped"] });
+    let again = daemon.post(&format!("{}/retry", place(&job)), &outcomes, 201);
+    assert_eq!((&again["retry_of"], &again["summary"]["total"]), (&job["id"], &json!(1)), "{again}");
+    until("its end", || (daemon.get(&place(&again))["summary"]["ok"] == 1).then_some(()));
+    let budgets = daemon.get(&format!("{}/budgets", place(&again)));
+    assert!(budgets["budgets"]["m3"]["memory_bytes"].as_u64().unwrap() > 0, "{budgets}");
+    let none = daemon.post(&format!("{}/retry", place(&again)), &outcomes, 409);
+    assert!(none["detail"].as_str().unwrap().contains("has ended like that"), "{none}");
+    // Whoever goes on with a job that has ended changes nothing.
+    let resumed = daemon.post(&format!("{}/resume", place(&again)), &json!({}), 202);
+    assert_eq!(resumed["status"], "FINISHED", "{resumed}");
+    assert_eq!(gates.map(|gate| gate.lines().len()), [1, 0, 1, 0]);
+}
+
+#[test]
 fn a_daemon_that_is_killed_goes_on_with_its_jobs_when_it_is_started_again() {
     let mut fleet = Fleet::empty();
     let gates = ["m1", "m2"].map(|name| Gate::new(fleet.folder(), name));
@@ -182,6 +223,19 @@ assert overlord.call("*", "test", "add", [20, 22])["m2"] == {"outcome": "ok", "v
 job = overlord.submit("m1", "test", "add", [1, 2])
 while overlord.status(job)["status"] != "FINISHED": pass
 assert overlord.status(job)["hosts"]["m1"]["result"]["value"] == 3
+checked = overlord.call("*", "test", "add", [1, 2], {"check": True, "exclude": "m2", "timeout": 20})
+assert list(checked) == ["m1"] and checked["m1"]["value"]["plan"] == [], checked
+job = overlord.submit("*", "test", "add", [1, 2], {"batch": 1, "filter": ["hostname=nobody"]})
+while overlord.status(job)["status"] != "FINISHED": pass
+assert overlord.status(job)["summary"]["skipped"] == 2, overlord.status(job)
+again = overlord.retry(job, {"outcomes": ["skipped"]})
+assert overlord.resume(again)["retry_of"] == job
+for wrong in [{"batches": 1}, {"target": "m1"}]:
+    try:
+        overlord.submit("*", "test", "add", [1, 2], wrong)
+        raise SystemExit("no fault")
+    except xmlrpc.client.Fault as fault:
+        assert list(wrong)[0] in fault.faultString, fault
 try:
     overlord.call("nobody", "test", "add")
     raise SystemExit("no fault")

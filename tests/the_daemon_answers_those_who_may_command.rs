@@ -66,6 +66,9 @@ fn an_overlord_commands_a_reader_looks_and_others_are_refused() {
     let (status, _, answer) = served.ask(&boss, "POST /v1/calls", &call).unwrap();
     assert!(status == 200 && answer.contains("42"), "{answer}");
 
+    let (status, _, answer) = served.ask(&boss, "POST /v1/jobs", &call).unwrap();
+    assert!(status == 201 && answer.contains("\"boss2 (overlord certificate, over TLS)\""), "{answer}");
+
     let reader = served.issue("watcher", "reader");
     assert_eq!(served.ask(&reader, "GET /v1/jobs", "").unwrap().0, 200);
     let (status, _, answer) = served.ask(&reader, "POST /v1/calls", &call).unwrap();
@@ -76,7 +79,11 @@ fn an_overlord_commands_a_reader_looks_and_others_are_refused() {
     assert!(served.ask(&reader, "POST /RPC2", &rpc("overlord.jobs")).unwrap().2.contains("<array>"));
     let refused = served.ask(&reader, "POST /RPC2", &rpc("overlord.submit")).unwrap().2;
     assert!(refused.contains("is a reader"), "{refused}");
-    assert_eq!(served.fleet.func(["job", "list", "--json"]).expect(0).json(), json!([]));
+    let jobs = served.fleet.func(["job", "list", "--json"]).expect(0).json();
+    assert_eq!(
+        (jobs.as_array().unwrap().len(), &jobs[0]["submitter"]),
+        (1, &json!("boss2 (overlord certificate, over TLS)"))
+    );
 
     // A minion belongs to the fleet, and is nobody here.
     for (role, name) in [("minion", "m9"), ("author", "writer")] {

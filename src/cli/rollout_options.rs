@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::config::Period;
-use crate::fleet::{Rollout, Share};
+use crate::fleet::{Rollout, Share, Steps};
 
 /// Batches, a canary, and when to stop.
 #[derive(Debug, Clone, Args)]
@@ -28,13 +28,13 @@ pub(super) struct RolloutOptions {
 impl RolloutOptions {
     /// What they mean for so many hosts.
     pub(super) fn for_hosts(&self, hosts: usize) -> Rollout {
-        let some = |share: Share| share.of(hosts).max(1);
-        Rollout {
-            canary: self.canary.filter(|share| *share != Share::Count(0)).map_or(0, some),
-            batch: self.batch.map(some),
+        let steps = Steps {
+            canary: self.canary,
+            batch: self.batch,
             pause: self.pause.map(Period::duration).unwrap_or_default(),
-            max_fail: self.max_fail.map(|share| share.of(hosts)),
+            max_fail: self.max_fail,
             retry: self.retry,
-        }
+        };
+        steps.for_hosts(hosts)
     }
 }

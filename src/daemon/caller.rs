@@ -7,12 +7,14 @@
 //! | a reader | what changes nothing here and calls nobody |
 //! | a minion, an author, a certificate without a role | nothing |
 //!
-//! Calls are made as the daemon's overlord, whoever asks: minions' audit logs name it, and this daemon's log names the caller.
+//! Calls are made as the daemon's overlord, whoever asks: minions' audit logs name it. The jobs that a
+//! caller makes name the caller, and so does this daemon's log.
 
 use std::sync::Arc;
 
 use hyper::StatusCode;
 use jiff::Timestamp;
+use nix::unistd::{Uid, User};
 
 use super::{identity::InForce, problem::Problem};
 use crate::tls::{Peer, Role};
@@ -21,7 +23,7 @@ use crate::tls::{Peer, Role};
 #[derive(Debug, Clone)]
 pub(super) enum Caller {
     /// This user or root, on this machine.
-    Local,
+    Local { uid: u32 },
     /// The holder of a certificate, held against the lists of the moment.
     Remote { peer: Arc<Peer>, identity: InForce },
 }
@@ -55,18 +57,24 @@ impl Caller {
         }
     }
 
-    /// For the log.
-    pub(super) fn name(&self) -> &str {
+    /// Who it is, for people: in the log, and with the jobs that it makes.
+    pub(super) fn who(&self) -> String {
         match self {
-            Self::Local => "local",
-            Self::Remote { peer, .. } => &peer.name,
+            Self::Local { uid } => match User::from_uid(Uid::from_raw(*uid)) {
+                Ok(Some(user)) => format!("{} (uid {uid})", user.name),
+                _ => format!("uid {uid}"),
+            },
+            Self::Remote { peer, .. } => {
+                let role = peer.role.map_or_else(|| "no role".to_owned(), |role| role.to_string());
+                format!("{} ({role} certificate, over TLS)", peer.name)
+            }
         }
     }
 
     /// Ends when it is not believed any more.
     pub(super) async fn is_revoked(&self) {
         match self {
-            Self::Local => std::future::pending().await,
+            Self::Local { .. } => std::future::pending().await,
             Self::Remote { peer, identity } => identity.revokes(peer).await,
         }
     }

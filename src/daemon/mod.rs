@@ -1,7 +1,7 @@
 //! The overlord as a service: what the commands do, for programs, over HTTP on a Unix socket.
 //!
 //! ```text
-//!                                   ┌─ answers ── Overlord::{send, submit, status, cancel, …}
+//!                                   ┌─ answers, calls, submission ── Overlord::{send, submit, status, cancel, …}
 //! program ── socket ── server ── api┤
 //!              │                    └─ events ─── Overlord::{follow, wait}
 //!              └ same user or root       attendant ── one task for each open job, to its last result
@@ -23,6 +23,7 @@ mod answers;
 mod api;
 mod attendant;
 mod caller;
+mod calls;
 mod error;
 mod events;
 mod figures;
@@ -33,6 +34,7 @@ mod rpc;
 mod secrets;
 mod server;
 mod socket;
+mod submission;
 
 pub use error::Error;
 pub use remote::Remote;

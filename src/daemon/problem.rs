@@ -52,14 +52,19 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let status = match &error {
             Error::UnknownJob { .. } | Error::NoHost(_) | Error::NoStore { .. } => StatusCode::NOT_FOUND,
-            Error::BeingHandedOut { .. } | Error::NoMinions { .. } | Error::SecretGone { .. } => StatusCode::CONFLICT,
-            Error::Groups(_) => StatusCode::BAD_REQUEST,
+            Error::BeingHandedOut { .. }
+            | Error::NoMinions { .. }
+            | Error::NothingToRetry { .. }
+            | Error::SecretGone { .. } => StatusCode::CONFLICT,
+            Error::Groups(_) | Error::WrongSecrets { .. } => StatusCode::BAD_REQUEST,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         let problem = Self::new(status, chain(&error));
         match error {
             Error::Identity(_) => problem.hint("make this machine's identity with `func ca init`"),
-            Error::SecretGone { .. } => problem.hint("give it again with `func job resume ID --secret @secret:?`"),
+            Error::SecretGone { .. } => {
+                problem.hint("give it again in `secrets`, or with `func job resume ID --secret @secret:?`")
+            }
             Error::NoMinions { .. } => problem.hint("make identities with `func ca issue`"),
             _ => problem,
         }

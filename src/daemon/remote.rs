@@ -78,7 +78,7 @@ async fn connection(gate: &Gate, identity: &InForce, stream: TcpStream, from: So
     tokio::select! {
         () = server::connection(stream, daemon, caller.clone()) => {}
         () = caller.is_revoked() => {
-            tracing::warn!(%from, name = caller.name(), "a connection was cut: its caller's certificate is revoked");
+            tracing::warn!(%from, caller = caller.who(), "a connection was cut: its caller's certificate is revoked");
         }
     }
 }

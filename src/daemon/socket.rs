@@ -49,12 +49,12 @@ impl Socket {
         &self.path
     }
 
-    /// The next connection of this user or of root; others are closed, and logged.
-    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+    /// The next connection of this user or of root, and whose it is; others are closed, and logged.
+    pub(super) async fn accept(&self) -> io::Result<(UnixStream, u32)> {
         loop {
             let (stream, _) = self.listener.accept().await?;
             match stream.peer_cred() {
-                Ok(peer) if peer.uid() == 0 || peer.uid() == geteuid().as_raw() => return Ok(stream),
+                Ok(peer) if peer.uid() == 0 || peer.uid() == geteuid().as_raw() => return Ok((stream, peer.uid())),
                 Ok(peer) => {
                     tracing::warn!(uid = peer.uid(), pid = peer.pid(), "a connection was refused: another user");
                 }
@@ -88,6 +88,6 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let socket = Socket::bind(&path).unwrap();
         let (_client, accepted) = tokio::join!(UnixStream::connect(&path), socket.accept());
-        accepted.unwrap();
+        assert_eq!(accepted.unwrap().1, geteuid().as_raw());
     }
 }

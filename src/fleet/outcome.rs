@@ -75,6 +75,10 @@ impl SkipReason {
 }
 
 impl Outcome {
+    /// Every name of an outcome.
+    pub const NAMES: [&str; 8] =
+        ["ok", "failed", "unreachable", "refused", "timed out", "lost", "cancelled", "skipped"];
+
     /// The outcome's one-word name.
     pub fn name(&self) -> &'static str {
         match self {

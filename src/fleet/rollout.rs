@@ -11,7 +11,7 @@
 //! became of each host say all there is to know: whoever has both can go on, after whatever interruption. These are rules
 //! without I/O, the same for plain calls and for jobs.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,58 +111,6 @@ impl Rollout {
     }
 }
 
-/// So many hosts, or such a part of them: `5` or `20%`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
-    /// So many.
-    Count(usize),
-    /// So many of a hundred.
-    Percent(u8),
-}
-
-/// A text that is no [`Share`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is neither a number nor a percentage; write it like 5 or 20%")]
-pub struct InvalidShare {
-    text: String,
-}
-
-impl Share {
-    /// How many of so many that is, rounded down.
-    pub fn of(self, hosts: usize) -> usize {
-        match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => hosts.saturating_mul(usize::from(percent)) / 100,
-        }
-    }
-}
-
-impl FromStr for Share {
-    type Err = InvalidShare;
-
-    fn from_str(text: &str) -> Result<Self, InvalidShare> {
-        let invalid = || InvalidShare { text: text.to_owned() };
-        let digits = text.strip_suffix('%').unwrap_or(text);
-        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(invalid());
-        }
-        if digits.len() < text.len() {
-            let percent = digits.parse().ok().filter(|percent| *percent <= 100);
-            return percent.map(Self::Percent).ok_or_else(invalid);
-        }
-        digits.parse().map(Self::Count).map_err(|_| invalid())
-    }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count(count) => write!(f, "{count}"),
-            Self::Percent(percent) => write!(f, "{percent}%"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -221,17 +169,6 @@ mod tests {
         assert_eq!(plan.next(&asking(2), tally(0, 0, 2), 2, at(0)), Some(Stage::Asked));
         for end in [Stage::Asked, Stage::Stopped(SkipReason::Canary)] {
             assert_eq!(plan.next(&end, tally(1, 1, 5), 9, at(0)), None);
-        }
-    }
-
-    #[test]
-    fn shares_are_numbers_or_percentages() {
-        for (text, hosts, count) in [("5", 20, 5), ("20%", 20, 4), ("20%", 3, 0), ("100%", 7, 7), ("0", 9, 0)] {
-            let share: Share = text.parse().unwrap();
-            assert_eq!((share.of(hosts), share.to_string().as_str()), (count, text));
-        }
-        for text in ["", "%", "-1", "101%", "1.5%", "5 %", "+3", "many"] {
-            assert!(text.parse::<Share>().is_err(), "{text}");
         }
     }
 

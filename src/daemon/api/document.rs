@@ -3,24 +3,26 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::routes::{ROUTES, Route};
+use crate::fleet::Outcome;
 
 /// The `OpenAPI` 3.1 document.
 pub(in crate::daemon) fn document() -> Json {
+    let schemas = schemas();
     let mut paths = Map::new();
     for route in &ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[route.method.as_str().to_lowercase()] = describe(route);
+        path[route.method.as_str().to_lowercase()] = describe(route, &schemas);
     }
     json!({
         "openapi": "3.1.0",
         "info": { "title": "Func overlord", "version": env!("CARGO_PKG_VERSION"),
                   "description": "Typed methods on a whole fleet, over a Unix socket, and over mutual TLS where that is configured." },
         "paths": paths,
-        "components": { "schemas": schemas() },
+        "components": { "schemas": schemas },
     })
 }
 
-fn describe(route: &Route) -> Json {
+fn describe(route: &Route, schemas: &Json) -> Json {
     let content = |(media, schema): (&str, &str)| json!({ media: { "schema": reference(schema) } });
     let parameter = |place: &str, name: &str, text: &str| {
         json!({ "in": place, "name": name, "description": text, "required": place == "path",
@@ -37,7 +39,9 @@ fn describe(route: &Route) -> Json {
                        "default": problem },
     });
     if let Some(body) = route.body {
-        described["requestBody"] = json!({ "required": true, "content": content(body) });
+        // A body all of whose members may be left out may be left out itself.
+        let required = schemas[body.1]["required"].as_array().is_none_or(|members| !members.is_empty());
+        described["requestBody"] = json!({ "required": required, "content": content(body) });
     }
     described
 }
@@ -46,69 +50,132 @@ fn reference(schema: &str) -> Json {
     json!({ "$ref": format!("#/components/schemas/{schema}") })
 }
 
-fn schemas() -> Json {
-    let text = |description: &str| json!({ "type": "string", "description": description });
-    let seconds = |description: &str| json!({ "type": "number", "exclusiveMinimum": 0, "description": description });
-    let object = |required: &[&str], properties: Json| json!({ "type": "object", "required": required, "properties": properties });
-    let closed = |required: &[&str], properties: Json| json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false });
-    let target = text("like `web*;db1`, `web{1..20}` or `@web and not web1`");
-    let method = text("MODULE.METHOD");
-    let args = json!({ "type": "array", "description": "what the method takes; base64 as {\"$base64\": …}, a secret as {\"$secret\": \"…\"}, or as plain text where a host can tell the method's types" });
-    let exclude = text("leave these out, written like the target");
-    let check = json!({ "type": "boolean", "description": "change nothing: answer what the method would do" });
-    let forks = json!({ "type": "integer", "minimum": 1, "description": "so many hosts at a time" });
-    let outcomes = json!({ "type": "object", "description": "by host", "additionalProperties": reference("Outcome") });
+/// How hosts are called in steps, in calls, jobs and other tries of jobs.
+fn steps() -> Json {
+    let share = |text: &str| {
+        json!({ "description": text, "oneOf": [{ "type": "integer", "minimum": 0 },
+                                               { "type": "string", "pattern": "^[0-9]+%?$" }] })
+    };
     json!({
-        "CallRequest": closed(&["target", "method"], json!({
-            "target": target, "method": method, "args": args, "exclude": exclude, "check": check, "forks": forks,
-            "timeout": seconds("seconds that each host has to answer"),
-        })),
-        "JobRequest": closed(&["target", "method"], json!({
-            "target": target, "method": method, "args": args, "exclude": exclude, "check": check, "forks": forks,
-            "job_timeout": seconds("seconds that the method may run on each host"),
-            "give_up_after": seconds("seconds after which hosts without a result are given up"),
-        })),
-        "CallAnswer": object(&["method", "summary", "hosts"], json!({
-            "method": method, "summary": reference("Summary"), "hosts": outcomes,
-            "unmatched": { "type": "array", "items": text("a part of the target that chose nobody") },
+        "canary": share("so many hosts, or such a part of all like `10%`, first, and the others only if all of them are well"),
+        "batch": share("so many at a time, and the next when all of them have ended"),
+        "pause": seconds("seconds between two batches"),
+        "max_fail": share("nobody else once more than so many have failed"),
+        "retry": { "type": "integer", "minimum": 0, "description": "how often a host that cannot be reached is tried again" },
+    })
+}
+
+fn text(description: &str) -> Json {
+    json!({ "type": "string", "description": description })
+}
+
+fn texts(description: &str) -> Json {
+    json!({ "type": "array", "items": { "type": "string" }, "description": description })
+}
+
+fn seconds(description: &str) -> Json {
+    json!({ "type": "number", "exclusiveMinimum": 0, "description": description })
+}
+
+fn object(required: &[&str], properties: Json) -> Json {
+    let mut schema = json!({ "type": "object", "required": required });
+    schema["properties"] = properties;
+    schema
+}
+
+/// An object without other members than these.
+fn closed(required: &[&str], parts: &[Json]) -> Json {
+    let members = parts.iter().filter_map(Json::as_object).flatten();
+    let properties: Map<_, _> = members.map(|(name, schema)| (name.clone(), schema.clone())).collect();
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+}
+
+fn requests() -> Json {
+    let call = json!({
+        "target": text("like `web*;db1`, `web{1..20}` or `@web and not web1`"), "method": text("MODULE.METHOD"),
+        "args": { "type": "array", "description": "what the method takes; base64 as {\"$base64\": …}, a secret as {\"$secret\": \"…\"}, or as plain text where a host can tell the method's types" },
+        "exclude": text("leave these out, written like the target"),
+        "allow_unknown": { "type": "boolean", "description": "try a plain name that the inventory does not have, on the usual port" },
+        "filter": texts("only where all of these conditions on facts hold, as each host says itself, like `os_id=debian,cpus>=4`"),
+        "filter_or": texts("only where one of these holds; and all of `filter`"),
+        "check": { "type": "boolean", "description": "change nothing: answer what the method would do" },
+        "forks": { "type": "integer", "minimum": 1, "description": "so many hosts at a time" },
+        "timeout": seconds("seconds that each host has to answer, or to accept a job"),
+    });
+    let job = json!({
+        "job_timeout": seconds("seconds that the method may run on each host"),
+        "give_up_after": seconds("seconds after which hosts without a result are given up"),
+    });
+    let secrets = json!({ "secrets": texts("the secrets of the call, which are not kept, in their order") });
+    let outcomes = json!({ "outcomes": { "type": "array", "minItems": 1, "items": { "enum": Outcome::NAMES[1..] },
+                                         "description": "hosts that ended so are tried again" } });
+    json!({
+        "CallRequest": closed(&["target", "method"], &[call.clone(), steps()]),
+        "JobRequest": closed(&["target", "method"], &[call, steps(), job]),
+        "RetryRequest": closed(&["outcomes"], &[outcomes, secrets.clone(), steps()]),
+        "ResumeRequest": closed(&[], &[secrets]),
+    })
+}
+
+fn answers() -> Json {
+    let count = json!({ "type": "integer" });
+    let unmatched = json!({ "unmatched": texts("parts of the target that chose nobody") });
+    let job = json!({
+        "id": text("the job"), "status": { "enum": ["RUNNING", "PARTIAL", "FINISHED"] },
+        "interrupted": { "type": "boolean", "description": "nobody hands it out; resume it" },
+        "submitter": { "type": ["string", "null"], "description": "who made it: a user here, or the holder of a certificate" },
+        "target": text("as it was written"), "method": text("MODULE.METHOD"), "summary": reference("Summary"), "open": count,
+    });
+    let of_job = |hosts: Json| {
+        let mut properties = job.clone();
+        properties["hosts"] = hosts;
+        properties
+    };
+    json!({
+        "CallAnswer": object(&["method", "summary", "hosts", "unmatched"], json!({
+            "method": text("MODULE.METHOD"), "summary": reference("Summary"), "unmatched": unmatched["unmatched"],
+            "hosts": { "type": "object", "description": "by host", "additionalProperties": reference("Outcome") },
         })),
         "Outcome": object(&["outcome"], json!({
-            "outcome": { "enum": ["ok", "failed", "unreachable", "refused", "timed out", "lost", "cancelled", "skipped"] },
-            "value": { "description": "the method's result, if it is ok" },
-            "error": { "type": "object", "description": "the method's failure" },
-            "why": text("what went wrong"),
+            "outcome": { "enum": Outcome::NAMES }, "value": { "description": "the method's result, if it is ok" },
+            "error": { "type": "object", "description": "the method's failure" }, "why": text("what went wrong"),
         })),
-        "Summary": object(&["ok", "total"], json!({ "total": { "type": "integer" }, "ok": { "type": "integer" } })),
+        "Summary": object(&["ok", "total"], json!({ "total": count, "ok": count })),
         "Hosts": object(&["hosts", "skipped", "unmatched"], json!({
             "hosts": { "type": "array", "items": object(&["name", "address"], json!({ "name": text("its name"),
                                                                                      "address": text("where it is") })) },
             "skipped": { "type": "object", "description": "why a host is not asked, by name" },
-            "unmatched": { "type": "array", "items": text("a part of the target that chose nobody") },
+            "unmatched": unmatched["unmatched"],
         })),
-        "Job": object(&["id", "status", "target", "method", "hosts", "summary", "open"], json!({
-            "id": text("the job"), "status": { "enum": ["RUNNING", "PARTIAL", "FINISHED"] },
-            "interrupted": { "type": "boolean", "description": "nobody hands it out; resume it" },
-            "target": target, "method": method, "hosts": { "type": "object", "description": "state and result, by host" },
-            "summary": reference("Summary"), "open": { "type": "integer" },
-        })),
+        "Job": object(&["id", "status", "submitter", "target", "method", "hosts", "summary", "open"],
+                      of_job(json!({ "type": "object", "description": "state and result, by host" }))),
         "Jobs": object(&["jobs", "unreadable"], json!({
-            "jobs": { "type": "array", "items": object(&["id", "status", "submitted", "hosts", "open", "summary"], json!({})) },
+            "jobs": { "type": "array", "items": object(
+                &["id", "status", "submitter", "submitted", "hosts", "open", "summary"], of_job(count.clone())) },
             "unreadable": { "type": "object", "description": "why a job's record cannot be read, by job" },
         })),
+        "Budgets": object(&["budgets"], json!({ "budgets": { "type": "object", "description": "by host; those that cannot tell are not there" } })),
         "Event": { "type": "string", "description": "`event:` is line, progress, result or end; `data:` is an object with `host`" },
         "Health": object(&["jobs"], json!({ "jobs": { "type": "integer", "description": "open ones" } })),
         "Problem": object(&["title", "status", "detail"], json!({
-            "title": text("the status in words"), "status": { "type": "integer" }, "detail": text("what is wrong"),
-            "hint": text("what to do"),
+            "title": text("the status in words"), "status": count, "detail": text("what is wrong"), "hint": text("what to do"),
         })),
         "Document": { "type": "object" }, "Text": { "type": "string" }, "XmlRpc": { "type": "string" },
     })
 }
 
+fn schemas() -> Json {
+    let mut schemas = requests();
+    if let (Json::Object(all), Json::Object(more)) = (&mut schemas, answers()) {
+        all.extend(more);
+    }
+    schemas
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::api::{CallRequest, JobRequest};
+    use crate::daemon::api::{CallRequest, JobRequest, ResumeRequest, RetryRequest};
 
     #[test]
     fn what_the_document_refers_to_is_in_it() {
@@ -127,6 +194,8 @@ mod tests {
         for (name, body) in [
             ("CallRequest", serde_json::to_value(CallRequest::default()).unwrap()),
             ("JobRequest", serde_json::to_value(JobRequest::default()).unwrap()),
+            ("RetryRequest", serde_json::to_value(RetryRequest::default()).unwrap()),
+            ("ResumeRequest", serde_json::to_value(ResumeRequest::default()).unwrap()),
         ] {
             let (mut told, mut read) = (members(&schemas[name]["properties"]), members(&body));
             told.sort();

@@ -1,10 +1,12 @@
 //! Everything that can be asked, once: [`routes`] is the table by which requests are found, [`requests`] are the bodies that are
-//! read, and the `OpenAPI` [`document`](mod@document) is made of both.
+//! read, [`wanted`] is what they mean, and the `OpenAPI` [`document`](mod@document) is made of the first two.
 
 mod document;
 mod requests;
 mod routes;
+mod wanted;
 
 pub(super) use document::document;
-pub(super) use requests::{CallRequest, JobRequest};
+pub(super) use requests::{CallRequest, JobRequest, ResumeRequest, RetryRequest};
 pub(super) use routes::{Endpoint, Found, find};
+pub(super) use wanted::{Wanted, secrets, target};

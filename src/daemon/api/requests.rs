@@ -1,7 +1,7 @@
-//! The bodies that are read. Unknown members are refused.
+//! The bodies that are read. Unknown members are refused; what members hold is judged by [`wanted`](super::wanted).
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value as Json};
 
 /// The body of a call.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -14,29 +14,75 @@ pub(in crate::daemon) struct CallRequest {
     #[serde(default)]
     pub(in crate::daemon) exclude: Option<String>,
     #[serde(default)]
+    pub(in crate::daemon) allow_unknown: bool,
+    #[serde(default)]
+    pub(in crate::daemon) filter: Vec<String>,
+    #[serde(default)]
+    pub(in crate::daemon) filter_or: Vec<String>,
+    #[serde(default)]
     pub(in crate::daemon) check: bool,
     #[serde(default)]
     pub(in crate::daemon) timeout: Option<f64>,
     #[serde(default)]
     pub(in crate::daemon) forks: Option<u32>,
+    #[serde(default)]
+    pub(in crate::daemon) canary: Json,
+    #[serde(default)]
+    pub(in crate::daemon) batch: Json,
+    #[serde(default)]
+    pub(in crate::daemon) pause: Option<f64>,
+    #[serde(default)]
+    pub(in crate::daemon) max_fail: Json,
+    #[serde(default)]
+    pub(in crate::daemon) retry: u32,
 }
 
-/// The body of a job.
+/// The body of a job: a call, and how long it may take.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::daemon) struct JobRequest {
+    #[serde(flatten)]
+    pub(in crate::daemon) call: CallRequest,
+    pub(in crate::daemon) job_timeout: Option<f64>,
+    pub(in crate::daemon) give_up_after: Option<f64>,
+}
+
+/// The body of another try of a job.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::daemon) struct JobRequest {
-    pub(in crate::daemon) target: String,
-    pub(in crate::daemon) method: String,
+pub(in crate::daemon) struct RetryRequest {
+    pub(in crate::daemon) outcomes: Vec<String>,
     #[serde(default)]
-    pub(in crate::daemon) args: Vec<Json>,
+    pub(in crate::daemon) secrets: Vec<String>,
     #[serde(default)]
-    pub(in crate::daemon) exclude: Option<String>,
+    pub(in crate::daemon) canary: Json,
     #[serde(default)]
-    pub(in crate::daemon) check: bool,
+    pub(in crate::daemon) batch: Json,
     #[serde(default)]
-    pub(in crate::daemon) job_timeout: Option<f64>,
+    pub(in crate::daemon) pause: Option<f64>,
     #[serde(default)]
-    pub(in crate::daemon) give_up_after: Option<f64>,
+    pub(in crate::daemon) max_fail: Json,
     #[serde(default)]
-    pub(in crate::daemon) forks: Option<u32>,
+    pub(in crate::daemon) retry: u32,
+}
+
+/// The body of going on with a job; there need not be one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::daemon) struct ResumeRequest {
+    #[serde(default)]
+    pub(in crate::daemon) secrets: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for JobRequest {
+    /// By hand: serde does not refuse unknown members where one structure is part of another.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut members = Map::deserialize(deserializer)?;
+        let mut seconds = |name: &str| {
+            let value = members.remove(name).unwrap_or_default();
+            Option::<f64>::deserialize(value).map_err(|error| D::Error::custom(format!("`{name}`: {error}")))
+        };
+        let (job_timeout, give_up_after) = (seconds("job_timeout")?, seconds("give_up_after")?);
+        let call = CallRequest::deserialize(Json::Object(members)).map_err(D::Error::custom)?;
+        Ok(Self { call, job_timeout, give_up_after })
+    }
 }

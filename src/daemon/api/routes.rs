@@ -15,6 +15,8 @@ pub(in crate::daemon) enum Endpoint {
     Job,
     Cancel,
     Resume,
+    Retry,
+    Budgets,
     Events,
     Rpc,
     Metrics,
@@ -27,7 +29,9 @@ impl Endpoint {
     /// settles those that are in doubt and writes down what they answer.
     pub(in crate::daemon) fn deed(self) -> Deed {
         match self {
-            Self::Call | Self::Submit | Self::Cancel | Self::Resume | Self::Events => Deed::Acts,
+            Self::Call | Self::Submit | Self::Cancel | Self::Resume | Self::Retry | Self::Budgets | Self::Events => {
+                Deed::Acts
+            }
             Self::Hosts | Self::Jobs | Self::Job | Self::Rpc | Self::Metrics | Self::Health | Self::Document => {
                 Deed::Looks
             }
@@ -53,7 +57,7 @@ pub(super) struct Route {
 const JSON: &str = "application/json";
 const XML: &str = "text/xml";
 
-pub(super) const ROUTES: [Route; 12] = [
+pub(super) const ROUTES: [Route; 14] = [
     Route {
         endpoint: Endpoint::Hosts,
         name: "hosts",
@@ -128,9 +132,31 @@ pub(super) const ROUTES: [Route; 12] = [
         path: "/v1/jobs/{id}/resume",
         summary: "Go on with a job that nobody hands out; nothing runs twice",
         query: &[],
-        body: None,
+        body: Some((JSON, "ResumeRequest")),
         status: 202,
         answer: (JSON, "Job"),
+    },
+    Route {
+        endpoint: Endpoint::Retry,
+        name: "retry",
+        method: Method::POST,
+        path: "/v1/jobs/{id}/retry",
+        summary: "Make a new job of a job's call, on those of its hosts that ended in one of these ways",
+        query: &[],
+        body: Some((JSON, "RetryRequest")),
+        status: 201,
+        answer: (JSON, "Job"),
+    },
+    Route {
+        endpoint: Endpoint::Budgets,
+        name: "budgets",
+        method: Method::GET,
+        path: "/v1/jobs/{id}/budgets",
+        summary: "What a job has used on each host: time, memory, host functions, denials; the minions are asked",
+        query: &[],
+        body: None,
+        status: 200,
+        answer: (JSON, "Budgets"),
     },
     Route {
         endpoint: Endpoint::Events,
@@ -149,8 +175,9 @@ pub(super) const ROUTES: [Route; 12] = [
         name: "rpc",
         method: Method::POST,
         path: "/RPC2",
-        summary: "XML-RPC: overlord.call, overlord.submit, overlord.status, overlord.cancel, overlord.jobs, overlord.hosts, \
-                  system.listMethods",
+        summary: "XML-RPC: overlord.call, overlord.submit, overlord.status, overlord.cancel, overlord.resume, overlord.retry, \
+                  overlord.jobs, overlord.hosts, system.listMethods; options are a struct with the members of the JSON \
+                  bodies, as the last argument",
         query: &[],
         body: Some((XML, "XmlRpc")),
         status: 200,

@@ -1,0 +1,95 @@
+//! Calls that are answered when the hosts have.
+
+use std::pin::pin;
+
+use futures_util::{Stream, StreamExt as _};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    body::{Bytes, Frame},
+    header,
+};
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    Daemon,
+    api::{CallRequest, Wanted},
+    problem::Problem,
+    server::{self, Body},
+};
+use crate::{
+    fleet::{Outcome, Request, Summary},
+    ids::HostName,
+    wire,
+};
+
+/// A line for each host, for whoever asks for it.
+const LINES: &str = "application/jsonl";
+
+/// What is known of a call before any host has answered.
+struct Begun<A> {
+    method: String,
+    unmatched: Vec<String>,
+    answers: A,
+}
+
+impl Daemon {
+    /// A call's answer when every host has ended.
+    pub(super) async fn call(&self, request: &CallRequest) -> Result<Json, Problem> {
+        let Begun { method, unmatched, answers } = self.send(request)?;
+        let mut answers = pin!(answers);
+        let (mut hosts, mut summary) = (Map::new(), Summary::default());
+        while let Some((host, outcome)) = answers.next().await {
+            summary.add(&outcome);
+            hosts.insert(host.to_string(), outcome.to_json());
+        }
+        Ok(json!({ "method": method, "summary": summary.to_json(), "hosts": hosts, "unmatched": unmatched }))
+    }
+
+    /// The same, a line for each host when it ends.
+    pub(super) fn call_by_lines(&self, request: &CallRequest) -> Result<Response<Body>, Problem> {
+        let Begun { method, unmatched, answers } = self.send(request)?;
+        let line = |data: &Json| Ok(Frame::data(Bytes::from(format!("{data}\n"))));
+        let all = answers.map(Some).chain(futures_util::stream::iter([None]));
+        let lines = all.scan(Summary::default(), move |summary, answer| {
+            let data = match answer {
+                Some((host, outcome)) => {
+                    summary.add(&outcome);
+                    let mut data = outcome.to_json();
+                    data["host"] = json!(host);
+                    data
+                }
+                None => json!({ "method": method, "summary": summary.to_json(), "unmatched": unmatched }),
+            };
+            std::future::ready(Some(line(&data)))
+        });
+        Ok(server::answer(StatusCode::OK, LINES, StreamBody::new(lines).boxed_unsync()))
+    }
+
+    fn send(
+        &self,
+        request: &CallRequest,
+    ) -> Result<Begun<impl Stream<Item = (HostName, Outcome)> + Send + use<>>, Problem> {
+        let wanted = request.wanted()?;
+        let selection = self.overlord.select(&wanted.selector)?;
+        let unmatched = selection.unmatched.clone();
+        let options = wanted.call_options(selection.hosts.len());
+        let Wanted { method, args, filter, .. } = wanted;
+        let call = Request::new(&wire::Call::new(method.to_string(), Wanted::sent(filter.as_ref(), args)));
+        let figures = self.figures.clone();
+        let answers = self.overlord.send(selection, call, options)?.map(move |(host, outcome)| {
+            let outcome = match &filter {
+                Some(filter) => outcome.past_filter(filter),
+                None => outcome,
+            };
+            figures.outcome(&outcome);
+            (host, outcome)
+        });
+        Ok(Begun { method: method.to_string(), unmatched, answers })
+    }
+}
+
+/// Whether whoever asks wants a line for each host.
+pub(super) fn takes_lines(headers: &HeaderMap) -> bool {
+    headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains(LINES))
+}
