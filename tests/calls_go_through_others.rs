@@ -50,8 +50,9 @@ fn a_fleet_behind_others_is_mapped_called_and_counted() {
     assert_eq!(map["ways"]["both"], json!(["one"]), "{map}");
     assert_eq!(map["ways"]["far"], json!(["two"]), "{map}");
     assert_eq!(map["ways"]["near"], json!([]), "{map}");
-    assert_eq!(map["rings"], json!([["one", "two", "one"], ["two", "one", "two"]]), "{map}");
-    assert_eq!(fleet.func(["map", "show", "--json"]).expect(0).json(), map);
+    assert_eq!(map["rings"], json!([["one", "two", "one"]]), "{map}");
+    let shown = fleet.func(["map", "show", "--json"]).expect(0).json();
+    assert_eq!((&shown["hosts"], &shown["ways"], &shown["rings"]), (&map["hosts"], &map["ways"], &map["rings"]));
     let shown = fleet.func(["map", "show"]).expect(0).out;
     assert!(shown.contains("one > two > one") && shown.contains("  both"), "{shown}");
 
@@ -172,4 +173,48 @@ fn whoever_may_not_call_a_method_here_may_not_have_it_called_from_here() {
     let unknown =
         fleet.ask("sub", "overlord.delegate", vec![vec!["nobody"].into(), "system.ping".into(), Value::Array(vec![])]);
     assert!(matches!(&unknown, Outcome::Failed(error) if error.kind == "NoSuchHost"), "{unknown:?}");
+}
+
+#[test]
+fn nobody_behind_one_that_is_silent_is_left_out() {
+    let mut fleet = Fleet::start(["near", "leaf"]);
+    fleet.add_sub("mid", INVENTORY);
+    fleet.add_sub("top", INVENTORY);
+    // One of those that `top` names is the overlord's own.
+    reach(&mut fleet, &["near", "top"], &[("top", &["mid", "near"]), ("mid", &["leaf"])]);
+    let whole = fleet.func(["map", "build", "--json"]).expect(0).json();
+    assert_eq!((&whole["ways"]["leaf"], &whole["ways"]["near"]), (&json!(["top", "mid"]), &json!([])), "{whole}");
+
+    // An inventory that makes no sense does not make a plain minion.
+    let inventory = fleet.minion("mid").home.join("minions.toml");
+    let good = fs::read(&inventory).unwrap();
+    fs::write(&inventory, "[hosts]\nleaf = 7\n").unwrap();
+    let broken = fleet.func(["map", "build", "--json"]).expect(1).json();
+    assert_eq!((&broken["ways"], &broken["gone"]), (&whole["ways"], &json!([])), "{broken}");
+    assert!(broken["silent"]["mid"].as_str().unwrap().contains("inventory"), "{broken}");
+    assert!(broken["unconfirmed"]["leaf"].is_string(), "{broken}");
+    fs::remove_file(&inventory).unwrap();
+    let missing = fleet.func(["map", "build", "--json"]).expect(1).json();
+    assert!(missing["silent"]["mid"].as_str().unwrap().contains("minions.toml"), "{missing}");
+    fs::write(&inventory, good).unwrap();
+    assert_eq!(fleet.func(["map", "build", "--json"]).expect(0).json()["unconfirmed"], json!({}));
+
+    // One that is gone takes nobody with it.
+    fleet.minion("top").kill();
+    let said = fleet.func(["map", "build"]).expect(1).out;
+    assert!(said.contains("not confirmed, last heard of up to ") && said.contains("leaf, mid"), "{said}");
+    for said in [said, fleet.func(["map", "show"]).expect(0).out] {
+        assert!(said.contains("4 hosts: 2 directly, 2 through others, 2 of them not confirmed"), "{said}");
+    }
+    let counted = fleet.func(["call", "*", "test.echo", "x", "--json"]).expect(1).json();
+    assert_eq!((&counted["summary"]["ok"], &counted["summary"]["unreachable"]), (&json!(1), &json!(3)), "{counted}");
+    assert!(counted["hosts"]["leaf"]["why"].as_str().unwrap().contains("by way of `top`"), "{counted}");
+
+    // Of one that never said anything it is not known who is behind it, and every call says so.
+    fs::remove_file(fleet.home().join("map.toml")).unwrap();
+    let unknown = fleet.func(["map", "build", "--json"]).expect(1).json();
+    assert_eq!((&unknown["unknown"], &unknown["ways"]), (&json!(["top"]), &json!({"near": [], "top": []})));
+    let told = fleet.func(["call", "*", "test.echo", "x"]).expect(1).err;
+    assert!(told.contains("who is behind these is not known, and not counted: top"), "{told}");
+    assert!(fleet.func(["call", "near", "test.echo", "x"]).expect(0).err.is_empty());
 }

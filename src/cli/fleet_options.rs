@@ -69,6 +69,10 @@ pub(super) fn warn_of_choice(selection: &Selection) {
             "left out, because their facts are not known here: {hosts}; ask with `func facts refresh`"
         ));
     }
+    if !selection.unmapped.is_empty() {
+        let hosts = render::compress(&selection.unmapped);
+        Context::warn(format!("who is behind these is not known, and not counted: {hosts}; ask with `func map build`"));
+    }
     let now = Timestamp::now();
     selection.stale.iter().filter_map(|standing| complaint(standing, now)).for_each(Context::warn);
     if let Some(since) = selection.known_since

@@ -52,7 +52,7 @@ pub use group_name::{GroupName, InvalidGroupName};
 pub use group_source::{GroupSource, SourceError};
 pub use groups::{Groups, SourceStanding};
 pub use known_facts::{FactsError, HostFacts, KnownFacts};
-pub use map::{FleetMap, MapError, Tree};
+pub use map::{FleetMap, MapError, Reach, Tree};
 pub use members::Members;
 pub use outcome::{Outcome, SkipReason};
 pub use reason::Reason;

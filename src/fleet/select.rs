@@ -36,6 +36,8 @@ pub struct Selection {
     pub unmatched: Vec<String>,
     /// Hosts that the target may mean: too little is known of them to tell.
     pub unsure: Vec<HostName>,
+    /// Chosen hosts of which it is not known who is behind them.
+    pub unmapped: Vec<HostName>,
     /// When those were asked for their facts who were asked first, if the target is about facts.
     pub known_since: Option<Timestamp>,
     /// Sources of groups that have failed since they told what was used of them.
@@ -152,7 +154,8 @@ impl Selector {
         let (skipped, hosts): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|host| down.0.contains(&host.name));
         let skipped = skipped.into_iter().map(|host| (host, SkipReason::Down)).collect();
         let known_since = hosts.iter().filter_map(|host| Some(members.facts_of(&host.name)?.at)).min();
-        Ok(Selection { hosts, skipped, unmatched, unsure, known_since, stale: members.stale().to_vec() })
+        let stale = members.stale().to_vec();
+        Ok(Selection { hosts, skipped, unmatched, unsure, unmapped: Vec::new(), known_since, stale })
     }
 }
 

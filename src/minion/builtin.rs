@@ -125,12 +125,7 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "Passes a call on to the last host of the way, through those before it, and answers what became of it there: {outcome, …}. \
          The caller needs the right for the method here too.",
     ),
-    builtin(
-        "overlord.map",
-        &[("asked_by", "array")],
-        "struct",
-        "Whom this minion passes calls on to: {hosts, rings, silent}; hosts is nested.",
-    ),
+    builtin("overlord.map", &[], "struct", "Whom this minion passes calls on to: {hosts}, the names of its inventory."),
     builtin(
         "system.audit_head",
         &[],

@@ -29,7 +29,7 @@ use super::{
     backend::{Answered, Backend, CallOrder, JobOrder, Refusal, Sealed},
     builtin::{Builtin, RESERVED_MODULES},
     caller::{Caller, Extras},
-    delegation::{self, SubOverlord},
+    delegation::SubOverlord,
     entry::{About, Entry},
     facts,
     identity::IdentityInForce,
@@ -268,7 +268,7 @@ impl<B: Backend> Dispatcher<B> {
                 Done::value(self.identity.answer(&caller.peer, builtin, params).await)
             }
             DELEGATE => self.pass_on(entry, builtin, params).await,
-            MAP => Done::value(self.map(entry, builtin, params).await),
+            MAP => Done::value(self.map(builtin, params)),
             "system.audit_head" => Done::value(self.audit_head(builtin, params)),
             "system.explain" => Done::value(policy::explain(self, builtin, params)),
             name if name.starts_with("system.") => Done::value(introspect::system(&self.backend, builtin, params)),
@@ -383,11 +383,9 @@ impl<B: Backend> Dispatcher<B> {
     }
 
     /// `overlord.map`
-    async fn map(&self, entry: &Entry<'_>, builtin: &Builtin, params: Vec<Value>) -> Result<Value, RemoteError> {
-        let [asked_by] = builtin.args(params)?;
-        let asked_by = delegation::way(&asked_by).ok_or_else(|| builtin.wrong(0, &asked_by))?;
-        let time = entry.extras.timeout.map_or(self.call_time, |asked| asked.min(self.call_time));
-        Ok(self.overlord()?.map(asked_by, time).await?.to_value())
+    fn map(&self, builtin: &Builtin, params: Vec<Value>) -> Result<Value, RemoteError> {
+        let [] = builtin.args(params)?;
+        self.overlord()?.map()
     }
 
     /// The answer to a call whose job id is taken: by this very call, or by another. The module may have gone

@@ -1,7 +1,7 @@
 //! The way in: calls, jobs, and what is known of them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -163,8 +163,11 @@ impl Overlord {
 
     /// Every known minion: those of the inventory, and those that the map shows behind them.
     pub fn hosts(&self) -> Result<Vec<Host>, Error> {
+        self.hosts_by(&self.map()?)
+    }
+
+    fn hosts_by(&self, map: &FleetMap) -> Result<Vec<Host>, Error> {
         let inventory = Inventory::load(&self.inner.config.inventory)?;
-        let map = self.map()?;
         let mut hosts = inventory.hosts();
         hosts.extend(map.routed(&inventory));
         hosts.sort_by(|a, b| a.name.cmp(&b.name));
@@ -176,17 +179,22 @@ impl Overlord {
         Ok(FleetMap::load(&self.inner.config.map)?)
     }
 
-    /// Asks every minion of the inventory whom it passes calls on to, and keeps the answer.
-    pub async fn build_map(&self, timeout: Duration) -> Result<FleetMap, Error> {
+    /// Asks every minion of the inventory, and those behind them, whom they pass calls on to, and keeps the answers. Answers
+    /// who was on the map before and is no more, too.
+    pub async fn build_map(&self, time: Duration) -> Result<(FleetMap, BTreeSet<HostName>), Error> {
         let hosts = Inventory::load(&self.inner.config.inventory)?.hosts();
-        let map = self.fleet()?.map(hosts, &[], timeout).await;
+        // One that cannot be used is made anew.
+        let before = self.map().unwrap_or_default();
+        let map = self.fleet()?.survey(hosts, &before, time).await;
         map.save(&self.inner.config.map)?;
-        Ok(map)
+        let gone = map.gone_since(&before);
+        Ok((map, gone))
     }
 
     /// Freezes the set of hosts that a selector chooses.
     pub fn select(&self, selector: &Selector) -> Result<Selection, Error> {
-        let hosts = self.hosts()?;
+        let map = self.map()?;
+        let hosts = self.hosts_by(&map)?;
         if hosts.is_empty() && !selector.allow_unknown {
             let path = self.inner.config.inventory.clone();
             return Err(Error::NoMinions { missing: !path.exists(), path });
@@ -196,6 +204,8 @@ impl Overlord {
         let down = KnownDown::load(&self.inner.config.known_down)?;
         let mut selection = selector.select(&hosts, &members, &down)?;
         delegated_first(&mut selection.hosts, |host| host);
+        let unknown = map.unknown();
+        selection.unmapped = selection.names().into_iter().filter(|name| unknown.contains(name)).collect();
         Ok(selection)
     }
 

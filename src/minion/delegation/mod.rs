@@ -31,14 +31,13 @@ mod relay;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use self::held::Held;
 use super::{Error, MinionConfig, identity::IdentityInForce};
 use crate::{
     ca::{Host, Inventory},
-    fleet::{Fleet, FleetMap, FleetOptions},
+    fleet::{Fleet, FleetOptions},
     ids::HostName,
     telemetry::chain,
     tls::Identity,
@@ -84,16 +83,20 @@ impl SubOverlord {
         {
             return Ok(fleet.clone());
         }
-        let fleet = Fleet::new(&now, FleetOptions::default()).map_err(|error| {
-            RemoteError::new("NotCallable", format!("this minion cannot call others: {}", chain(&error)))
-        })?;
+        let fleet = Fleet::new(&now, FleetOptions::default())
+            .map_err(|error| unavailable(format!("this minion cannot call others: {}", chain(&error))))?;
         *known = Some((now, fleet.clone()));
         Ok(fleet)
     }
 
+    /// One that is not there has nobody silently left out: it is an error like one that makes no sense.
     fn inventory(&self) -> Result<Inventory, RemoteError> {
+        let path = self.inventory.display();
+        if !self.inventory.exists() {
+            return Err(unavailable(format!("this minion's inventory: there is no `{path}`")));
+        }
         Inventory::load(&self.inventory)
-            .map_err(|error| RemoteError::new("NotCallable", format!("this minion's inventory: {}", chain(&error))))
+            .map_err(|error| unavailable(format!("this minion's inventory: {}", chain(&error))))
     }
 
     /// The first of a way, and through it its end.
@@ -111,18 +114,20 @@ impl SubOverlord {
         Ok(Host { name, address })
     }
 
-    /// `overlord.map`: whom it reaches. `asked_by` stand on the way here.
-    pub(super) async fn map(&self, mut asked_by: Vec<HostName>, time: Duration) -> Result<FleetMap, RemoteError> {
-        let name = self.identity.identity().peer().name.clone();
-        asked_by
-            .push(name.parse().map_err(|_| RemoteError::new("NotCallable", format!("`{name}` is no host's name")))?);
-        // Whoever asks waits for the slowest of those who are asked.
-        Ok(self.fleet()?.map(self.inventory()?.hosts(), &asked_by, time * 4 / 5).await)
+    /// `overlord.map`: whom it reaches.
+    pub(super) fn map(&self) -> Result<Value, RemoteError> {
+        let names = self.inventory()?.hosts().into_iter().map(|host| host.name.as_str().into());
+        Ok(Value::structure([("hosts", Value::Array(names.collect()))]))
     }
 }
 
-/// The way of `overlord.delegate` and `overlord.map`.
-pub(super) fn way(list: &Value) -> Option<Vec<HostName>> {
+/// It is an overlord, but for now it cannot be one.
+fn unavailable(why: String) -> RemoteError {
+    RemoteError::new("Unavailable", why)
+}
+
+/// The way of `overlord.delegate`.
+fn way(list: &Value) -> Option<Vec<HostName>> {
     let Value::Array(list) = list else { return None };
     list.iter().map(|name| name.as_str()?.parse().ok()).collect()
 }

@@ -10,7 +10,7 @@ use super::{
     way,
 };
 use crate::{
-    fleet::{Fleet, MOST_HOPS, Outcome, Pace, Request},
+    fleet::{Fleet, MAP, MOST_HOPS, Outcome, Pace, Request},
     ids::MinionJobId,
     minion::{builtin::Builtin, caller::Extras},
     plugin::Budget,
@@ -48,7 +48,10 @@ impl SubOverlord {
             let why = format!("a way of {} names; there are at most {MOST_HOPS}", names.len());
             return Err(RemoteError::new("InvalidArguments", why));
         }
-        if method == "system.multicall" || method.starts_with("overlord.") || method == "jobs.open_ids" {
+        if method == "system.multicall"
+            || (method.starts_with("overlord.") && method != MAP)
+            || method == "jobs.open_ids"
+        {
             return Err(RemoteError::new("NotCallable", format!("`{method}` is not passed on")));
         }
         let host = self.host(names)?;
