@@ -21,7 +21,10 @@ impl TryFrom<String> for VariableGrant {
         if !begins || !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             Err(InvalidGrant::new(&text, "it is no name of a variable"))
         } else if changes_programs(&text) {
-            Err(InvalidGrant::new(&text, "it makes programs load or run other code than their own"))
+            Err(InvalidGrant::new(
+                &text,
+                "it makes programs load or run other code than their own, or find other files and hosts",
+            ))
         } else {
             Ok(Self { text })
         }
@@ -29,8 +32,9 @@ impl TryFrom<String> for VariableGrant {
 }
 
 /// Beginnings of names of which all are meant.
-const PREFIXES: [&str; 13] = [
+const PREFIXES: [&str; 14] = [
     "LD_",
+    "KRB5_",
     "PYTHON",
     "PERL5",
     "RUBY",
@@ -45,7 +49,7 @@ const PREFIXES: [&str; 13] = [
     "NPM_CONFIG_",
 ];
 const HARMLESS: [&str; 3] = ["GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_TERMINAL_PROMPT"];
-const NAMES: [&str; 43] = [
+const NAMES: [&str; 64] = [
     // The search for programs, and shells.
     "PATH",
     "SHELL",
@@ -57,13 +61,33 @@ const NAMES: [&str; 43] = [
     "IFS",
     "ZDOTDIR",
     "PROMPT_COMMAND",
-    // The loader and what libraries load.
+    "CDPATH",
+    "GLOBIGNORE",
+    "FPATH",
+    "NULLCMD",
+    "READNULLCMD",
+    "TMPPREFIX",
+    // The loader and what libraries load, write, and take for the names of hosts.
     "GLIBC_TUNABLES",
     "GIO_EXTRA_MODULES",
     "GIO_MODULE_DIR",
     "LOCPATH",
     "MALLOC_CONF",
-    "KRB5_CONFIG",
+    "MALLOC_TRACE",
+    "GETCONF_DIR",
+    "HOSTALIASES",
+    "LOCALDOMAIN",
+    "RES_OPTIONS",
+    "RESOLV_HOST_CONF",
+    "NIS_PATH",
+    "NLSPATH",
+    "PATH_LOCALE",
+    "TZDIR",
+    "TERMINFO",
+    "TERMINFO_DIRS",
+    "TERMPATH",
+    "TERMCAP",
+    "AUTHSTATE",
     // Interpreters.
     "NODE_OPTIONS",
     "NODE_PATH",
@@ -72,6 +96,7 @@ const NAMES: [&str; 43] = [
     "_JAVA_OPTIONS",
     "CLASSPATH",
     "PERLLIB",
+    "PERLIO_DEBUG",
     "PHPRC",
     "PHP_INI_SCAN_DIR",
     "TCLLIBPATH",
@@ -98,7 +123,8 @@ const NAMES: [&str; 43] = [
 
 /// Whether a variable would turn a program that was granted into another: the loader's own, those of shells, those by
 /// which interpreters and libraries load files, and those that name a program or a configuration which names one. Of
-/// git's, all but the harmless: there are many, and more with each version.
+/// git's, all but the harmless: there are many, and more with each version. Whatever `sudo` takes away on Linux, and what
+/// glibc takes away from a program that gains privileges, is here, but for `TMPDIR`.
 pub fn changes_programs(name: &str) -> bool {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     (begins(&PREFIXES) && !begins(&HARMLESS)) || NAMES.contains(&name)
@@ -119,6 +145,19 @@ mod tests {
         {
             assert_eq!(variable(text).unwrap().as_str(), text);
         }
+    }
+
+    /// Of sudo's `initial_badenv_table` what means something on Linux, and of glibc's `UNSECURE_ENVVARS`.
+    #[test]
+    fn what_sudo_and_the_loader_take_away_is_not_granted() {
+        let sudo = "IFS CDPATH LOCALDOMAIN RES_OPTIONS HOSTALIASES NLSPATH PATH_LOCALE LD_AUDIT LD_LIBRARY_PATH AUTHSTATE \
+            KRB5_CONFIG KRB5_KTNAME TERMINFO TERMINFO_DIRS TERMPATH TERMCAP ENV BASH_ENV PS4 GLOBIGNORE BASHOPTS SHELLOPTS \
+            JAVA_TOOL_OPTIONS PERLIO_DEBUG PERLLIB PERL5LIB PERL5OPT PERL5DB FPATH NULLCMD READNULLCMD ZDOTDIR TMPPREFIX \
+            PYTHONHOME PYTHONPATH PYTHONINSPECT PYTHONUSERBASE RUBYLIB RUBYOPT";
+        let glibc = "GCONV_PATH GETCONF_DIR GLIBC_TUNABLES LOCPATH MALLOC_TRACE NIS_PATH RESOLV_HOST_CONF TZDIR";
+        let granted: Vec<_> = [sudo, glibc].iter().flat_map(|names| names.split_ascii_whitespace()).collect();
+        let granted: Vec<_> = granted.into_iter().filter(|name| !changes_programs(name)).collect();
+        assert_eq!(granted, [""; 0]);
     }
 
     #[test]
