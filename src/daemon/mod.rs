@@ -29,6 +29,8 @@ mod events;
 mod figures;
 mod identity;
 mod problem;
+#[cfg(test)]
+mod promises;
 mod remote;
 mod rpc;
 mod secrets;

@@ -10,18 +10,36 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{Daemon, Error, caller::Caller, identity::InForce, server};
+use super::{
+    Daemon, Error,
+    caller::Caller,
+    identity::InForce,
+    server::{self, ARRIVAL},
+};
 use crate::{
     config::Listen,
     overlord::Overlord,
     tls::{Gate, Peer},
 };
 
-/// Callers at a time, and connections of one of them.
-const AT_ONCE: usize = 256;
-const PER_CALLER: usize = 128;
-/// For a handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Bounds on connections from the network.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Callers at a time.
+    pub(super) at_once: usize,
+    /// Connections of one of them.
+    pub(super) per_caller: usize,
+    /// For a handshake.
+    pub(super) handshake: Duration,
+    /// For the head of a request, and then for its body, to arrive.
+    pub(super) arrival: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { at_once: 256, per_caller: 128, handshake: Duration::from_secs(10), arrival: ARRIVAL }
+    }
+}
 
 /// A TCP listener with an identity.
 #[derive(Debug)]
@@ -29,15 +47,26 @@ pub struct Remote {
     listener: TcpListener,
     identity: InForce,
     gate: Gate,
+    arrival: Duration,
 }
 
 impl Remote {
     /// Listens here with the identity in this folder, which must be fit for a server, and the overlord's revocation list.
     pub async fn bind(listen: &Listen, identity: &Path, overlord: &Overlord) -> Result<Self, Error> {
+        Self::within(Limits::default(), listen, identity, overlord).await
+    }
+
+    pub(super) async fn within(
+        limits: Limits,
+        listen: &Listen,
+        identity: &Path,
+        overlord: &Overlord,
+    ) -> Result<Self, Error> {
         let identity = InForce::following(identity, overlord.identity_folder()).map_err(Error::Unfit)?;
         let failed = |source| Error::Listen { path: listen.as_str().into(), source };
         let listener = TcpListener::bind(listen.as_str()).await.map_err(failed)?;
-        Ok(Self { listener, identity, gate: Gate::new(AT_ONCE, PER_CALLER, HANDSHAKE) })
+        let gate = Gate::new(limits.at_once, limits.per_caller, limits.handshake);
+        Ok(Self { listener, identity, gate, arrival: limits.arrival })
     }
 
     /// Where it is.
@@ -47,13 +76,13 @@ impl Remote {
 
     /// Accepts until it is dropped, which closes the listener and leaves connections that are under way to end by themselves.
     pub(super) async fn serve(self, daemon: Arc<Daemon>, connections: Arc<tokio::sync::Mutex<JoinSet<()>>>) {
-        let this = Arc::new((self.gate, self.identity));
+        let (this, arrival) = (Arc::new((self.gate, self.identity)), self.arrival);
         loop {
             match self.listener.accept().await {
                 Ok((stream, from)) => {
                     let (this, daemon) = (Arc::clone(&this), Arc::clone(&daemon));
                     let mut connections = connections.lock().await;
-                    connections.spawn(async move { connection(&this.0, &this.1, stream, from, daemon).await });
+                    connections.spawn(async move { connection(&this.0, &this.1, stream, from, daemon, arrival).await });
                     while connections.try_join_next().is_some() {}
                 }
                 Err(error) => {
@@ -65,7 +94,14 @@ impl Remote {
     }
 }
 
-async fn connection(gate: &Gate, identity: &InForce, stream: TcpStream, from: SocketAddr, daemon: Arc<Daemon>) {
+async fn connection(
+    gate: &Gate,
+    identity: &InForce,
+    stream: TcpStream,
+    from: SocketAddr,
+    daemon: Arc<Daemon>,
+    arrival: Duration,
+) {
     let received = gate.receive(identity.acceptor(), stream, from, &daemon.stopping).await;
     let Some((stream, _place)) = received else { return };
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
@@ -76,7 +112,7 @@ async fn connection(gate: &Gate, identity: &InForce, stream: TcpStream, from: So
     let Some(_member) = gate.join(&peer.name, from) else { return };
     let caller = Caller::Remote { peer: Arc::new(peer), identity: identity.clone() };
     tokio::select! {
-        () = server::connection(stream, daemon, caller.clone()) => {}
+        () = server::connection(stream, daemon, caller.clone(), arrival) => {}
         () = caller.is_revoked() => {
             tracing::warn!(%from, caller = caller.who(), "a connection was cut: its caller's certificate is revoked");
         }

@@ -32,7 +32,7 @@ const CONNECTIONS: usize = 256;
 /// The largest body that is read.
 const LARGEST: usize = 16 << 20;
 /// How long the head of a request, and then its body, may take to arrive.
-const ARRIVAL: Duration = Duration::from_secs(30);
+pub(super) const ARRIVAL: Duration = Duration::from_secs(30);
 /// The pause after a failed `accept`, which mostly means that descriptors have run out.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
@@ -59,7 +59,7 @@ pub(super) async fn serve(
                 Ok((stream, uid)) => {
                     let daemon = Arc::clone(&daemon);
                     connections.spawn(async move {
-                        connection(stream, daemon, Caller::Local { uid }).await;
+                        connection(stream, daemon, Caller::Local { uid }, ARRIVAL).await;
                         drop(place);
                     });
                     while connections.try_join_next().is_some() {}
@@ -88,18 +88,18 @@ pub(super) async fn serve(
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn connection<S>(stream: S, daemon: Arc<Daemon>, caller: Caller)
+pub(super) async fn connection<S>(stream: S, daemon: Arc<Daemon>, caller: Caller, arrival: Duration)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let stopping = daemon.stopping.clone();
     let service = service_fn(|request| {
         let (daemon, caller) = (Arc::clone(&daemon), caller.clone());
-        async move { Ok::<_, Infallible>(respond(request, daemon, &caller).await) }
+        async move { Ok::<_, Infallible>(respond(request, daemon, &caller, arrival).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(ARRIVAL)
+        .header_read_timeout(arrival)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -114,7 +114,12 @@ where
     }
 }
 
-async fn respond(request: Request<Incoming>, daemon: Arc<Daemon>, caller: &Caller) -> Response<Body> {
+async fn respond(
+    request: Request<Incoming>,
+    daemon: Arc<Daemon>,
+    caller: &Caller,
+    arrival: Duration,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
     let found = api::find(&head.method, head.uri.path());
     let mut acts = false;
@@ -123,7 +128,7 @@ async fn respond(request: Request<Incoming>, daemon: Arc<Daemon>, caller: &Calle
             acts = endpoint.deed() == Deed::Acts;
             let answer = async {
                 caller.allow(endpoint.deed())?;
-                let body = read(body).await?;
+                let body = read(body, arrival).await?;
                 answers::answer(&daemon, caller, endpoint, id, &head, body).await
             };
             (name, answer.await)
@@ -154,8 +159,8 @@ async fn respond(request: Request<Incoming>, daemon: Arc<Daemon>, caller: &Calle
     response
 }
 
-async fn read(body: Incoming) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(ARRIVAL, Limited::new(body, LARGEST).collect()).await {
+async fn read(body: Incoming, arrival: Duration) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(arrival, Limited::new(body, LARGEST).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             let detail = format!("the body is larger than the {LARGEST} bytes that are read");

@@ -20,6 +20,8 @@ mod message;
 
 #[cfg(test)]
 mod promises;
+#[cfg(test)]
+mod strangers;
 
 pub use client::{Error, Joined, Joiner, State};
 pub use door::{Door, DoorConfig};

@@ -11,6 +11,8 @@
 
 mod config;
 mod crowd;
+#[cfg(test)]
+mod drip;
 mod error;
 mod gate;
 mod identity;
@@ -24,6 +26,8 @@ mod succession;
 
 pub use config::{client_config, server_config, server_config_with};
 pub use crowd::Member;
+#[cfg(test)]
+pub(crate) use drip::{ENDLESS_HANDSHAKE, drip};
 pub use error::Error;
 pub use gate::Gate;
 pub use identity::{CA_FILE, CERTIFICATE_FILE, Identity, KEY_FILE, REVOCATIONS_FILE};

@@ -11,6 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::tls::{ENDLESS_HANDSHAKE, drip};
 
 #[tokio::test]
 async fn a_call_ends_at_its_deadline_or_the_callers() {
@@ -185,7 +186,6 @@ async fn one_caller_takes_so_many_connections_and_leaves_the_others_theirs() {
 
 #[tokio::test]
 async fn a_head_and_a_handshake_that_come_byte_by_byte_are_cut_all_the_same() {
-    use tokio::io::AsyncWriteExt as _;
     let short = Period::seconds(1);
     let stand = Stand::with(|fleet| {
         fleet.connections.header_timeout = short;
@@ -195,27 +195,10 @@ async fn a_head_and_a_handshake_that_come_byte_by_byte_are_cut_all_the_same() {
     let began = std::time::Instant::now();
     let mut head = stand.tls(&stand.identity(Role::Overlord), "web1").await.unwrap();
     let mut handshake = TcpStream::connect(stand.address).await.unwrap();
-    tokio::join!(drip(&mut head), async {
-        // The beginning of a TLS record that never ends.
-        handshake.write_all(&[0x16, 0x03, 0x01, 0x40, 0x00]).await.unwrap();
-        drip(&mut handshake).await;
-    });
+    tokio::join!(drip(&mut head, b"POST / HTTP/1.1\r\nhost: web1\r\nx: x"), drip(&mut handshake, ENDLESS_HANDSHAKE));
     let took = began.elapsed();
     assert!(took < std::time::Duration::from_secs(15), "{took:?}");
     stand.stop().await;
-}
-
-/// Sends the beginning of a request, a byte at a time, until the other side has had enough.
-async fn drip(stream: &mut (impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin)) {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    for byte in b"POST / HTTP/1.1\r\nhost: web1\r\nx: ".iter().chain(std::iter::repeat(&b'x')) {
-        if stream.write_all(&[*byte]).await.is_err() || stream.flush().await.is_err() {
-            return;
-        }
-        if tokio::time::timeout(std::time::Duration::from_millis(50), stream.read_u8()).await.is_ok() {
-            return;
-        }
-    }
 }
 
 #[tokio::test]
