@@ -321,4 +321,14 @@ mod tests {
         let relative = GroupSource { program: "source".into(), ..source };
         assert!(matches!(relative.ask(), Err(SourceError::Unsafe { .. })));
     }
+
+    #[test]
+    fn whatever_a_program_prints_is_groups_or_an_error() {
+        let printed = br#"{"web": ["web{1..20}", "proxy*"], "production": ["@web", "db1 and not x"]}"#;
+        let words =
+            ["{", "}", "[", "]", "\"", ",", ":", "@", "{1..9}", "{1..99999999999}", " and ", "(", ")", "\\ud800"];
+        crate::sys::fuzz::fuzz("printed_groups", &[printed], &words, |bytes| {
+            read(bytes).map(|groups| groups.len()).map_err(|error| crate::telemetry::chain(&error))
+        });
+    }
 }

@@ -183,4 +183,26 @@ mod tests {
         let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
         assert_eq!(names, ["leaf", "a", "c"]);
     }
+
+    #[test]
+    fn what_is_told_of_a_call_that_was_passed_on_harms_nobody() {
+        use crate::wire::{Answer, encode_answer, parse_answer};
+        let of = |outcome: Outcome| encode_answer(&Answer::Value(relayed(outcome)));
+        let told = [
+            of(Outcome::Ok(7.into())),
+            of(Outcome::Failed(RemoteError::new("Trap", "x"))),
+            of(Outcome::TimedOut { after: Duration::from_secs(1) }),
+            of(Outcome::Lost { why: Reason::new("x", "y") }),
+            of(Outcome::Cancelled),
+        ];
+        let corpus: Vec<&[u8]> = told.iter().map(String::as_bytes).collect();
+        let words =
+            ["<struct>", "</struct>", "<member>", "</member>", "<name>why</name>", "<value>", "</value>", "outcome"];
+        crate::sys::fuzz::fuzz("relayed_outcomes", &corpus, &words, |bytes| {
+            let Ok(Answer::Value(value)) = parse_answer(bytes) else { return None };
+            let outcome = read(value)?;
+            assert_eq!(read(relayed(outcome.clone())).map(|again| again.name()), Some(outcome.name()));
+            Some((outcome.name(), outcome.to_json()["why"].is_string()))
+        });
+    }
 }

@@ -110,3 +110,33 @@ fn stale<'a>(
     };
     sources.iter().filter(move |(name, _)| wanted(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_lies_in_the_cache_is_what_was_told_or_nothing() {
+        let sources: Sources = toml::from_str("[cloud]\nprogram = \"/etc/func/cloud-groups\"\n").unwrap();
+        let (name, source) = sources.first_key_value().unwrap();
+        let told = Told {
+            source: source.clone(),
+            at: Some(Timestamp::UNIX_EPOCH),
+            groups: [("web".parse().unwrap(), vec!["web{1..20}".to_owned(), "@db".to_owned()])].into(),
+            failed: Some((Timestamp::UNIX_EPOCH, "it hung".to_owned())),
+        };
+        let written = serde_json::to_vec(&AllTold::from([(name.clone(), told)])).unwrap();
+        let words =
+            ["{", "}", "[", "]", "null", "\"at\":", "\"1970-01-01T00:00:00Z\"", "-009999-01-01T00:00:00Z", "9s", "@"];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("groups.json");
+        crate::sys::fuzz::fuzz("groups_json", &[&written], &words, |bytes| {
+            let _ = fs::remove_file(&path);
+            fs::write(&path, bytes).unwrap();
+            let known = load(&path, &sources);
+            let groups = known.values().flat_map(Told::groups).map(|(_, members)| members.len()).sum::<usize>();
+            (known.len(), groups, stale(&known, &sources, None).count())
+        });
+        assert_eq!(load(&path.with_file_name("missing"), &sources), AllTold::new());
+    }
+}

@@ -99,4 +99,33 @@ mod tests {
             assert!(Extras::read(&headers).unwrap_err().message.contains(header::TIMEOUT_MS), "{text}");
         }
     }
+
+    #[test]
+    fn whatever_stands_in_the_headers_of_a_call_is_read_or_a_fault() {
+        use hyper::header::{HeaderName, HeaderValue};
+        let names = [
+            header::JOB_ID,
+            header::OVERLORD_JOB,
+            header::TIMEOUT_MS,
+            header::ON_BEHALF_OF,
+            header::BUDGET,
+            header::DIGEST,
+        ];
+        let id = MinionJobId::fresh();
+        let seed = format!("0{id}\n21500\n3web1\n41\n5trailing");
+        let words = ["0", "1", "2", "3", "4", "5", "\n", "-minion", "18446744073709551615", "\u{9}", "é", ","];
+        crate::sys::fuzz::fuzz("call_headers", &[seed.as_bytes()], &words, |bytes| {
+            let mut headers = HeaderMap::new();
+            for line in bytes.split(|byte| *byte == b'\n') {
+                let Some((which, value)) = line.split_first() else { continue };
+                let name = HeaderName::from_static(names[usize::from(*which) % names.len()]);
+                if let Ok(value) = HeaderValue::from_bytes(value) {
+                    headers.append(name, value);
+                }
+            }
+            Extras::read(&headers)
+                .map(|extras| (extras.job_id.is_some(), extras.timeout.is_some(), extras.on_behalf_of.is_some()))
+                .map_err(|fault| fault.message)
+        });
+    }
 }

@@ -126,4 +126,28 @@ mod tests {
         assert_eq!(question(&job, Duration::ZERO).own_timeout(), Some(GLANCE));
         assert_eq!(question(&job, Duration::from_secs(20)).own_timeout(), Some(Duration::from_secs(30)));
     }
+
+    #[test]
+    fn whatever_a_minion_says_of_a_job_is_a_report_or_says_nothing() {
+        use crate::wire::{Answer, encode_answer, parse_answer};
+        let of = |code: i64, result: Value| encode_answer(&Answer::Value(Value::Array(vec![code.into(), result])));
+        let told = [
+            of(0, Value::Int(-1)),
+            of(1, 4.into()),
+            of(2, error("Lost")),
+            of(1, error("Cancelled")),
+            of(4, error("Trap")),
+        ];
+        let corpus: Vec<&[u8]> = told.iter().map(String::as_bytes).collect();
+        let words =
+            ["<int>1</int>", "<int>2</int>", "<int>-1</int>", "<nil/>", "<array><data>", "</data></array>", "TimedOut"];
+        crate::sys::fuzz::fuzz("job_reports", &corpus, &words, |bytes| {
+            let Ok(Answer::Value(value)) = parse_answer(bytes) else { return None };
+            Some(report(Outcome::Ok(value), Some(Duration::from_secs(9))).map(|report| match report {
+                Report::Done(outcome) => outcome.name(),
+                Report::Running => "running",
+                Report::Unknown => "unknown",
+            }))
+        });
+    }
 }

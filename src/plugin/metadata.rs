@@ -223,4 +223,22 @@ mod tests {
         assert_eq!(found.version.as_deref(), Some("1.2.3"));
         assert_eq!(found.description, None);
     }
+
+    #[test]
+    fn whatever_stands_in_the_section_for_documentation_harms_nobody() {
+        let wit = "package acme:disk;\n/// About disks.\ninterface disk {\n  record usage { /// Bytes.\n used: u64, of: option<string> }\n  \
+            variant kind { a, b(list<usage>) }\n  /// Tells.\n  ///\n  /// - `path`: where.\n  ///\n  /// @read-only\n  \
+            tell: func(path: string, how: kind) -> result<usage, string>;\n}\nworld w { export disk; }\n";
+        let mut resolve = Resolve::default();
+        let package = resolve.push_str("disk.wit", wit).unwrap();
+        let section = wit_component::encode(&resolve, package).unwrap();
+        assert!(Docs::read(&section).unwrap().interface("acme:disk/disk").unwrap().functions["tell"].read_only);
+        let words =
+            ["\u{0}asm", "package-docs", "acme:disk/disk", "{\"docs\":\"x\"}", "\u{7}", "\u{40}\u{1}", "@read-only"];
+        crate::sys::fuzz::fuzz("wit_sections", &[&section], &words, |bytes| {
+            let docs = Docs::read(bytes)?;
+            let functions = docs.0.values().map(|interface| interface.functions.len()).sum::<usize>();
+            Some((docs.0.len(), functions, docs.0.values().any(|interface| !interface.text.is_empty())))
+        });
+    }
 }

@@ -230,4 +230,27 @@ mod tests {
         file.write_all(&noise).unwrap();
         assert_eq!(Coding::best(Some("lz4"), &file, 0, 200_000), Coding::Plain);
     }
+
+    #[test]
+    fn whatever_comes_as_a_frame_comes_out_bit_by_bit() {
+        let whole = coded(&[&[b'a'; 5000], &b"and more".repeat(100)], true).concat();
+        let empty = coded(&[], true).concat();
+        let words = ["\u{4}\u{22}\u{4d}\u{18}", "\u{64}\u{40}", "\u{0}\u{0}\u{0}\u{0}", "\u{7f}\u{7f}\u{7f}\u{7f}"];
+        crate::sys::fuzz::fuzz("frames", &[&whole, &empty], &words, |bytes| {
+            let (sender, queue) = mpsc::channel(2);
+            let (one, two) = bytes.split_at(bytes.len() / 2);
+            for piece in [one, two] {
+                sender.try_send(Bytes::copy_from_slice(piece)).unwrap();
+            }
+            drop(sender);
+            let mut decoder = Decoder::new(Coding::Lz4, queue);
+            let mut pieces = 0_usize;
+            // Whoever reads stops when it is more than was said.
+            while let Some(piece) = decoder.next().filter(|_| pieces < 64) {
+                assert!(!piece.is_empty() && piece.len() <= PIECE);
+                pieces += 1;
+            }
+            pieces.checked_ilog2()
+        });
+    }
 }

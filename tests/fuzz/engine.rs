@@ -2,7 +2,7 @@
 //!
 //! A target is a plain function. Each run of the tests replays its corpus (what is given, and the files in
 //! `tests/fuzz/corpus/NAME`) and tries some changes of it, the same ones every time. `FUNC_FUZZ_SECONDS=60 cargo test
-//! --release fuzz` goes on for so many seconds for each target, from another beginning each time.
+//! --release fuzz` goes on for so many seconds of processor time for each target, from another beginning each time.
 //!
 //! No instrumented build guides it: that would be a second build of everything. What guides it is what the target answers:
 //! an input with an answer of a new kind (its text without digits) becomes a beginning for further ones.
@@ -15,8 +15,10 @@ use std::{
     io::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
+
+use nix::time::{ClockId, clock_gettime};
 
 /// For how long each target is tried beyond the usual.
 const SECONDS: &str = "FUNC_FUZZ_SECONDS";
@@ -25,7 +27,7 @@ const USUAL: u64 = 3000;
 /// Inputs with answers of their own that are kept.
 const POOL: usize = 4096;
 const LONGEST: usize = 16 << 10;
-/// An input that takes longer than this is a finding, too.
+/// An input that takes more processor time than this is a finding, too.
 const SLOW: Duration = Duration::from_secs(5);
 /// Numbers on whose sides readers are most often wrong.
 const EDGES: [u64; 12] = [
@@ -54,9 +56,9 @@ pub(crate) fn fuzz<A: Debug>(name: &str, corpus: &[&[u8]], words: &[&str], targe
     let more = std::env::var(SECONDS).ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let mut chance = Chance(if more.is_some() { since.as_secs() | 1 } else { 0x2007_0925 });
-    let (begun, mut executions) = (Instant::now(), 0);
+    let (begun, mut executions) = (spent(), 0);
     let enough = |executions: u64| match more {
-        Some(time) => executions.is_multiple_of(64) && begun.elapsed() > time,
+        Some(time) => executions.is_multiple_of(64) && spent() - begun > time,
         None => executions >= USUAL,
     };
     while !enough(executions) {
@@ -67,11 +69,11 @@ pub(crate) fn fuzz<A: Debug>(name: &str, corpus: &[&[u8]], words: &[&str], targe
         }
     }
     if more.is_some() {
-        let seconds = begun.elapsed().as_secs();
+        let seconds = (spent() - begun).as_secs();
         let kinds = known.len();
         let _ = writeln!(
             std::io::stderr(),
-            "fuzz: {name}: {executions} executions in {seconds} s, {kinds} kinds of answers"
+            "fuzz: {name}: {executions} executions in {seconds} s of processor time, {kinds} kinds of answers"
         );
     }
 }
@@ -79,11 +81,11 @@ pub(crate) fn fuzz<A: Debug>(name: &str, corpus: &[&[u8]], words: &[&str], targe
 /// The kind of the answer. A panic, or an answer that takes too long, fails the test; the input is kept.
 #[track_caller]
 fn try_one<A: Debug>(name: &str, input: &[u8], target: &impl Fn(&[u8]) -> A) -> u64 {
-    let begun = Instant::now();
+    let begun = spent();
     let answer = catch_unwind(AssertUnwindSafe(|| format!("{:?}", target(input))));
     let fault = match &answer {
         Err(_) => "panics",
-        Ok(_) if begun.elapsed() > SLOW => "takes too long",
+        Ok(_) if spent() - begun > SLOW => "takes too long",
         Ok(answer) => {
             let mut kind = DefaultHasher::new();
             answer.chars().filter(|c| !c.is_ascii_digit()).take(160).collect::<String>().hash(&mut kind);
@@ -97,6 +99,11 @@ fn try_one<A: Debug>(name: &str, input: &[u8], target: &impl Fn(&[u8]) -> A) -> 
         String::from_utf8_lossy(&input[..input.len().min(300)]),
         kept.display()
     );
+}
+
+/// The processor time of this thread: what else the machine does changes nothing.
+fn spent() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
 }
 
 /// What earlier findings left.

@@ -62,6 +62,50 @@ fn requests_for_certificates() {
 }
 
 #[test]
+fn keys_behind_a_passphrase() {
+    use func::ca::{Authority, Passphrase};
+    use pkcs8::{EncryptedPrivateKeyInfo, PrivateKeyInfo, pkcs5::pbes2, pkcs5::scrypt};
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("ca");
+    drop(Authority::init(&place, "Func CA").unwrap());
+    let passphrase = Passphrase::new("open").unwrap();
+    let file = place.join("ca-key.pem");
+    let key = KeyPair::from_pem(&std::fs::read_to_string(&file).unwrap()).unwrap().serialize_der();
+    // As little work as scrypt lets one ask for.
+    let cheap = scrypt::Params::new(1, 1, 1, 32).unwrap();
+    let parameters = pbes2::Parameters::scrypt_aes256cbc(cheap, b"0123456789abcdef", &[7; 16]).unwrap();
+    let sealed = PrivateKeyInfo::try_from(&key[..]).unwrap().encrypt_with_params(parameters, b"open").unwrap();
+    let words = ["\u{30}", "\u{4}\u{10}", "\u{2}\u{1}\u{2}", "\u{6}\u{9}", "\u{0}"];
+    fuzz("sealed_keys", &[sealed.as_bytes()], &words, |der| {
+        // What asks for more work is left out: this file is the operator's own, and takes as long as it says.
+        let costs =
+            EncryptedPrivateKeyInfo::try_from(der).ok().and_then(|info| match info.encryption_algorithm.pbes2() {
+                Some(pbes2::Parameters { kdf: pbes2::Kdf::Scrypt(scrypt), .. }) => scrypt
+                    .cost_parameter
+                    .checked_mul(u64::from(scrypt.block_size))?
+                    .checked_mul(scrypt.parallelization.into()),
+                Some(pbes2::Parameters { kdf: pbes2::Kdf::Pbkdf2(other), .. }) => Some(other.iteration_count.into()),
+                _ => None,
+            });
+        super::written_anew(&file, func::tls::pem("ENCRYPTED PRIVATE KEY", der).as_bytes());
+        let told = Authority::open(&place).map(|authority| authority.is_sealed()).map_err(|error| error.to_string());
+        let cheap = costs.is_none_or(|work| work < 1 << 12);
+        let opened =
+            cheap.then(|| Authority::open_with(&place, &passphrase).map(drop).map_err(|error| error.to_string()));
+        (told, opened)
+    });
+    fuzz(
+        "keys_in_pem",
+        &[func::tls::pem("ENCRYPTED PRIVATE KEY", sealed.as_bytes()).as_bytes()],
+        &["-----", "\n", "="],
+        |pem| {
+            super::written_anew(&file, pem);
+            Authority::open(&place).map(|authority| authority.is_sealed()).map_err(|error| error.to_string())
+        },
+    );
+}
+
+#[test]
 fn what_goes_through_the_door() {
     let ask = br#"{"request":"-----BEGIN","secret":"00","address":"web1:80","port":80}"#;
     let words = ["{", "}", "\"", ":", ",", "null", "\"port\":65536", "\"address\":\"[::1]\"", "\\ud800", "\"state\":"];

@@ -276,4 +276,26 @@ mod tests {
             assert_eq!((asked.len(), map.ways().len()), (2, 2), "{map:?}");
         }
     }
+
+    #[test]
+    fn whatever_is_told_of_whom_one_reaches_is_names_or_nonsense() {
+        use crate::wire::{encode_answer, parse_answer};
+        let told = encode_answer(&Answer::Value(reaches(["a".to_owned(), "b.example".to_owned()]).unwrap()));
+        let host = "<value><string>c</string></value>";
+        let words =
+            ["<struct>", "<name>hosts</name>", "<array><data>", "</data></array>", host, "<nil/>", "-", ".", "é"];
+        crate::sys::fuzz::fuzz("maps", &[told.as_bytes()], &words, |bytes| {
+            let Ok(Answer::Value(value)) = parse_answer(bytes) else { return None };
+            let names = names(value);
+            if let Ok(hosts) = &names {
+                let reach = Reach { told: Timestamp::UNIX_EPOCH, hosts: hosts.clone() };
+                let overlords = [(name("a"), reach)].into();
+                let map = FleetMap { direct: [name("a")].into(), overlords, ..FleetMap::default() };
+                let kept: FleetMap = toml::from_str(&toml::to_string(&map).unwrap()).unwrap();
+                assert_eq!(kept, map);
+                assert!(map.ways().len() <= hosts.len() + 1);
+            }
+            Some(names.map(|names| names.len()))
+        });
+    }
 }
