@@ -12,13 +12,10 @@ use func::{
     jobs::{JobState, Jobs, SubmitError},
     wire::{RemoteError, Value},
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill};
 
 use crate::{
-    harness::{Fleet, command_line_of, guest},
+    harness::{Fleet, guest, with_word},
     jobs::{
         Module, Place, compiled, config_in, end, in_the_guest, kill_at_once, no_code, records, status, submission,
         until, worker_of,
@@ -216,13 +213,6 @@ async fn a_wish_beside_an_end_or_alone_changes_nothing_and_goes() {
     until("they are forgotten", || async { !wish(&place, &id).exists() && !wish(&place, &alone).exists() }).await;
 }
 
-/// Live processes with this word in their command line.
-fn with(word: &str) -> Vec<Pid> {
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw);
-    pids.filter(|pid| command_line_of(*pid).split(' ').any(|part| part == word)).collect()
-}
-
 #[test]
 fn what_a_job_has_started_ends_with_it_wherever_it_went() {
     let mut fleet = Fleet::empty();
@@ -233,12 +223,12 @@ fn what_a_job_has_started_ends_with_it_wherever_it_went() {
     let script = format!("(setsid sh -c 'trap \"\" TERM; sleep {away} & wait' &) ; sleep {back} & sleep {front}");
     let args = vec!["sh".into(), Value::Array(vec!["-c".into(), script.into()])];
     let Outcome::Ok(job) = fleet.ask("m1", "async.rogue.run", args) else { panic!("not accepted") };
-    crate::harness::until("all of them run", || times.iter().all(|time| !with(time).is_empty()).then_some(()));
+    crate::harness::until("all of them run", || times.iter().all(|time| !with_word(time).is_empty()).then_some(()));
 
     let Outcome::Ok(Value::Array(answer)) = fleet.ask("m1", "jobs.cancel", vec![job]) else { panic!("not cancelled") };
     assert_eq!(answer[0], Value::Int(1));
     assert_eq!(RemoteError::from_value(&answer[1]).unwrap().kind, "Cancelled");
     for time in times {
-        assert_eq!(with(time), [], "{time}");
+        assert_eq!(with_word(time), [], "{time}");
     }
 }

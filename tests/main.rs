@@ -53,6 +53,7 @@ mod hosts_are_chosen_by_groups_and_expressions;
 mod hosts_are_chosen_by_their_facts;
 mod jobs;
 mod jobs_are_looked_at;
+mod jobs_have_groups_of_their_own;
 mod jobs_outlive_what_breaks;
 mod jobs_run_once;
 mod jobs_stay_bounded;

@@ -106,7 +106,15 @@ impl Owner {
             Phase::HandedOver { .. } | Phase::Refused(_) | Phase::Adopted => {
                 *phase = Phase::Ending;
                 let (id, path, boot): (_, _, BootId) = (id.clone(), self.path(id), self.boot);
-                self.in_background(move || kill::end(&path, boot), |settled| Done::Settled { id, settled });
+                let (ended, cgroups) = (id.clone(), self.cgroups.clone());
+                let end = move || {
+                    let settled = kill::end(&path, boot, cgroups.as_ref());
+                    if let Some(cgroups) = cgroups {
+                        cgroups.after(&ended, &settled);
+                    }
+                    settled
+                };
+                self.in_background(end, |settled| Done::Settled { id, settled });
             }
             // The wish came too late, but it lies there.
             Phase::Ended(_) | Phase::Burying(_) => self.forget_wish(id),

@@ -67,7 +67,7 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
     while let Some(daemon) = &socket {
         let Some(packet) = daemon.receive()? else { break };
         // A request that cannot be read loses its descriptors, which tells the daemon.
-        let Ok(Arrived { request: Request { id, compiled, state }, journal, completion, secrets }) =
+        let Ok(Arrived { request: Request { id, compiled, state, cgroups }, journal, completion, secrets }) =
             Request::read(packet)
         else {
             continue;
@@ -82,9 +82,20 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
                 continue;
             }
         };
+        let leaf = cgroups.as_ref().map(|cgroups| (cgroups.of(&id), cgroups.bounds()));
+        let nursery = match leaf.map(|(leaf, bounds)| leaf.make(bounds)).transpose() {
+            Ok(nursery) => nursery,
+            Err(error) => {
+                let mut task = task;
+                task.take_back();
+                let why = format!("its control group cannot be made: {error}");
+                refuse(daemon, id, Refusal::NoProcess(why), &task, &completion);
+                continue;
+            }
+        };
         // What the worker takes out of these is its own copy.
         let (mut task, mut completion) = (Some(task), Some(completion));
-        let made = forks.run(|| {
+        let made = forks.run(nursery.as_ref().map(AsFd::as_fd), || {
             if let Some(daemon) = socket.take() {
                 let pidfd = PidFd::of_self().ok();
                 let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();

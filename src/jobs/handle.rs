@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    cgroups::Cgroups,
     code::CompiledCode,
     error::{Error, JournalError, SubmitError},
     history::History,
@@ -52,6 +53,8 @@ pub struct JobsConfig {
     pub folder: PathBuf,
     /// The folder in which modules keep what they keep; without one they keep nothing.
     pub state: Option<PathBuf>,
+    /// Where each job gets a control group of its own, if it gets one.
+    pub cgroups: Option<Cgroups>,
     /// Workers at a time.
     pub workers_max: usize,
     /// Jobs that wait for a worker; beyond, the answer is "busy".
@@ -68,6 +71,7 @@ impl JobsConfig {
         Self {
             folder: folder.into(),
             state: None,
+            cgroups: None,
             workers_max: 64,
             queue_max: 1024,
             retention: Retention::default(),
@@ -121,7 +125,7 @@ impl Jobs {
     /// Takes the folder, starts the fork server and recovers every job on the disk: those that wait are
     /// spawned, those whose workers live are watched, those whose workers died are recorded as lost.
     pub async fn open(config: JobsConfig, code: Arc<dyn CompiledCode>) -> Result<Self, Error> {
-        let JobsConfig { folder, state, workers_max, queue_max, retention, fork_server } = config;
+        let JobsConfig { folder, state, cgroups, workers_max, queue_max, retention, fork_server } = config;
         let boot = BootId::current();
         let at = |source| Error::Folder { path: folder.clone(), source };
         durable::create_folder(&folder, 0o700).map_err(at)?;
@@ -133,8 +137,8 @@ impl Jobs {
         let closings = Closings::of(&folder).inspect_err(
             |error| tracing::warn!(%error, "cannot watch the folder of jobs; looking every second instead"),
         );
-        let scanned = folder.clone();
-        let found = tokio::task::spawn_blocking(move || settle::recover(&scanned, boot)).await;
+        let (scanned, groups) = (folder.clone(), cgroups.clone());
+        let found = tokio::task::spawn_blocking(move || settle::recover(&scanned, boot, groups.as_ref())).await;
         let found = found.unwrap_or_else(|panic| Err(io::Error::other(panic))).map_err(at)?;
 
         let (answers, workers) = mpsc::unbounded_channel();
@@ -145,6 +149,7 @@ impl Jobs {
             folder: folder.clone(),
             state,
             boot,
+            cgroups,
             workers_max: workers_max.max(1),
             queue_max: queue_max.max(1),
             retention,

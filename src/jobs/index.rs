@@ -1,6 +1,9 @@
 //! Every job of the minion, as far as it is kept in memory: whose it is, and how far it is.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
@@ -270,6 +273,16 @@ impl Index {
     pub(super) fn adopted(&self) -> Vec<MinionJobId> {
         let adopted = self.jobs().filter(|(_, job)| matches!(job.phase, Phase::Adopted));
         adopted.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Jobs that may be running, or may soon run.
+    pub(super) fn open(&self) -> HashSet<MinionJobId> {
+        let open = self.0.iter().filter(|(_, entry)| match entry {
+            Entry::Job(job) => job.phase.remembered().is_none(),
+            Entry::Unread { .. } => true,
+            Entry::Tombstone(_) | Entry::Unreadable => false,
+        });
+        open.map(|(id, _)| id.clone()).collect()
     }
 
     /// How many places for workers are taken.

@@ -10,7 +10,7 @@
 //! The worker is known by what it wrote into its journal. That number is its own, and nobody else's by now, if the
 //! journal's lock is still held once we hold the process by descriptor, and the process is not younger than
 //! what it wrote. Before it is killed it stands still, so that it starts nothing more, and all that descends
-//! from it ends first.
+//! from it ends first. Then its control group is ended, where it has one.
 
 use std::{
     path::Path,
@@ -20,6 +20,7 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::{
+    cgroups::{self, Cgroups},
     error::JournalError,
     intent::Intent,
     journal,
@@ -27,7 +28,7 @@ use super::{
     settle::{self, Settled},
     state::{InHand, Lock},
 };
-use crate::sys::{alarm::CANCEL, clock::BootId, family, pidfd::PidFd};
+use crate::sys::{alarm::CANCEL, cgroup::Leaf, clock::BootId, family, pidfd::PidFd};
 
 /// How long a worker has to end by itself: its guest, its programs (half a second after SIGTERM), its last record.
 const GRACE: Duration = Duration::from_secs(2);
@@ -39,7 +40,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const TICK: Duration = Duration::from_millis(20);
 
 /// Ends the job with this journal and finds out what became of it. `Held`: its worker could not be ended now.
-pub(super) fn end(path: &Path, boot: BootId) -> Result<Settled, JournalError> {
+pub(super) fn end(path: &Path, boot: BootId, cgroups: Option<&Cgroups>) -> Result<Settled, JournalError> {
+    let group = cgroups.and_then(|cgroups| cgroups.of_journal(path)).filter(Leaf::exists);
     let mut asked = None;
     let begun = Instant::now();
     loop {
@@ -53,7 +55,7 @@ pub(super) fn end(path: &Path, boot: BootId) -> Result<Settled, JournalError> {
                 worker.ask();
                 asked = Some(Instant::now());
             }
-            Some(worker) if asked.is_some_and(|asked| asked.elapsed() > GRACE) => worker.kill(),
+            Some(worker) if asked.is_some_and(|asked| asked.elapsed() > GRACE) => worker.kill(group.as_ref()),
             _ => {}
         }
         if begun.elapsed() > GRACE + GONE {
@@ -87,11 +89,16 @@ impl Worker {
         let _ = self.process.signal(CANCEL);
     }
 
-    /// Ends it and everything that descends from it.
-    fn kill(&self) {
+    /// Ends it, everything that descends from it and everybody in its group.
+    fn kill(&self, group: Option<&Leaf>) {
         // It may have ended meanwhile, and then all of this finds nobody.
         let _ = self.process.signal(Signal::SIGSTOP);
-        if let Err(error) = family::kill_descendants(self.pid, self.start, GONE) {
+        // Whoever forks faster than its family is found is in the group all the same.
+        let patience = if group.is_some() { LOOK } else { GONE };
+        let ended = family::kill_descendants(self.pid, self.start, patience);
+        if let Some(group) = group {
+            cgroups::end(group);
+        } else if let Err(error) = ended {
             tracing::error!(worker = self.pid, %error, "programs of a cancelled job live on");
         }
         let _ = self.process.signal(Signal::SIGKILL);

@@ -22,7 +22,9 @@
 //!
 //! *A cancelled job ends.* The wish lies beside the journal (`ID.cancel`) before anybody acts on it. The worker is told by a
 //! signal and has its chance; then it is stopped, all that descends from it is killed, and it. Whoever finds the
-//! lock free reads the journal again: a result that is there is the result, else the job is recorded as cancelled.
+//! lock free reads the journal again: a result that is there is the result, else the job is recorded as cancelled. Where the
+//! daemon was given a control group to divide, each job has one of its own, and whoever is still in that of a cancelled job
+//! ends with it, also who descends from nobody of it any more.
 //!
 //! *A secret is not in the journal.* What the method's types say is secret of a call stays in the daemon's memory and goes to
 //! the worker in sealed memory, by a descriptor beside the journal's. So a job with a secret that no worker had begun when the
@@ -62,6 +64,7 @@
 
 mod acceptance;
 mod cancel;
+mod cgroups;
 mod code;
 mod error;
 mod events;
@@ -92,6 +95,7 @@ mod upkeep;
 mod watch;
 mod worker;
 
+pub use cgroups::Cgroups;
 pub use code::CompiledCode;
 pub use error::{Error, SubmitError};
 pub use follow::Told;

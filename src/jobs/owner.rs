@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    cgroups::Cgroups,
     code::CompiledCode,
     error::JournalError,
     index::{Entry, Index, Job, Phase},
@@ -47,6 +48,8 @@ pub(super) struct Owner {
     /// Where modules keep what they keep.
     pub(super) state: Option<PathBuf>,
     pub(super) boot: BootId,
+    /// Where each job gets a control group of its own, if it gets one.
+    pub(super) cgroups: Option<Cgroups>,
     pub(super) workers_max: usize,
     pub(super) queue_max: usize,
     pub(super) retention: Retention,
@@ -250,6 +253,7 @@ mod tests {
                 folder: folder.to_owned(),
                 state: None,
                 boot,
+                cgroups: None,
                 workers_max: 1,
                 queue_max: 1,
                 retention: Retention::default(),
@@ -311,7 +315,13 @@ mod tests {
         assert!(matches!(faulty.owner.index.job(&id).unwrap().phase, Phase::Adopted), "the ticks look again");
 
         let at = samples::moment(0);
-        let id = faulty.has(Phase::Burying(Remembered { at, status: JobStatus::Finished, fetched: None, bytes: 1 }));
+        let id = faulty.has(Phase::Burying(Remembered {
+            at,
+            status: JobStatus::Finished,
+            fetched: None,
+            bytes: 1,
+            cancelled: false,
+        }));
         let burying = id.clone();
         faulty.breaks_off::<Option<Tombstone>>(|left| Done::Purged { id: burying, left }).await;
         assert!(matches!(faulty.owner.index.job(&id).unwrap().phase, Phase::Ended(_)));

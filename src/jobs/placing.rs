@@ -87,7 +87,7 @@ impl Owner {
         self.index.job(&next.id)?.phase = Phase::HandedOver { worker: None };
         self.places_taken += 1;
         self.tell_when_gone(next.id.clone(), reading);
-        let request = Request { id: next.id, compiled, state: self.state.clone() };
+        let request = Request { id: next.id, compiled, state: self.state.clone(), cgroups: self.cgroups.clone() };
         // Were the other side gone, the pipe's end would bring the job back here.
         let _ = self.hand_overs.send(HandOver { request, journal: next.journal, completion, secrets });
         None

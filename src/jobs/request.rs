@@ -11,6 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::cgroups::Cgroups;
 use crate::{
     ids::MinionJobId,
     sys::seqpacket::{Packet, SeqPacket},
@@ -26,6 +27,8 @@ pub(super) struct Request {
     pub(super) compiled: PathBuf,
     /// The folder in which modules keep what they keep.
     pub(super) state: Option<PathBuf>,
+    /// Where the worker gets a control group, if it gets one.
+    pub(super) cgroups: Option<Cgroups>,
 }
 
 /// The answer. With a worker comes its pidfd. With a refusal come the two descriptors back, so that the
@@ -115,8 +118,12 @@ mod tests {
     fn a_request_arrives_with_its_two_descriptors() {
         let (here, there) = SeqPacket::pair().unwrap();
         let (one, other) = descriptor::pipe().unwrap();
-        let request =
-            Request { id: MinionJobId::fresh(), compiled: "/cache/x.cwasm".into(), state: Some("/state".into()) };
+        let request = Request {
+            id: MinionJobId::fresh(),
+            compiled: "/cache/x.cwasm".into(),
+            state: Some("/state".into()),
+            cgroups: Some(Cgroups::at("/sys/fs/cgroup/x")),
+        };
         request.send(&here, one.as_fd(), other.as_fd(), None).unwrap();
         let arrived = Request::read(there.receive().unwrap().unwrap()).unwrap();
         assert!(arrived.request == request && arrived.secrets.is_none());

@@ -6,6 +6,7 @@
 use std::{fs, io, path::Path, time::Duration};
 
 use super::{
+    cgroups::Cgroups,
     error::JournalError,
     history::History,
     intent::{self, Intent},
@@ -53,6 +54,8 @@ pub(super) struct Remembered {
     pub(super) status: JobStatus,
     pub(super) fetched: Option<Moment>,
     pub(super) bytes: u64,
+    /// Its owner ended it, so nothing that it has started is to go on.
+    pub(super) cancelled: bool,
 }
 
 /// A job's file as it was found at the start.
@@ -127,9 +130,9 @@ fn conclude(
             },
         },
     };
-    let status = JobState::from(end.clone()).answer().0;
+    let (status, cancelled) = (JobState::from(end.clone()).answer().0, end == End::Cancelled);
     journal.finish(*now, end)?;
-    Ok(Settled::Ended(Remembered { at: *now, status, fetched: None, bytes: journal.length() }))
+    Ok(Settled::Ended(Remembered { at: *now, status, fetched: None, bytes: journal.length(), cancelled }))
 }
 
 fn lost(history: &History) -> String {
@@ -152,6 +155,7 @@ fn known(history: &History) -> Settled {
             status: JobState::from(ended.end.clone()).answer().0,
             fetched: history.fetched,
             bytes: history.whole,
+            cancelled: ended.end == End::Cancelled,
         }),
         None => Settled::Unreadable,
     }
@@ -159,16 +163,16 @@ fn known(history: &History) -> Settled {
 
 /// Ends a job that was never begun. Its journal is in hand.
 pub(super) fn end_unbegun(path: &Path, mut journal: Journal, boot: BootId, end: End) -> Result<Settled, JournalError> {
-    let (now, status) = (boot.now(), JobState::from(end.clone()).answer().0);
+    let (now, status, cancelled) = (boot.now(), JobState::from(end.clone()).answer().0, end == End::Cancelled);
     journal.finish(now, end)?;
     Intent::settled(path);
-    Ok(Settled::Ended(Remembered { at: now, status, fetched: None, bytes: journal.length() }))
+    Ok(Settled::Ended(Remembered { at: now, status, fetched: None, bytes: journal.length(), cancelled }))
 }
 
 /// Settles everything in the folder and removes what births left behind that never came about.
 ///
 /// A job that cannot be read or settled now is reported and left as it is, to be looked at again.
-pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
+pub(super) fn recover(folder: &Path, boot: BootId, cgroups: Option<&Cgroups>) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -191,7 +195,7 @@ pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
             tracing::warn!(file = %entry.path().display(), "not a job; left alone");
             continue;
         };
-        let (job, error) = find(&entry.path(), id, boot);
+        let (job, error) = find(&entry.path(), id, boot, cgroups);
         if let Some(error) = error {
             tracing::error!(job = %job.id, error = &error as &dyn std::error::Error, "cannot look at a job; trying again");
         }
@@ -201,9 +205,17 @@ pub(super) fn recover(folder: &Path, boot: BootId) -> io::Result<Vec<Found>> {
 }
 
 /// Settles one job of which nothing is known yet; with the error that kept it from being read, if any.
-pub(super) fn find(path: &Path, id: MinionJobId, boot: BootId) -> (Found, Option<JournalError>) {
-    let recovered = settle(path, boot, Duration::ZERO, None, Intent::Run, InHand::Nothing)
-        .and_then(|settled| Ok((journal::read(path)?.call, settled)));
+pub(super) fn find(
+    path: &Path,
+    id: MinionJobId,
+    boot: BootId,
+    cgroups: Option<&Cgroups>,
+) -> (Found, Option<JournalError>) {
+    let settled = settle(path, boot, Duration::ZERO, None, Intent::Run, InHand::Nothing);
+    if let Some(cgroups) = cgroups {
+        cgroups.after(&id, &settled);
+    }
+    let recovered = settled.and_then(|settled| Ok((journal::read(path)?.call, settled)));
     let intent = Intent::of(path);
     match recovered {
         Ok((call, settled)) => (Found { id, call, intent, settled: Some(settled) }, None),
@@ -252,7 +264,7 @@ mod tests {
     fn found(call: Call, records: &[Record]) -> (Settled, History) {
         let folder = tempfile::tempdir().unwrap();
         let id = samples::left_behind(folder.path(), call, records);
-        let mut found = recover(folder.path(), BootId::current()).unwrap();
+        let mut found = recover(folder.path(), BootId::current(), None).unwrap();
         assert_eq!(found.len(), 1);
         let found = found.remove(0);
         assert_eq!((&found.id, &found.call.unwrap().id), (&id, &id));
@@ -269,7 +281,7 @@ mod tests {
         let id = MinionJobId::fresh();
         fs::write(folder.path().join(format!(".{id}.0123.new")), b"half a ca").unwrap();
         fs::write(folder.path().join("notes.txt"), b"somebody's").unwrap();
-        assert!(recover(folder.path(), BootId::current()).unwrap().is_empty());
+        assert!(recover(folder.path(), BootId::current(), None).unwrap().is_empty());
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["notes.txt"]);
     }
@@ -337,7 +349,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(MinionJobId::fresh().as_str());
         fs::write(&path, b"not a journal").unwrap();
-        let found = recover(folder.path(), BootId::current()).unwrap();
+        let found = recover(folder.path(), BootId::current(), None).unwrap();
         assert!(matches!(found[..], [Found { call: None, settled: Some(Settled::Unreadable), .. }]));
         assert_eq!(fs::read(&path).unwrap(), b"not a journal");
     }
@@ -348,7 +360,7 @@ mod tests {
         // A link to itself: opening it fails with ELOOP, whoever asks.
         let path = folder.path().join(MinionJobId::fresh().as_str());
         std::os::unix::fs::symlink(&path, &path).unwrap();
-        let found = recover(folder.path(), BootId::current()).unwrap();
+        let found = recover(folder.path(), BootId::current(), None).unwrap();
         assert!(matches!(found[..], [Found { call: None, settled: None, .. }]), "{found:?}");
     }
 

@@ -322,7 +322,8 @@ mod tests {
         let mut held = Vec::new();
         for _ in 0..2 {
             let call = samples::call();
-            let request = Request { id: call.id.clone(), compiled: "/cache/x.cwasm".into(), state: None };
+            let request =
+                Request { id: call.id.clone(), compiled: "/cache/x.cwasm".into(), state: None, cgroups: None };
             let completion = descriptor::pipe().unwrap().1;
             let journal = samples::born(folder.path(), call);
             hand_overs.send(HandOver { request, journal, completion, secrets: None }).unwrap();

@@ -52,9 +52,16 @@ impl Owner {
         };
         job.phase = Phase::Settling(refusal.clone());
         let (intent, in_hand) = (job.intent, job.in_hand());
-        let (id, path, boot) = (id.clone(), self.path(id), self.boot);
+        let (id, path, boot, cgroups) = (id.clone(), self.path(id), self.boot, self.cgroups.clone());
+        let looked_at = id.clone();
         self.in_background(
-            move || settle::settle(&path, boot, patience, refusal.as_ref(), intent, in_hand),
+            move || {
+                let settled = settle::settle(&path, boot, patience, refusal.as_ref(), intent, in_hand);
+                if let Some(cgroups) = cgroups {
+                    cgroups.after(&looked_at, &settled);
+                }
+                settled
+            },
             |settled| Done::Settled { id, settled },
         );
     }
@@ -150,9 +157,9 @@ impl Owner {
     /// Looks at what nobody reports.
     pub(super) fn tick(&mut self) {
         for id in self.index.take_unread() {
-            let (path, boot, known) = (self.path(&id), self.boot, id.clone());
+            let (path, boot, known, cgroups) = (self.path(&id), self.boot, id.clone(), self.cgroups.clone());
             self.in_background(
-                move || Ok(settle::find(&path, known, boot)),
+                move || Ok(settle::find(&path, known, boot, cgroups.as_ref())),
                 |tried| match tried {
                     Ok((found, error)) => Done::Tried { found, error },
                     Err(error) => {
@@ -176,7 +183,22 @@ impl Owner {
         self.pump();
         if self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP) {
             self.swept = Some(Instant::now());
+            self.sweep_cgroups();
             self.sweep();
+        }
+    }
+
+    /// Removes control groups that are left over from jobs that have ended.
+    fn sweep_cgroups(&mut self) {
+        if let Some(cgroups) = self.cgroups.clone() {
+            let open = self.index.open();
+            self.in_background(
+                move || {
+                    cgroups.sweep(|id| open.contains(id));
+                    Ok(())
+                },
+                |_| Done::Noted,
+            );
         }
     }
 

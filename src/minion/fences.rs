@@ -12,13 +12,19 @@
 //!   processes outside cannot be looked into (`/proc/PID/exe`, `environ`).
 //!
 //! They are raised before the first thread is started, because a fence is for a thread and what comes of it.
+//!
+//! A control group that was delegated to the daemon is none that it gives up something by: it divides it among its jobs.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Error, IdentityFiles, MinionConfig};
 use crate::sys::{
+    cgroup::Delegated,
     durable,
     fence::{Available, Capability, Connect, Reach, drop_capabilities},
     process,
@@ -70,7 +76,11 @@ fn capabilities<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Capability>, D
 pub fn raise_fences(config: &MinionConfig) -> Result<(), Error> {
     let Fences { drop, no_new_privileges, write } = &config.fences;
     let raise = |fence, raised: io::Result<()>| raised.map_err(|source| Error::Fence { fence, source });
-    let available = Available::ask();
+    let (available, delegated) = (Available::ask(), Delegated::to_self());
+    let cgroups = match &delegated {
+        Ok(delegated) => format!("one for each job, below {}", delegated.group().display()),
+        Err(missing) => format!("none for jobs: {missing}"),
+    };
     raise("capabilities", drop_capabilities(drop))?;
     if *no_new_privileges {
         raise("no_new_privileges", process::no_new_privileges())?;
@@ -82,12 +92,14 @@ pub fn raise_fences(config: &MinionConfig) -> Result<(), Error> {
             format!("everything, not only {}", places.len() + ALWAYS.len())
         }
         Some(places) => {
-            raise("write", only_write(config, places))?;
+            let group = delegated.as_ref().ok().map(Delegated::group);
+            raise("write", only_write(config, places, group))?;
             format!("{} places and its own folders", places.len())
         }
     };
     tracing::info!(
         workers = %available,
+        cgroups,
         dropped = drop.len(),
         no_new_privileges,
         writable,
@@ -96,7 +108,7 @@ pub fn raise_fences(config: &MinionConfig) -> Result<(), Error> {
     Ok(())
 }
 
-fn only_write(config: &MinionConfig, places: &[PathBuf]) -> io::Result<()> {
+fn only_write(config: &MinionConfig, places: &[PathBuf], group: Option<&Path>) -> io::Result<()> {
     let folders = &config.folders;
     let IdentityFiles { certificate, key, revoked, .. } = &config.identity;
     // A certificate that is renewed, and a list that is brought, are put in place by renames.
@@ -108,7 +120,8 @@ fn only_write(config: &MinionConfig, places: &[PathBuf]) -> io::Result<()> {
     own.clone().try_for_each(|folder| durable::create_folder(folder, 0o700))?;
     let audit = durable::folder_of(&folders.audit);
     durable::create_folder(audit, 0o700)?;
-    let write = places.iter().chain(own).cloned().chain([audit.to_owned()]).chain(ALWAYS.map(PathBuf::from)).collect();
+    let more = ALWAYS.map(Path::new).into_iter().chain([audit]).chain(group).map(Path::to_owned);
+    let write = places.iter().chain(own).cloned().chain(more).collect();
     let reach = Reach {
         read: vec!["/".into()],
         write,

@@ -19,9 +19,9 @@ use super::{
 };
 use crate::{
     access::{AuditLog, Event, Rotation},
-    jobs::{ForkServerCommand, Jobs, JobsConfig, Retention},
+    jobs::{Cgroups, ForkServerCommand, Jobs, JobsConfig, Retention},
     plugin::Registry,
-    sys::{adopted, durable, supervisor::Supervisor},
+    sys::{adopted, cgroup::Delegated, durable, supervisor::Supervisor},
 };
 
 /// The unit with which systemd runs a minion.
@@ -134,9 +134,11 @@ async fn jobs(config: &MinionConfig, fork_server: ForkServerCommand, registry: &
         total_bytes: bounds.keep_bytes.bytes(),
         ..Retention::default()
     };
+    let cgroups = Delegated::to_self().ok().map(|delegated| Cgroups::below(&delegated, bounds.bounds()));
     let jobs = JobsConfig {
         folder: config.folders.jobs.clone(),
         state: Some(config.folders.state.clone()),
+        cgroups,
         workers_max: bounds.workers,
         queue_max: bounds.queue,
         retention,

@@ -7,6 +7,7 @@
 
 pub mod adopted;
 pub mod alarm;
+pub mod cgroup;
 pub mod clock;
 pub mod compiled;
 pub mod contain;

@@ -25,7 +25,7 @@ pub use gate::Gate;
 pub use minion::Minion;
 pub use modules::{guest, shipped_modules};
 pub use partition::Partition;
-pub use processes::{command_line as command_line_of, of_home as processes_of};
+pub use processes::{of_home as processes_of, with_word};
 pub(crate) use programs::has;
 pub use project::project;
 pub(crate) use seclusion::secluded;

@@ -19,6 +19,13 @@ pub fn of_home(home: &Path) -> Vec<Pid> {
     found
 }
 
+/// Live processes with this word in their command line.
+pub fn with_word(word: &str) -> Vec<Pid> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw);
+    pids.filter(|pid| command_line(*pid).split(' ').any(|part| part == word)).collect()
+}
+
 /// What a process was started as, or calls itself.
 pub fn command_line(pid: Pid) -> String {
     String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()).replace('\0', " ")

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, de};
 use crate::{
     config::{ByteSize, Period},
     plugin,
+    sys::cgroup::Bounds,
 };
 
 /// Refuses a bound of nothing, with which the minion would serve nobody.
@@ -119,6 +120,18 @@ pub struct Jobs {
     pub keep_unfetched: Period,
     /// How much room finished jobs may take before the oldest fetched ones go.
     pub keep_bytes: ByteSize,
+    /// How much memory a job and all that it starts may have, where jobs have control groups.
+    pub memory: Option<ByteSize>,
+    /// How many processes and threads, where they have them.
+    #[serde(deserialize_with = "some")]
+    pub processes: u64,
+}
+
+impl Jobs {
+    /// Bounds on what belongs to one job.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { memory: self.memory.map(ByteSize::bytes), processes: Some(self.processes) }
+    }
 }
 
 impl Default for Jobs {
@@ -130,6 +143,8 @@ impl Default for Jobs {
             keep: Period::seconds(24 * 3600),
             keep_unfetched: Period::seconds(7 * 24 * 3600),
             keep_bytes: ByteSize::mebibytes(256),
+            memory: None,
+            processes: 4096,
         }
     }
 }
