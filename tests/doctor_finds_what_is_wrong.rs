@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use serde_json::Value as Json;
 
-use crate::harness::{Answer, Fleet};
+use crate::harness::{Answer, Fleet, cannot};
 
 fn on(fleet: &Fleet, minion: &str, words: &[&str]) -> Answer {
     fleet.command(words).env("FUNC_HOME", fleet.folder().join(minion)).output().unwrap().into()
@@ -68,6 +68,46 @@ fn an_overlord_hears_of_its_minions() {
     let told = fleet.func(["doctor", "--json", "--timeout", "10s"]).expect(1).json();
     assert!(found(&told, "drift")[0].contains("`web1` does not serve `x.wasm` (failed)"), "{told:#}");
     assert!(found(&told, "minions").iter().any(|what| what.contains("`web2` cannot be reached")), "{told:#}");
+    assert!(found(&told, "names")[0].contains("`no-such-host.invalid`, the address of `web3`"), "{told:#}");
     let here = fleet.func(["doctor", "--offline", "--json"]).json();
     assert_eq!(found(&here, "minions"), Vec::<String>::new());
+}
+
+#[test]
+fn a_minion_that_has_not_given_up_what_it_should_is_told_of_until_it_is_started_again() {
+    let mut fleet = Fleet::empty();
+    fleet.add_with("web1", "", &[]);
+    let home = fleet.folder().join("web1");
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
+    let told = on(&fleet, "web1", &["doctor", "--json"]).expect(0).json();
+    let fences = told["fences"].as_str().unwrap();
+    assert!(fences.contains("landlock") && fences.contains("seccomp") && fences.contains("control groups"), "{fences}");
+    if !nix::unistd::Uid::effective().is_root() {
+        return cannot(
+            "a_minion_that_has_not_given_up_what_it_should_is_told_of_until_it_is_started_again",
+            "only root has anything to give up",
+        );
+    }
+    let toml = home.join("minion.toml");
+    let config = fs::read_to_string(&toml).unwrap();
+    fs::write(&toml, format!("{config}[fences]\ndrop = [\"CAP_SYS_MODULE\", \"CAP_MKNOD\"]\n")).unwrap();
+    let told = on(&fleet, "web1", &["doctor", "--json"]).expect(1).json();
+    let wrong = "the minion that runs has not given up CAP_MKNOD";
+    assert!(found(&told, "fences").iter().any(|what| what == wrong), "{told:#}");
+    fleet.minion("web1").stop();
+    fleet.minion("web1").launch();
+    assert!(!on(&fleet, "web1", &["doctor"]).expect(0).out.contains(wrong));
+}
+
+#[test]
+fn a_store_that_was_set_aside_is_told_of() {
+    let fleet = Fleet::empty();
+    fs::set_permissions(fleet.home(), fs::Permissions::from_mode(0o755)).unwrap();
+    let store = fleet.home().join("store");
+    func::store::once(&store, |_| Ok::<_, func::store::Error>(())).0.unwrap();
+    let well = fleet.func(["doctor", "--offline", "--json"]).expect(0).json();
+    assert_eq!(found(&well, "store"), Vec::<String>::new());
+    fs::write(store.join("data/sled/db"), b"not a database").unwrap();
+    let told = fleet.func(["doctor", "--offline", "--json"]).expect(1).json();
+    assert!(found(&told, "store")[0].contains("was set aside"), "{told:#}");
 }

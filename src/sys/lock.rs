@@ -5,8 +5,9 @@
 //! the lock from every process that shares the open file. Close the file instead.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     io,
+    os::unix::fs::MetadataExt as _,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -59,6 +60,22 @@ fn within(patience: Duration, attempt: impl Fn() -> io::Result<Attempt>) -> io::
     }
 }
 
+/// Which process took the exclusive lock of a file that is held now, as far as the system tells.
+pub fn holder(path: &Path) -> Option<u32> {
+    let meta = fs::metadata(path).ok()?;
+    let (major, minor) = (nix::sys::stat::major(meta.dev()), nix::sys::stat::minor(meta.dev()));
+    holder_in(&fs::read_to_string("/proc/locks").ok()?, &format!("{major:02x}:{minor:02x}:{}", meta.ino()))
+}
+
+/// `7: FLOCK  ADVISORY  WRITE 4711 fe:00:13 0 EOF`; those that wait have an arrow before the kind.
+fn holder_in(locks: &str, file: &str) -> Option<u32> {
+    let pid = |line: &str| match line.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+        [_, "FLOCK", _, "WRITE", pid, place, ..] if place == file => pid.parse().ok(),
+        _ => None,
+    };
+    locks.lines().find_map(pid)
+}
+
 /// Opens, making it if need be (mode 0600), a file that exists only to be locked.
 pub fn open_lock_file(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -76,6 +93,20 @@ fn attempt(result: Result<(), TryLockError>) -> io::Result<Attempt> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let file = open_lock_file(&path).unwrap();
+        assert_eq!(holder(&path), None);
+        assert_eq!(try_exclusive(&file).unwrap(), Attempt::Locked);
+        // Some file systems tell two names of one device.
+        assert!(holder(&path).is_none_or(|pid| pid == std::process::id()));
+        let locks = "1: POSIX  ADVISORY  WRITE 1 fe:00:13 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 2 fe:00:13 0 EOF\n\
+                     2: FLOCK  ADVISORY  READ 3 fe:00:13 0 EOF\n3: FLOCK  ADVISORY  WRITE 4 fe:00:13 0 EOF\n";
+        assert_eq!((holder_in(locks, "fe:00:13"), holder_in(locks, "fe:00:1")), (Some(4), None));
+    }
 
     #[test]
     fn a_lock_lasts_as_long_as_any_copy_of_its_descriptor() {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Finding, identity};
+use super::{Finding, fences, identity};
 use crate::telemetry::chain;
 use crate::{
     access::{Grants, verify_audit},
@@ -18,25 +18,28 @@ use crate::{
 };
 
 /// What is looked at.
-pub(super) const CHECKS: [&str; 6] = ["configuration", "rules", "grants", "modules", "audit", "port"];
+pub(super) const CHECKS: [&str; 7] = ["configuration", "rules", "grants", "modules", "audit", "port", "fences"];
 
 const CONFIGURATION: &str = "configuration";
 /// How long a connection to ourselves may take.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// Everything.
-pub(super) fn check(context: &Context) -> Vec<Finding> {
+/// Everything, and which fences are up.
+pub(super) fn check(context: &Context) -> (Vec<Finding>, Option<String>) {
     let config = match MinionConfig::load_or_default(&context.home.minion_toml(), &context.home) {
         Ok(config) => config,
         Err(error) => {
             let todo = "mend it; a minion that runs keeps what it had, one that starts does not";
             let mut findings = vec![Finding::wrong(CONFIGURATION, chain(&error), todo)];
             findings.extend(identity::certificates(&context.home.identity()));
-            return findings;
+            return (findings, None);
         }
     };
     let checks = [certificates, configuration, rules, grants, modules, audit, port];
-    checks.iter().flat_map(|check| check(&config)).collect()
+    let mut findings: Vec<Finding> = checks.iter().flat_map(|check| check(&config)).collect();
+    let (fences, found) = fences::check(&config);
+    findings.extend(found);
+    (findings, Some(fences))
 }
 
 fn certificates(config: &MinionConfig) -> Vec<Finding> {

@@ -3,6 +3,7 @@
 //! Each check is a function that looks at one thing and answers findings. None changes anything, and none fails: what
 //! cannot be looked at is a finding.
 
+mod fences;
 mod fleet;
 mod identity;
 mod minion;
@@ -22,7 +23,7 @@ use crate::tls::{Identity, Role};
 
 /// Look for what is wrong, or soon will be, and say what to do about it
 ///
-/// On a minion: its certificates, clock, modes of files, rules, grants, modules, audit log and port. On an overlord: its
+/// On a minion: its certificates, clock, modes of files, rules, grants, modules, audit log, port and fences. On an overlord: its
 /// certificates, modes of files, store, the names and ports of its minions, their clocks and their modules. Exit code 1
 /// when something is wrong.
 #[derive(Debug, Args)]
@@ -66,10 +67,12 @@ impl Doctor {
         let is_overlord = home.authority().exists() || home.inventory().exists() || role == Some(Role::Overlord);
         let is_minion = home.minion_toml().exists() || matches!(role, Some(Role::Minion | Role::SubOverlord));
         let mut checked = vec!["identity", "modes"];
-        let mut findings = identity::modes(context);
+        let (mut findings, mut fences) = (identity::modes(context), None);
         if is_minion {
             checked.extend(minion::CHECKS);
-            findings.extend(minion::check(context));
+            let found = minion::check(context);
+            fences = found.1;
+            findings.extend(found.0);
         } else {
             findings.extend(identity::certificates(&home.identity()));
         }
@@ -83,13 +86,15 @@ impl Doctor {
             findings.push(Finding::wrong("identity", "this is neither a minion nor an overlord", todo));
         }
         findings.sort_by_key(|finding| !finding.wrong);
-        Ok(Box::new(Examined { checked, findings }))
+        Ok(Box::new(Examined { checked, findings, fences }))
     }
 }
 
 struct Examined {
     checked: Vec<&'static str>,
     findings: Vec<Finding>,
+    /// Which fences are up, on a minion.
+    fences: Option<String>,
 }
 
 impl Report for Examined {
@@ -98,6 +103,9 @@ impl Report for Examined {
             let mark = if finding.wrong { "!" } else { "-" };
             writeln!(out, "{mark} {}: {}", finding.check, visible(&finding.what))?;
             writeln!(out, "    {}", visible(&finding.todo))?;
+        }
+        if let Some(fences) = &self.fences {
+            writeln!(out, "fences: {fences}")?;
         }
         let wrong = self.findings.iter().filter(|finding| finding.wrong).count();
         writeln!(out, "checked: {}", self.checked.join(", "))?;
@@ -109,7 +117,7 @@ impl Report for Examined {
     }
 
     fn json(&self) -> serde_json::Value {
-        serde_json::json!({ "checked": self.checked, "findings": self.findings })
+        serde_json::json!({ "checked": self.checked, "findings": self.findings, "fences": self.fences })
     }
 
     fn exit(&self) -> Exit {

@@ -82,6 +82,14 @@ fn keep_all(is_kept: impl Fn(caps::Capability) -> bool) -> Result<(), CapsError>
     Ok(())
 }
 
+/// Which of these a process has. Nothing where it cannot be asked.
+pub fn still_has(process: u32, given_up: &[Capability]) -> Vec<Capability> {
+    let Some(has) = i32::try_from(process).ok().and_then(|pid| caps::read(Some(pid), CapSet::Permitted).ok()) else {
+        return Vec::new();
+    };
+    given_up.iter().copied().filter(|capability| has.contains(&capability.0)).collect()
+}
+
 /// What this thread has.
 pub fn effective_capabilities() -> io::Result<Vec<Capability>> {
     let mut names: Vec<_> =

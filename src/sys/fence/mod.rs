@@ -16,7 +16,9 @@ mod files;
 mod limits;
 
 pub use calls::Calls;
-pub use capabilities::{Capability, InvalidCapability, drop_capabilities, effective_capabilities, keep_capabilities};
+pub use capabilities::{
+    Capability, InvalidCapability, drop_capabilities, effective_capabilities, keep_capabilities, still_has,
+};
 pub use files::{Connect, Reach};
 pub use limits::limit;
 
