@@ -27,6 +27,7 @@
 
 mod append;
 mod chain;
+mod ends;
 mod event;
 mod flood;
 mod log;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::{
     Event, Head,
     chain::Sealed,
+    ends::{Tail, first_seq, first_time, last_head},
     log::Shared,
     verify::{files, head_path},
 };
@@ -32,8 +33,6 @@ const TICK: Duration = Duration::from_secs(1);
 const BATCH: usize = 256;
 /// How long another process may still hold the log.
 const TAKE_OVER: Duration = Duration::from_secs(3);
-/// No line is longer.
-const LONGEST: u64 = 4 << 20;
 /// How much of a torn line is kept.
 const TORN: usize = 2000;
 /// A head file has always this length, so that writing it anew replaces all of it.
@@ -325,51 +324,4 @@ fn aside(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many audit logs were put aside"))
-}
-
-/// The end of a file of lines.
-struct Tail {
-    /// Up to where lines are whole.
-    whole: u64,
-    last: Option<Vec<u8>>,
-    torn: Vec<u8>,
-}
-
-impl Tail {
-    fn read(mut file: &File) -> io::Result<Self> {
-        let length = file.metadata()?.len();
-        let start = length.saturating_sub(LONGEST);
-        file.seek(SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        file.take(LONGEST).read_to_end(&mut bytes)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let torn = bytes.split_off(whole);
-        let last =
-            bytes.strip_suffix(b"\n").map(|lines| lines.rsplit(|byte| *byte == b'\n').next().unwrap_or(lines).to_vec());
-        Ok(Self { whole: start + whole as u64, last, torn })
-    }
-}
-
-pub(super) fn last_head(path: &Path) -> Option<Head> {
-    let last = Tail::read(&File::open(path).ok()?).ok()?.last?;
-    Sealed::read(&last).map(|sealed| sealed.head)
-}
-
-fn first_line(path: &Path) -> Option<Vec<u8>> {
-    use std::io::BufRead as _;
-    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
-    let mut line = Vec::new();
-    io::BufReader::new(file.take(LONGEST)).read_until(b'\n', &mut line).ok()?;
-    line.pop();
-    Some(line)
-}
-
-fn first_seq(path: &Path) -> Option<u64> {
-    Sealed::read(&first_line(path)?).map(|sealed| sealed.head.seq)
-}
-
-fn first_time(path: &Path) -> Option<SystemTime> {
-    let line: serde_json::Value = serde_json::from_slice(&first_line(path)?).ok()?;
-    let time: jiff::Timestamp = line["time"].as_str()?.parse().ok()?;
-    Some(time.into())
 }
