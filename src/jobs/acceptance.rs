@@ -3,10 +3,10 @@
 use std::io;
 
 use super::{
+    birth::{self, Birth},
     error::{JournalError, SubmitError},
     index::{Entry, Job, Phase},
     intent::Intent,
-    journal::{Birth, Journal},
     message::{Done, SubmitReply},
     owner::{Owner, Queued},
     record::{Call, End},
@@ -42,7 +42,7 @@ impl Owner {
                 self.index.insert(id.clone(), Entry::Job(Job::new(&call, Phase::Birth(vec![reply]))));
                 self.births += 1;
                 let folder = self.folder.clone();
-                self.in_background(move || Journal::create(&folder, *call), |born| Done::Born { id, born });
+                self.in_background(move || birth::create(&folder, *call), |born| Done::Born { id, born });
             }
         }
     }

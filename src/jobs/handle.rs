@@ -22,9 +22,9 @@ use super::{
     message::{Cancelling, Known, Message},
     owner::{Owner, path_of},
     record::{Call, fingerprint},
+    recover::recover,
     report::{JobReport, JobState, Listing},
     retention::{JumpGuard, Retention},
-    settle,
     spawner::{self, ForkServerCommand},
     watch::Closings,
 };
@@ -138,7 +138,7 @@ impl Jobs {
             |error| tracing::warn!(%error, "cannot watch the folder of jobs; looking every second instead"),
         );
         let (scanned, groups) = (folder.clone(), cgroups.clone());
-        let found = tokio::task::spawn_blocking(move || settle::recover(&scanned, boot, groups.as_ref())).await;
+        let found = tokio::task::spawn_blocking(move || recover(&scanned, boot, groups.as_ref())).await;
         let found = found.unwrap_or_else(|panic| Err(io::Error::other(panic))).map_err(at)?;
 
         let (answers, workers) = mpsc::unbounded_channel();

@@ -1,9 +1,4 @@
-//! A job's file: its birth, its one writer, its readers.
-//!
-//! **Birth**: the call is written to a temporary name, locked, made durable, then linked to the job's id,
-//! which fails if the id is taken; then the folder is made durable. Only after that may anybody be told
-//! that the job exists. The temporary name begins with the job's, because the system goes on calling the
-//! open file by it (see `watch.rs`).
+//! A job's file: its one writer, its readers. How it comes into being is [`super::birth`]'s.
 //!
 //! **One writer**: a [`Journal`] holds the exclusive lock through its open file, and cuts the file back to
 //! its last whole record before it writes. It is handed to another process by its descriptor, lock and
@@ -32,10 +27,8 @@ use super::{
     state::Lock,
 };
 use crate::{
-    ids::MinionJobId,
     sys::{
         clock::Moment,
-        durable,
         lock::{self, Attempt},
         space::{self, Reserved},
     },
@@ -59,47 +52,11 @@ pub(super) struct Journal {
     reserved: Option<u64>,
 }
 
-/// What came of the attempt to create a job's file.
-#[derive(Debug)]
-pub(super) enum Birth {
-    /// The job exists, durably, and this is its writer.
-    New(Journal),
-    /// The id was taken; nothing was changed.
-    Taken,
-}
-
 impl Journal {
-    /// Creates the file of a job.
-    pub(super) fn create(folder: &Path, call: Call) -> Result<Birth, JournalError> {
-        let temporary = folder.join(temporary_name(&call.id));
-        let path = folder.join(call.id.as_str());
-        let at = |source| JournalError::io(&path, source);
-        let born = Self::create_at(&temporary, &path, call);
-        let removed = fs::remove_file(&temporary);
-        let journal = match born {
-            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-                return Ok(Birth::Taken);
-            }
-            born => born?,
-        };
-        if let Err(source) = removed.and_then(|()| durable::sync_folder(folder)) {
-            // The caller is told that there is no job, so there must be none after a restart either.
-            let _ = fs::remove_file(&path);
-            return Err(at(source));
-        }
-        Ok(Birth::New(journal))
-    }
-
-    fn create_at(temporary: &Path, path: &Path, call: Call) -> Result<Self, JournalError> {
-        let at = |source| JournalError::io(path, source);
-        let file = durable::create_new(temporary, 0o600).map_err(at)?;
-        if lock::try_exclusive(&file).map_err(at)? == Attempt::Busy {
-            return Err(at(io::ErrorKind::ResourceBusy.into()));
-        }
+    /// Begins with the call, in a file that is new and whose lock is held. It is not durable yet.
+    pub(super) fn begin(file: File, call: Call) -> Result<Self, JournalError> {
         let mut journal = Self { file, end: 0, reserved: Some(0) };
         journal.append(&Record::Call(Box::new(call)))?;
-        journal.file.sync_all().map_err(at)?;
-        durable::link_new(temporary, path).map_err(at)?;
         Ok(journal)
     }
 
@@ -211,6 +168,11 @@ impl Journal {
         Ok(())
     }
 
+    /// Makes all of it durable, also that there is such a file.
+    pub(super) fn sync_all(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
     fn sync(&self) -> Result<(), JournalError> {
         self.file.sync_data().map_err(|source| JournalError::Write { source })
     }
@@ -242,17 +204,6 @@ pub(super) fn read(path: &Path) -> Result<History, JournalError> {
     fs::read(path).map(|bytes| History::read(&bytes)).map_err(|source| JournalError::io(path, source))
 }
 
-/// The name of a file that is being born: `.ID.UNIQUE.new`.
-fn temporary_name(id: &MinionJobId) -> String {
-    format!(".{id}.{}.new", uuid::Uuid::now_v7().simple())
-}
-
-/// The job that a temporary name belongs to.
-pub(super) fn id_in_temporary_name(name: &str) -> Option<MinionJobId> {
-    let (id, _) = name.strip_prefix('.')?.strip_suffix(".new")?.split_once('.')?;
-    id.parse().ok()
-}
-
 fn read_all(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?];
     let mut read = 0;
@@ -271,37 +222,10 @@ fn read_all(file: &File) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::{super::samples, *};
     use crate::{plugin::Level, wire::Value};
 
     const NO_PATIENCE: Duration = Duration::ZERO;
-
-    #[test]
-    fn a_newborn_job_is_locked_private_and_alone_in_its_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let call = samples::call();
-        let journal = samples::born(folder.path(), call.clone());
-        let path = folder.path().join(call.id.as_str());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        let (lock, history) = probe(&path, NO_PATIENCE).unwrap();
-        assert_eq!((lock, history.call.as_deref()), (Lock::Held, Some(&call)));
-        drop(journal);
-        assert_eq!(probe(&path, NO_PATIENCE).unwrap().0, Lock::Free);
-    }
-
-    #[test]
-    fn an_id_is_born_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let call = samples::call();
-        let _journal = samples::born(folder.path(), call.clone());
-        let other = Call { owner: "stranger".to_owned(), ..call.clone() };
-        assert!(matches!(Journal::create(folder.path(), other).unwrap(), Birth::Taken));
-        assert_eq!(read(&folder.path().join(call.id.as_str())).unwrap().call.as_deref(), Some(&call));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
 
     #[test]
     fn a_torn_tail_is_cut_by_the_next_writer() {
@@ -407,14 +331,5 @@ mod tests {
         let End::Failed(failure) = read(&path).unwrap().ended.unwrap().end else { panic!("it must fail") };
         assert_eq!(failure.kind, "ResultNotRecorded");
         assert!(failure.trace.contains("longer than a journal takes"), "{}", failure.trace);
-    }
-
-    #[test]
-    fn names_of_births_tell_their_job() {
-        let id = MinionJobId::fresh();
-        assert_eq!(id_in_temporary_name(&temporary_name(&id)), Some(id.clone()));
-        for name in [id.as_str(), ".x.new", "", ".new", &format!(".{id}.new")] {
-            assert_eq!(id_in_temporary_name(name), None, "{name}");
-        }
     }
 }

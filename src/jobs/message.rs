@@ -3,11 +3,12 @@
 use tokio::sync::oneshot;
 
 use super::{
+    birth::Birth,
     error::{Error, JournalError, SubmitError},
-    journal::Birth,
     record::{Call, Tombstone},
+    recover::Found,
     report::Listing,
-    settle::{Found, Settled},
+    settle::Settled,
 };
 use crate::{
     ids::{Digest, MethodName, MinionJobId, OverlordJobId},

@@ -63,6 +63,7 @@
 //! forking, page faults and the end of processes, not into our code.
 
 mod acceptance;
+mod birth;
 mod cancel;
 mod cgroups;
 mod code;
@@ -83,6 +84,7 @@ mod message;
 mod owner;
 mod placing;
 mod record;
+mod recover;
 mod report;
 mod request;
 mod retention;

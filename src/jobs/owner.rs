@@ -27,8 +27,9 @@ use super::{
     index::{Entry, Index, Job, Phase},
     journal::Journal,
     message::{Done, Message},
+    recover::Found,
     retention::{JumpGuard, Retention},
-    settle::{Found, Settled},
+    settle::Settled,
     spawner::{HandOver, Spawned},
     watch::Closings,
 };

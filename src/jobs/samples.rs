@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
 use super::{
-    journal::{Birth, Journal},
+    birth::{self, Birth},
+    journal::Journal,
     record::{Call, End, Ended, LogLine, Progress, Record, Started},
 };
 use crate::{
@@ -65,7 +66,7 @@ pub(super) fn progress(done: u64) -> Record {
 
 /// The writer of a new job's file.
 pub(super) fn born(folder: &Path, call: Call) -> Journal {
-    match Journal::create(folder, call).unwrap() {
+    match birth::create(folder, call).unwrap() {
         Birth::New(journal) => journal,
         Birth::Taken => panic!("the id is taken"),
     }

@@ -11,9 +11,10 @@ use super::{
     message::Done,
     owner::{Owner, PATIENCE, Queued},
     record::{End, Tombstone},
+    recover::{self, Found},
     request::Refusal,
     retention::{Purge, plan},
-    settle::{self, Found, Settled},
+    settle::{self, Settled},
 };
 use crate::ids::MinionJobId;
 
@@ -159,7 +160,7 @@ impl Owner {
         for id in self.index.take_unread() {
             let (path, boot, known, cgroups) = (self.path(&id), self.boot, id.clone(), self.cgroups.clone());
             self.in_background(
-                move || Ok(settle::find(&path, known, boot, cgroups.as_ref())),
+                move || Ok(recover::find(&path, known, boot, cgroups.as_ref())),
                 |tried| match tried {
                     Ok((found, error)) => Done::Tried { found, error },
                     Err(error) => {

@@ -12,7 +12,7 @@ use std::{io, os::fd::OwnedFd, path::Path};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::net::unix::pipe;
 
-use super::journal::id_in_temporary_name;
+use super::birth::id_in_temporary_name;
 use crate::{ids::MinionJobId, sys::watched::Watched};
 
 /// Returns when every copy of the pipe's writing end is closed.
