@@ -29,7 +29,7 @@ use super::{
     backend::{Answered, Backend, CallOrder, JobOrder, Refusal, Sealed},
     builtin::{Builtin, RESERVED_MODULES},
     caller::{Caller, Extras},
-    delegation::SubOverlord,
+    delegation::{self, SubOverlord},
     entry::{About, Entry},
     facts,
     identity::IdentityInForce,
@@ -158,7 +158,7 @@ impl<B: Backend> Dispatcher<B> {
                 return Answer::Fault(fault).into();
             }
         };
-        if job_methods::waits(&call.method) {
+        if job_methods::waits(&call.method) || delegation::waits(&call) {
             return self.run(&caller, &extras, call).await.into_answer().into();
         }
         let wanted = extras.budget;

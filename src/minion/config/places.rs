@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::MinionConfig;
+use super::{MinionConfig, bounds::some};
 
 /// PEM files.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -74,13 +74,19 @@ impl Default for Folders {
 pub struct DelegationConfig {
     /// Those that it passes calls on to; without it, it passes on nothing.
     pub inventory: Option<PathBuf>,
+    /// How many calls are passed on at a time.
+    #[serde(deserialize_with = "some")]
+    pub at_once: usize,
+    /// How many of them for one caller.
+    #[serde(deserialize_with = "some")]
+    pub per_caller: usize,
     /// Where the results of jobs that were passed on wait.
     pub results: PathBuf,
 }
 
 impl Default for DelegationConfig {
     fn default() -> Self {
-        Self { inventory: None, results: "delegated".into() }
+        Self { inventory: None, at_once: 1024, per_caller: 512, results: "delegated".into() }
     }
 }
 
@@ -92,7 +98,7 @@ impl MinionConfig {
         for path in [certificate, key, authority, revoked, modules, cache, jobs, replaced, incoming, kept, audit] {
             *path = state.join(&*path);
         }
-        let DelegationConfig { inventory, results } = &mut self.overlord;
+        let DelegationConfig { inventory, results, .. } = &mut self.overlord;
         *results = state.join(&*results);
         for path in inventory.iter_mut().chain(acl) {
             *path = state.join(&*path);

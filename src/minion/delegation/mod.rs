@@ -25,7 +25,9 @@
 //! a week old, in number and bytes bounded as the head of [`held`] has it; the caller fetches it when there is a way again, also when there is none to the leaf any more. A log is not
 //! held: `jobs.follow` is passed on, and the leaf keeps it.
 
+mod fetch;
 mod held;
+mod places;
 mod relay;
 
 use std::{
@@ -33,11 +35,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use self::held::Held;
-use super::{Error, MinionConfig, identity::IdentityInForce};
+use self::{fetch::Fetching, held::Held, places::Places};
+use super::{Error, MinionConfig, identity::IdentityInForce, job_methods};
 use crate::{
     ca::{Host, Inventory},
-    fleet::{Fleet, FleetOptions},
+    fleet::{DELEGATE, Fleet, FleetOptions},
     ids::HostName,
     telemetry::chain,
     tls::Identity,
@@ -52,6 +54,10 @@ pub(super) struct SubOverlord {
     /// Its connections, as long as its certificate and the revocations are the same.
     fleet: Mutex<Option<(Identity, Fleet)>>,
     held: Held,
+    fetching: Fetching,
+    /// For calls, and for those that only wait for a job.
+    calling: Places,
+    waiting: Places,
     stopping: CancellationToken,
 }
 
@@ -65,8 +71,17 @@ impl SubOverlord {
         let Some(inventory) = config.overlord.inventory.clone() else { return Ok(None) };
         let folder = config.overlord.results.clone();
         let held = Held::open(&folder).map_err(|source| Error::Delegated { path: folder, source })?;
-        let fleet = Mutex::default();
-        let sub = Arc::new(Self { identity: identity.clone(), inventory, fleet, held, stopping: stopping.clone() });
+        let places = || Places::new(config.overlord.per_caller, config.overlord.at_once);
+        let sub = Arc::new(Self {
+            identity: identity.clone(),
+            inventory,
+            fleet: Mutex::default(),
+            held,
+            fetching: Fetching::default(),
+            calling: places(),
+            waiting: places(),
+            stopping: stopping.clone(),
+        });
         for id in sub.held.waited_for() {
             sub.fetch(id);
         }
@@ -130,6 +145,11 @@ fn unavailable(why: String) -> RemoteError {
 fn way(list: &Value) -> Option<Vec<HostName>> {
     let Value::Array(list) = list else { return None };
     list.iter().map(|name| name.as_str()?.parse().ok()).collect()
+}
+
+/// Whether it waits for a job, and ends with its connection.
+pub(super) fn waits(call: &Call) -> bool {
+    call.method == DELEGATE && matches!(&call.params[..], [_, Value::String(method), _] if job_methods::waits(method))
 }
 
 /// The call that is to be passed on.

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, time::sleep};
+use tokio::sync::mpsc;
 
 use super::{
     SubOverlord,
@@ -10,9 +10,9 @@ use super::{
     way,
 };
 use crate::{
-    fleet::{Fleet, MAP, MOST_HOPS, Outcome, Pace, Request},
+    fleet::{Fleet, MAP, MOST_HOPS, Outcome, Request},
     ids::MinionJobId,
-    minion::{builtin::Builtin, caller::Extras},
+    minion::{builtin::Builtin, caller::Extras, job_methods},
     plugin::Budget,
     wire::{Call, JobStatus, RemoteError, Value},
 };
@@ -21,14 +21,6 @@ use crate::{
 const LONGEST_WAIT: Duration = Duration::from_mins(6);
 /// How long a host has to accept a job.
 const ACCEPTANCE: Duration = Duration::from_secs(20);
-/// How long a host waits for its job, and how long it has on top of that to begin its answer.
-const LONG_POLL: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How fast the answer has to come then.
-const PACE: Pace = Pace { piece: Duration::from_secs(10), total: Duration::from_mins(30) };
-/// How long to leave a host alone that cannot be asked; twice as long each time, up to a bound.
-const PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl SubOverlord {
     /// `overlord.delegate`. The caller may make the call, that was judged before. An error comes before anything was sent.
@@ -54,6 +46,8 @@ impl SubOverlord {
         {
             return Err(RemoteError::new("NotCallable", format!("`{method}` is not passed on")));
         }
+        let places = if job_methods::waits(&method) { &self.waiting } else { &self.calling };
+        let _place = places.take(caller)?;
         let host = self.host(names)?;
         let fleet = self.fleet()?;
         let about =
@@ -155,61 +149,13 @@ impl SubOverlord {
         Ok(outcome)
     }
 
-    /// Waits for a job's result and holds it, on a task of its own.
-    pub(super) fn fetch(self: &Arc<Self>, id: MinionJobId) {
-        let sub = Arc::clone(self);
-        tokio::spawn(async move {
-            let fetched = async {
-                if let Err(error) = sub.fetch_result(&id).await {
-                    tracing::warn!(%id, %error, "the result of a job that was passed on is not held here");
-                }
-            };
-            tokio::select! {
-                () = fetched => {}
-                () = sub.stopping.cancelled() => {}
-            }
-        });
-    }
-
-    async fn fetch_result(&self, id: &MinionJobId) -> Result<(), RemoteError> {
-        let asked = id.clone();
-        let Some(order) = self.on_disk(move |held| held.ordered(&asked)).await? else { return Ok(()) };
-        let seconds = i64::try_from(LONG_POLL.as_secs()).unwrap_or(i64::MAX);
-        let question = Request::new(&Call::new("jobs.wait", vec![id.as_str().into(), seconds.into()]));
-        let question = question.timeout(LONG_POLL + PATIENCE).pace(PACE).on_behalf_of(None, &order.caller);
-        let mut pause = PAUSE;
-        // Another task may have been at it.
-        while !self.has_ended(id).await? {
-            let Outcome::Ok(answer) = self.fleet()?.call(&order.host, &question).await else {
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-                continue;
-            };
-            match ended(&answer) {
-                Some(true) => {
-                    let id = id.clone();
-                    self.on_disk(move |held| held.keep(&id, &answer)).await?;
-                }
-                Some(false) => pause = PAUSE,
-                // It never got there. Whoever made it asks, and sends it again.
-                None => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
     async fn result(&self, id: &MinionJobId) -> Result<Option<Value>, RemoteError> {
         let id = id.clone();
         self.on_disk(move |held| held.give(&id)).await
     }
 
-    async fn has_ended(&self, id: &MinionJobId) -> Result<bool, RemoteError> {
-        let id = id.clone();
-        self.on_disk(move |held| Ok(held.has_ended(&id))).await
-    }
-
     /// Asks the files, on a thread that may sleep.
-    async fn on_disk<T: Send + 'static>(
+    pub(super) async fn on_disk<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&super::Held) -> io::Result<T> + Send + 'static,
     ) -> Result<T, RemoteError> {
@@ -226,23 +172,12 @@ fn asks_for_result(method: &str) -> bool {
     matches!(method, "jobs.job_status" | "jobs.wait" | "jobs.cancel")
 }
 
-/// Whether a job has ended; nothing if it is not known there.
-fn ended(answer: &Value) -> Option<bool> {
-    let Value::Array(pair) = answer else { return Some(false) };
-    let [Value::Int(code), result] = &pair[..] else { return Some(false) };
-    match JobStatus::from_code(*code) {
-        Some(JobStatus::Lost) if RemoteError::from_value(result).is_none() => None,
-        Some(JobStatus::Finished | JobStatus::RemoteError | JobStatus::Lost) => Some(true),
-        Some(JobStatus::Running | JobStatus::Partial) | None => Some(false),
-    }
-}
-
 fn not_yours(id: &MinionJobId) -> RemoteError {
     RemoteError::new("NoSuchJob", format!("there is no job `{id}` of yours"))
 }
 
 fn full() -> RemoteError {
-    let why =
-        "this minion holds as many jobs that it passed on as it may; fetch the results of some, with `func job wait`";
+    let why = "of the jobs that this minion passed on it holds as many of yours as it may; fetch the results of some, with \
+               `func job wait`";
     RemoteError::new("Busy", why)
 }

@@ -4,9 +4,11 @@
 //! ID ──▶ ID and ID.result ──somebody was given it──▶ ID and ID.given
 //! ```
 //!
-//! Files, whole and by rename; there is nothing in memory that they do not say, but how many there are. Those are bounded, in
-//! number and in bytes: at a bound the oldest that were given out make room, and where there are none, no job is taken. What
-//! nobody was given is removed by its age alone, and the log says so.
+//! Files, whole and by rename; memory holds no more than whose and how many they are. Those are bounded, in number and in bytes,
+//! and their callers share them as the head of [`shares`] has it: at a bound what was given out makes room, and where that is not
+//! enough, no job is taken. What nobody was given is removed by its age alone, and the log says so.
+
+mod shares;
 
 use std::{
     fs, io,
@@ -17,14 +19,15 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use self::shares::{Job, Shares, Standing, Usage};
 use crate::{ca::Host, ids::MinionJobId, sys::durable, wire::Value};
 
 /// For how long. No overlord waits longer, unless it is told to.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 /// How many jobs, and how many bytes of results.
 const BOUNDS: Usage = Usage { jobs: 10_000, bytes: 1 << 30 };
-/// How long it stays full before it is looked again for what can go.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often it is looked for what is too old.
+const LOOK: Duration = Duration::from_mins(10);
 
 /// A job that was passed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,38 +45,22 @@ pub(super) enum Kept {
     New,
     /// This one is kept under its id, and may have ended.
     Known { order: Order, ended: bool },
-    /// There is room for no other.
+    /// Its caller has as many as it may.
     Full,
 }
 
-/// How much there is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Usage {
-    jobs: usize,
-    bytes: u64,
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    usage: Usage,
-    looked: Option<SystemTime>,
+    shares: Shares,
+    looked: SystemTime,
 }
 
 /// The folder. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     folder: PathBuf,
-    bounds: Usage,
     /// Whoever changes which files there are has it.
     state: Arc<Mutex<State>>,
-}
-
-/// A job's files.
-struct Job {
-    id: MinionJobId,
-    since: SystemTime,
-    bytes: u64,
-    given: bool,
 }
 
 impl Held {
@@ -84,16 +71,38 @@ impl Held {
 
     fn within(folder: &Path, bounds: Usage) -> io::Result<Self> {
         durable::create_folder(folder, 0o700)?;
-        let held = Self { folder: folder.to_owned(), bounds, state: Arc::default() };
-        held.tidy(&mut held.state());
+        let state = State { shares: Shares::new(bounds), looked: SystemTime::UNIX_EPOCH };
+        let held = Self { folder: folder.to_owned(), state: Arc::new(Mutex::new(state)) };
+        let mut state = held.state();
+        for entry in fs::read_dir(folder)?.flatten() {
+            let id = entry.file_name().to_str().and_then(|name| name.parse::<MinionJobId>().ok());
+            if let Some(id) = id
+                && let Some(job) = held.look_at(&id)
+            {
+                state.shares.put(&id, job);
+            }
+        }
+        held.drop_old(&mut state);
+        drop(state);
         Ok(held)
+    }
+
+    fn look_at(&self, id: &MinionJobId) -> Option<Job> {
+        let ended = [(self.result_at(id), Standing::Ended), (self.given_at(id), Standing::Given)];
+        let ended = ended.into_iter().find_map(|(path, standing)| Some((fs::metadata(path).ok()?, standing)));
+        let (file, standing, bytes) = match ended {
+            Some((file, standing)) => (file.modified(), standing, file.len()),
+            None => (fs::metadata(self.order_at(id)).ok()?.modified(), Standing::Open, 0),
+        };
+        // One that cannot be read is nobody's, and goes with time.
+        let order = read::<Order>(&self.order_at(id)).ok().flatten();
+        let caller = order.map(|order| order.caller).unwrap_or_default();
+        Some(Job { caller, standing, since: file.ok()?, bytes })
     }
 
     /// The jobs without a result.
     pub(super) fn waited_for(&self) -> Vec<MinionJobId> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<MinionJobId>().ok());
-        ids.filter(|id| !self.has_ended(id)).collect()
+        self.state().shares.open()
     }
 
     /// Keeps an order, or answers the one that is kept under its id.
@@ -106,7 +115,8 @@ impl Held {
         let mut state = self.state();
         let kept = self.take(&mut state, id, order)?;
         if kept == Kept::New {
-            state.usage.bytes += write(&self.given_at(id), answer)?;
+            let bytes = write(&self.given_at(id), answer)?;
+            state.moved_on(id, Standing::Given, Some(bytes));
         }
         Ok(kept)
     }
@@ -114,9 +124,9 @@ impl Held {
     /// Forgets an order that came to nothing.
     pub(super) fn withdraw(&self, id: &MinionJobId) -> io::Result<()> {
         let mut state = self.state();
-        if !self.has_ended(id) {
+        if state.shares.get(id).is_some_and(|job| job.standing == Standing::Open) {
             fs::remove_file(self.order_at(id))?;
-            state.usage.jobs = state.usage.jobs.saturating_sub(1);
+            state.shares.remove(id);
         }
         Ok(())
     }
@@ -128,90 +138,64 @@ impl Held {
 
     /// Whether its result is here.
     pub(super) fn has_ended(&self, id: &MinionJobId) -> bool {
-        self.result_at(id).exists() || self.given_at(id).exists()
+        self.state().shares.get(id).is_some_and(|job| job.standing != Standing::Open)
     }
 
     /// The answer about a job that has ended, as its minion gave it, to be given to whoever asks.
     pub(super) fn give(&self, id: &MinionJobId) -> io::Result<Option<Value>> {
-        let _state = self.state();
+        let mut state = self.state();
         let Some(answer) = read(&self.result_at(id))? else { return read(&self.given_at(id)) };
         fs::rename(self.result_at(id), self.given_at(id))?;
+        state.moved_on(id, Standing::Given, None);
         Ok(Some(answer))
     }
 
     /// Keeps it, also beyond the bounds: its job was taken.
     pub(super) fn keep(&self, id: &MinionJobId, answer: &Value) -> io::Result<()> {
         let mut state = self.state();
-        if !self.has_ended(id) {
-            state.usage.bytes += write(&self.result_at(id), answer)?;
+        if state.shares.get(id).is_some_and(|job| job.standing == Standing::Open) {
+            let bytes = write(&self.result_at(id), answer)?;
+            state.moved_on(id, Standing::Ended, Some(bytes));
         }
         Ok(())
     }
 
     fn take(&self, state: &mut State, id: &MinionJobId, order: &Order) -> io::Result<Kept> {
         if let Some(order) = self.ordered(id)? {
-            return Ok(Kept::Known { order, ended: self.has_ended(id) });
+            let ended = state.shares.get(id).is_some_and(|job| job.standing != Standing::Open);
+            return Ok(Kept::Known { order, ended });
         }
-        if self.is_full(state.usage) {
-            let now = SystemTime::now();
-            if !state.looked.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age < LOOK_AGAIN)) {
-                self.tidy(state);
-            }
-            if self.is_full(state.usage) {
-                return Ok(Kept::Full);
-            }
+        let now = SystemTime::now();
+        if now.duration_since(state.looked).map_or(true, |age| age > LOOK) {
+            self.drop_old(state);
+        }
+        for id in state.shares.in_the_way() {
+            self.remove(state, &id);
+        }
+        if !state.shares.has_room_for(&order.caller) {
+            return Ok(Kept::Full);
         }
         durable::write_new(&self.order_at(id), &postcard::to_stdvec(order).map_err(io::Error::other)?, 0o600)?;
-        state.usage.jobs += 1;
+        let job = Job { caller: order.caller.clone(), standing: Standing::Open, since: now, bytes: 0 };
+        state.shares.put(id, job);
         Ok(Kept::New)
     }
 
-    fn is_full(&self, usage: Usage) -> bool {
-        usage.jobs >= self.bounds.jobs || usage.bytes >= self.bounds.bytes
-    }
-
-    /// Removes what is too old, and of what was given out as much as makes room for some time.
-    fn tidy(&self, state: &mut State) {
-        let now = SystemTime::now();
-        let mut jobs = self.jobs();
-        jobs.sort_by_key(|job| job.since);
-        let mut usage = Usage { jobs: jobs.len(), bytes: jobs.iter().map(|job| job.bytes).sum() };
-        let crowded = self.is_full(usage);
-        let roomy = |usage: Usage| {
-            usage.jobs < self.bounds.jobs - self.bounds.jobs / 10 && usage.bytes < self.bounds.bytes / 10 * 9
-        };
-        for job in jobs {
-            let old = now.duration_since(job.since).is_ok_and(|age| age > KEPT);
-            let in_the_way = job.given && crowded && !roomy(usage);
-            if !old && !in_the_way {
-                continue;
+    fn drop_old(&self, state: &mut State) {
+        state.looked = SystemTime::now();
+        for id in state.shares.older_than(KEPT, state.looked) {
+            if self.remove(state, &id) != Some(Standing::Given) {
+                tracing::warn!(%id, "a job that was passed on is forgotten: nobody asked for its result for a week");
             }
-            if !job.given {
-                tracing::warn!(id = %job.id, "a job that was passed on is forgotten: nobody asked for its result for a week");
-            }
-            // The order goes last: without it nobody may have the others.
-            for path in [self.result_at(&job.id), self.given_at(&job.id), self.order_at(&job.id)] {
-                drop(fs::remove_file(path));
-            }
-            usage.jobs -= 1;
-            usage.bytes -= job.bytes;
         }
-        *state = State { usage, looked: Some(now) };
     }
 
-    fn jobs(&self) -> Vec<Job> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let one = |entry: fs::DirEntry| {
-            let id: MinionJobId = entry.file_name().to_str()?.parse().ok()?;
-            let ended = [(self.result_at(&id), false), (self.given_at(&id), true)];
-            let ended = ended.into_iter().find_map(|(path, given)| Some((fs::metadata(path).ok()?, given)));
-            let since = |file: &fs::Metadata| file.modified().ok();
-            Some(match ended {
-                Some((file, given)) => Job { id, since: since(&file)?, bytes: file.len(), given },
-                None => Job { id, since: since(&entry.metadata().ok()?)?, bytes: 0, given: false },
-            })
-        };
-        entries.filter_map(one).collect()
+    fn remove(&self, state: &mut State, id: &MinionJobId) -> Option<Standing> {
+        // The order goes last: without it nobody may have the others.
+        for path in [self.result_at(id), self.given_at(id), self.order_at(id)] {
+            drop(fs::remove_file(path));
+        }
+        Some(state.shares.remove(id)?.standing)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -228,6 +212,17 @@ impl Held {
 
     fn given_at(&self, id: &MinionJobId) -> PathBuf {
         self.folder.join(format!("{id}.given"))
+    }
+}
+
+impl State {
+    /// A job has come so far, with a result of so many bytes if that is new.
+    fn moved_on(&mut self, id: &MinionJobId, standing: Standing, bytes: Option<u64>) {
+        let Some(mut job) = self.shares.remove(id) else { return };
+        if let Some(bytes) = bytes {
+            (job.bytes, job.since) = (bytes, SystemTime::now());
+        }
+        self.shares.put(id, Job { standing, ..job });
     }
 }
 
