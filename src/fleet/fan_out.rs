@@ -12,7 +12,7 @@ use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt};
 use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Fleet, Outcome, Reason, Request, Rollout, Stage, Tally};
+use super::{Fleet, Outcome, Passing, Reason, Request, Rollout, Stage, Tally};
 use crate::{ca::Host, ids::HostName};
 
 /// How long before a host that could not be reached is tried again: twice as long each time, up to a bound.
@@ -39,7 +39,7 @@ impl Fleet {
     /// Calls each host with its request and yields what became of each as it becomes known; hosts that are not asked,
     /// because of what became of others, come last.
     ///
-    /// A host named twice is called once. Dropping the stream gives up the calls in flight.
+    /// A host named twice is called once, and one through whom others are called after they have answered. Dropping the stream gives up the calls in flight.
     pub fn fan_out<I>(&self, calls: I, width: Width) -> impl Stream<Item = (HostName, Outcome)> + Send + use<I>
     where
         I: IntoIterator<Item = (Host, Request)>,
@@ -55,6 +55,7 @@ impl Fleet {
             hosts: calls.len(),
             waiting: calls,
             in_flight: FuturesUnordered::new(),
+            passing: Passing::default(),
             failed: 0,
         };
         Box::pin(stream::unfold(run, |mut run| async move { run.next().await.map(|end| (end, run)) }))
@@ -118,6 +119,7 @@ struct Run {
     /// Those that were not asked, the next one last.
     waiting: Vec<(Host, Request)>,
     in_flight: FuturesUnordered<InFlight>,
+    passing: Passing,
     failed: usize,
 }
 
@@ -141,16 +143,24 @@ impl Run {
                 continue;
             }
             for _ in 0..tally.unasked.min(self.forks.saturating_sub(self.in_flight.len())) {
-                let Some((host, request)) = self.waiting.pop() else { break };
+                let Some((host, request)) = self.next_waiting() else { break };
+                self.passing.begins(&host);
                 self.in_flight.push(Box::pin(self.fleet.spawn_stubborn(host, request, self.rollout.retry)));
             }
             if let Some((host, outcome, _)) = self.in_flight.next().await {
+                self.passing.ended(&host);
                 self.failed += usize::from(!outcome.is_ok());
                 return Some((host, outcome));
             }
             let Stage::Stopped(reason) = &self.stage else { return None };
             return self.waiting.pop().map(|(host, _)| (host.name, Outcome::Skipped(reason.clone())));
         }
+    }
+
+    /// The next one through whom nobody is being called.
+    fn next_waiting(&mut self) -> Option<(Host, Request)> {
+        let next = self.waiting.iter().rposition(|(host, _)| self.passing.leaves_alone(&host.name))?;
+        Some(self.waiting.remove(next))
     }
 }
 

@@ -56,7 +56,7 @@ pub use map::{FleetMap, MapError, Reach, Tree};
 pub use members::Members;
 pub use outcome::{Outcome, SkipReason};
 pub use reason::Reason;
-pub use relay::{DELEGATE, MAP, MOST_HOPS, delegated_first, relayed};
+pub use relay::{DELEGATE, MAP, MOST_HOPS, Passing, delegated_first, relayed};
 pub use request::{Budgets, Pace, Request};
 pub use rollout::{Rollout, Stage, Tally};
 pub use select::{KnownDown, NoHost, SelectError, Selection, Selector};

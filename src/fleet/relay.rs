@@ -9,7 +9,10 @@
 //! of a call, of its job, of batches and of the count of hosts is true of one that goes through others: the border between
 //! *unreachable* and *lost* is the last connection's first byte, and a job id chosen at the top reaches the leaf.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use super::{Outcome, Reason, Request, SkipReason};
 use crate::{
@@ -73,13 +76,50 @@ pub(super) fn no_way_for_bytes(host: &Host) -> Reason {
         .into()
 }
 
-/// Those that are reached through others go out before those that are called directly, the farthest first, all through one
-/// together: what the call does to whoever passes it on must not come before the others have it.
+/// Those through whom others are called go last, the nearest behind all others; before them, the farthest go first, all through
+/// one together. With [`Passing`], what the call does to whoever passes it on does not come before the others have answered it.
 pub fn delegated_first<T>(parts: &mut [T], host: impl Fn(&T) -> &Host) {
-    parts.sort_by(|a, b| {
-        let (a, b) = (host(a).address.via(), host(b).address.via());
-        b.len().cmp(&a.len()).then_with(|| a.cmp(b))
+    let hops: HashSet<HostName> = parts.iter().flat_map(|part| host(part).address.via()).cloned().collect();
+    parts.sort_by_cached_key(|part| {
+        let Host { name, address } = host(part);
+        (hops.contains(name), std::cmp::Reverse(address.via().len()), address.via().to_vec())
     });
+}
+
+/// Who passes calls on just now, and is not called itself until they have ended.
+#[derive(Debug, Default)]
+pub struct Passing {
+    /// The ways of the calls that are under way.
+    ways: HashMap<HostName, Vec<HostName>>,
+    /// Of how many of them each is part.
+    by: HashMap<HostName, usize>,
+}
+
+impl Passing {
+    /// A call begins.
+    pub fn begins(&mut self, host: &Host) {
+        let via = host.address.via();
+        if !via.is_empty() && self.ways.insert(host.name.clone(), via.to_vec()).is_none() {
+            via.iter().for_each(|hop| *self.by.entry(hop.clone()).or_default() += 1);
+        }
+    }
+
+    /// It has ended.
+    pub fn ended(&mut self, host: &HostName) {
+        for hop in self.ways.remove(host).into_iter().flatten() {
+            if let Some(count) = self.by.get_mut(&hop) {
+                *count -= 1;
+                if *count == 0 {
+                    self.by.remove(&hop);
+                }
+            }
+        }
+    }
+
+    /// Whether nothing is under way through a host.
+    pub fn leaves_alone(&self, host: &HostName) -> bool {
+        !self.by.contains_key(host)
+    }
 }
 
 /// An outcome as it is told to whoever asked for the call to be passed on. A value that fits no answer gives way to an error.
@@ -176,12 +216,17 @@ mod tests {
     }
 
     #[test]
-    fn the_farthest_go_first() {
+    fn the_farthest_go_first_and_who_passes_calls_on_is_left_alone_meanwhile() {
         let near = |name: &str| Host { name: name.parse().unwrap(), address: "10.0.0.1:7".parse().unwrap() };
         let mut hosts = vec![near("a"), near("c"), leaf()];
         delegated_first(&mut hosts, |host| host);
         let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
-        assert_eq!(names, ["leaf", "a", "c"]);
+        assert_eq!(names, ["leaf", "c", "a"]);
+        let mut passing = Passing::default();
+        hosts.iter().for_each(|host| passing.begins(host));
+        assert!(!passing.leaves_alone(&hosts[2].name) && passing.leaves_alone(&hosts[1].name));
+        passing.ended(&hosts[0].name);
+        assert!(passing.leaves_alone(&hosts[2].name));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
     transactions::Part,
 };
 use crate::{
-    fleet::{Filter, Fleet, Outcome, Request, delegated_first},
+    fleet::{Filter, Fleet, Outcome, Passing, Request, delegated_first},
     ids::{HostName, OverlordJobId},
     wire::{Call, Secrets},
 };
@@ -179,7 +179,7 @@ impl Desk {
         }
         let (mut doubt, mut failed) = (false, 0);
         let filter = Filter::of_arguments(&self.record.args);
-        let mut note = |(host, outcome, tries): (HostName, Outcome, u32)| {
+        let mut note = |host: HostName, outcome: Outcome, tries: u32| {
             if tries > 1 {
                 self.recorder.note(host.clone(), Event::Retried(tries - 1));
             }
@@ -194,13 +194,14 @@ impl Desk {
         };
         // What is noted as about to be sent is sent: where failures stop it, no more is noted than can leave at once.
         let chunk_size = if may_fail.is_some() { CHUNK.min(self.record.forks) } else { CHUNK };
-        let mut in_flight = FuturesUnordered::new();
+        let (mut in_flight, mut passing) = (FuturesUnordered::new(), Passing::default());
         'all: for chunk in parts.chunks(chunk_size) {
             while may_fail.is_some()
                 && in_flight.len() + chunk.len() > self.record.forks
-                && let Some(submitted) = in_flight.next().await
+                && let Some((host, outcome, tries)) = in_flight.next().await
             {
-                if may_fail.is_some_and(|most| note(submitted) > most) {
+                passing.ended(&host);
+                if may_fail.is_some_and(|most| note(host, outcome, tries) > most) {
                     break 'all;
                 }
             }
@@ -208,20 +209,22 @@ impl Desk {
                 break;
             }
             for part in chunk {
-                if in_flight.len() >= self.record.forks
-                    && let Some(submitted) = in_flight.next().await
+                while (in_flight.len() >= self.record.forks || !passing.leaves_alone(&part.host.name))
+                    && let Some((host, outcome, tries)) = in_flight.next().await
                 {
-                    note(submitted);
+                    passing.ended(&host);
+                    note(host, outcome, tries);
                 }
                 if self.ledger.is_cancel_announced(&self.id) {
                     break;
                 }
                 let request = self.request.clone().job(&part.job, self.record.timeout);
+                passing.begins(&part.host);
                 in_flight.push(self.fleet.spawn_stubborn(part.host.clone(), request, self.retry));
             }
         }
-        while let Some(submitted) = in_flight.next().await {
-            note(submitted);
+        while let Some((host, outcome, tries)) = in_flight.next().await {
+            note(host, outcome, tries);
         }
         doubt
     }

@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use super::server::{Behaviour, Reaction, Server, authority, fleet, serve, serve_at};
 use crate::{
     ca::Host,
-    fleet::{FleetOptions, Outcome, Request, Rollout, SkipReason, Summary, Width},
+    fleet::{DELEGATE, FleetOptions, Outcome, Request, Rollout, SkipReason, Summary, Width, delegated_first, relayed},
     wire::{Answer, Call, Fault, Value},
 };
 
@@ -159,4 +159,37 @@ async fn a_host_that_cannot_be_reached_is_tried_again_and_one_that_may_have_run_
     assert_eq!(outcomes["m2"], Outcome::Ok(2.into()));
     assert!(matches!(outcomes["m1"], Outcome::Lost { .. }));
     assert_eq!(calls.load(Ordering::SeqCst), 1, "it may have run there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_passes_calls_on_is_called_after_they_have_been_answered() {
+    let authority = authority();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let record = Arc::clone(&seen);
+    let hop: Behaviour = Arc::new(move |call, _| {
+        let record = Arc::clone(&record);
+        Reaction::Later(Box::pin(async move {
+            if call.method == DELEGATE {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                record.lock().unwrap().push("passed on");
+                return Answer::Value(relayed(Outcome::Ok(Value::Nil)));
+            }
+            record.lock().unwrap().push("called itself");
+            Answer::Value(Value::Nil)
+        }))
+    });
+    let hop = serve(&authority, "hop", hop).await;
+    let other = serve(&authority, "other", Arc::new(|_, _| Reaction::Answer(Answer::Value(Value::Nil)))).await;
+    let behind = |number| Host {
+        name: format!("leaf{number}").parse().unwrap(),
+        address: hop.host.address.clone().through(vec![hop.host.name.clone()]),
+    };
+    let mut hosts = vec![hop.host.clone(), other.host.clone(), behind(1), behind(2)];
+    delegated_first(&mut hosts, |host| host);
+    let fleet = fleet(&authority, FleetOptions::default());
+    let calls = hosts.into_iter().map(|host| (host, ping()));
+    let outcomes: Vec<(_, Outcome)> = fleet.fan_out(calls, Width::of(64)).collect().await;
+    assert!(outcomes.iter().all(|(_, outcome)| outcome.is_ok()) && outcomes.len() == 4, "{outcomes:?}");
+    assert_eq!(outcomes[0].0.as_str(), "other", "nobody else waits");
+    assert_eq!(*seen.lock().unwrap(), ["passed on", "passed on", "called itself"]);
 }
