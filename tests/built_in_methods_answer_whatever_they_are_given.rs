@@ -54,6 +54,7 @@ fn harmless(open: &Path) -> BTreeMap<&'static str, Vec<Value>> {
         ("system.multicall", vec![none()]),
         ("system.ping", vec![]),
         ("system.time", vec![]),
+        ("transfer.get", vec![digest(), 0.into(), 5.into()]),
         ("transfer.put", vec![digest(), 5.into(), 0.into(), Value::Bytes(b"hello".to_vec())]),
     ])
 }

@@ -1,6 +1,6 @@
 //! A minion that is an overlord too: whom it reaches is called, counted and judged as if there were nobody in between.
 
-use std::fs;
+use std::{fs, process::Stdio, thread};
 
 use func::{fleet::Outcome, wire::Value};
 use serde_json::json;
@@ -217,4 +217,104 @@ fn nobody_behind_one_that_is_silent_is_left_out() {
     let told = fleet.func(["call", "*", "test.echo", "x"]).expect(1).err;
     assert!(told.contains("who is behind these is not known, and not counted: top"), "{told}");
     assert!(fleet.func(["call", "near", "test.echo", "x"]).expect(0).err.is_empty());
+}
+
+#[test]
+fn a_call_two_levels_down_is_followed_and_its_job_is_cancelled_past_one_that_died() {
+    let mut fleet = Fleet::empty();
+    let gate = Gate::new(fleet.folder(), "leaf");
+    fleet.add_with("leaf", &gate.settings(), &[&guest("rogue")]);
+    fleet.add("said", "");
+    fleet.add_sub("mid", INVENTORY);
+    fleet.add_sub("top", INVENTORY);
+    reach(&mut fleet, &["top"], &[("top", &["mid"]), ("mid", &["leaf", "said"])]);
+    fleet.func(["map", "build"]).expect(0);
+
+    let said = fleet.func(["call", "said", "test.progress", "3", "10", "--follow"]).expect(0).out;
+    for step in 1..=3 {
+        let line = format!("step {step} of 3");
+        assert_eq!(said.lines().filter(|said| said.contains(" info ") && said.ends_with(&line)).count(), 1, "{said}");
+    }
+
+    let job = fleet.func(["call", "leaf", "rogue.pass_gate", "--async", "--no-wait"]).expect(0).out;
+    until("the run", || (gate.lines() == ["ran"]).then_some(()));
+    until("the acknowledgement", || (fleet.status(&job)["hosts"]["leaf"]["state"] == "RUNNING").then_some(()));
+    let minion_job = fleet.status(&job)["hosts"]["leaf"]["minion_job"].as_str().unwrap().to_owned();
+    fleet.minion("mid").kill();
+    let mut cancel = fleet.command(["job", "cancel", &job]);
+    let cancel = cancel.stdout(Stdio::piped()).spawn().unwrap();
+    // Whoever cancels finds nobody in the middle, and goes on asking.
+    until("the wish to arrive in vain", || (!fleet.audit("top", "overlord.delegate").is_empty()).then_some(()));
+    assert!(fleet.minion("leaf").worker(&minion_job).is_some());
+    fleet.minion("mid").launch();
+    assert!(cancel.wait_with_output().unwrap().status.success());
+    assert!(fleet.minion("leaf").worker(&minion_job).is_none());
+    let ended = fleet.func(["job", "wait", &job, "--json"]).expect(1).json();
+    assert_eq!((&ended["summary"]["cancelled"], &ended["summary"]["total"]), (&json!(1), &json!(1)), "{ended}");
+    assert_eq!(gate.lines(), ["ran"]);
+}
+
+#[test]
+fn files_and_modules_get_to_hosts_behind_others_and_back() {
+    let mut fleet = Fleet::empty();
+    let place = fleet.folder().join("place");
+    fs::create_dir(&place).unwrap();
+    let grants = format!(
+        "push = true\n[grants.copyfile]\nwrite = [\"{0}/**\"]\n[grants.getfile]\nread = [\"{0}/**\"]\n",
+        place.display()
+    );
+    fleet.add_with("leaf", &format!("[modules]\nunsigned = true\n{grants}"), &[]);
+    fleet.add_sub("mid", INVENTORY);
+    fleet.add_sub("top", INVENTORY);
+    reach(&mut fleet, &["top"], &[("top", &["mid"]), ("mid", &["leaf"])]);
+    fleet.func(["map", "build"]).expect(0);
+
+    // More than one piece, and nothing at all.
+    let local = fleet.folder().join("local");
+    fs::create_dir(&local).unwrap();
+    let bytes: Vec<u8> = (0..9_000_000_u32).map(|at| u8::try_from(at % 253).unwrap()).collect();
+    fs::write(local.join("large"), &bytes).unwrap();
+    fs::write(local.join("empty"), "").unwrap();
+    let there = format!("leaf:{}/", place.display());
+    fleet.func(["copy", local.to_str().unwrap(), &there, "--json"]).expect(0);
+    assert!(fs::read(place.join("local/large")).unwrap() == bytes);
+    assert_eq!(fs::read(place.join("local/empty")).unwrap(), b"");
+    let back = fleet.folder().join("back");
+    let there = format!("leaf:{}/local", place.display());
+    fleet.func(["fetch", &there, back.to_str().unwrap(), "--json"]).expect(0);
+    assert!(fs::read(back.join("leaf/local/large")).unwrap() == bytes);
+    assert_eq!(fs::read(back.join("leaf/local/empty")).unwrap(), b"");
+
+    fleet.func(["module", "push", guest("rogue").to_str().unwrap(), "leaf"]).expect(0);
+    assert_eq!(fleet.func(["call", "leaf", "rogue.text", "3", "--json"]).expect(0).json()["summary"]["ok"], 1);
+}
+
+#[test]
+fn one_caller_has_so_many_calls_passed_on_at_a_time_and_no_more() {
+    let mut fleet = Fleet::empty();
+    let gate = Gate::new(fleet.folder(), "leaf");
+    fleet.add_with("leaf", &gate.settings(), &[&guest("rogue")]);
+    fleet.add_sub("sub", &format!("{INVENTORY}at_once = 9\nper_caller = 2\n"));
+    reach(&mut fleet, &["sub"], &[("sub", &["leaf"])]);
+    let pass = |method: &str, args| {
+        fleet.ask("sub", "overlord.delegate", vec![vec!["leaf"].into(), method.into(), Value::Array(args)])
+    };
+    thread::scope(|scope| {
+        let held = [(); 2].map(|()| scope.spawn(|| pass("rogue.pass_gate", vec![])));
+        until("both to wait", || (gate.lines() == ["ran", "ran"]).then_some(()));
+        let refused = pass("system.ping", vec![]);
+        assert!(matches!(&refused, Outcome::Failed(error) if error.kind == "Busy"), "{refused:?}");
+        assert!(
+            refused.why().unwrap().contains("2 calls of `overlord` already ([overlord] per_caller)"),
+            "{refused:?}"
+        );
+        // Who asks for a job is not refused for it.
+        let unknown = pass("jobs.wait", vec![func::ids::MinionJobId::fresh().as_str().into(), 1.into()]);
+        assert!(unknown.is_ok(), "{unknown:?}");
+        gate.open("done");
+        for call in held {
+            assert!(call.join().unwrap().is_ok());
+        }
+    });
+    assert!(pass("system.ping", vec![]).is_ok());
 }

@@ -29,6 +29,7 @@ mod map;
 mod members;
 mod outcome;
 mod parse;
+mod pieces;
 mod pool;
 mod reason;
 mod relay;

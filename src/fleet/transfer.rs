@@ -3,7 +3,7 @@
 //! What is sent has a name by its content, so it may be sent again and again without harm. A connection
 //! that breaks is opened anew, and the minion says where to go on; only an attempt that brings nothing at
 //! all counts against the host, and a few of those in a row are the end. Transfers use connections of their
-//! own, so that calls never wait behind them.
+//! own, so that calls never wait behind them. To a host that is reached through others they go in pieces, as calls.
 
 use std::{
     fs::File,
@@ -38,16 +38,16 @@ use crate::{
 };
 
 /// So many attempts in a row may bring nothing.
-const IN_VAIN: u32 = 5;
+pub(super) const IN_VAIN: u32 = 5;
 /// The pause after the first of them; it doubles.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// A connection on which nothing moves for so long is given up. The minion digests and syncs within it.
 const STILL: Duration = Duration::from_mins(2);
 /// The longest sentence of a refusal that is read.
 const SENTENCE: usize = 4096;
 
 /// So often a method may want bytes.
-const ASKED: u32 = 4;
+pub(super) const ASKED: u32 = 4;
 
 type Body = Either<Full<Bytes>, FileBody>;
 
@@ -110,7 +110,7 @@ impl Source {
         Ok(Self { origin: Origin::Open(Arc::new(file)), digest, size })
     }
 
-    fn file(&self) -> io::Result<Arc<File>> {
+    pub(super) fn file(&self) -> io::Result<Arc<File>> {
         match &self.origin {
             Origin::Path(path) => File::open(path).map(Arc::new),
             Origin::Open(file) => Ok(Arc::clone(file)),
@@ -144,6 +144,9 @@ impl Fleet {
         source: &Source,
         moved: &(dyn Fn(u64) + Sync),
     ) -> Outcome {
+        if !host.address.via().is_empty() {
+            return self.deliver_in_pieces(host, call, source, moved).await;
+        }
         for _ in 0..ASKED {
             match self.call(host, call).await {
                 Outcome::Ok(value) if is_wanted(&value) => match self.send(host, source, moved).await {
@@ -178,9 +181,7 @@ impl Fleet {
             status => return Err(refused(status, None)),
         };
         *at = Some(first);
-        let unreadable =
-            |error| Broken::Final(Outcome::Lost { why: Reason::new("what is to be sent cannot be read", error) });
-        let file = source.file().map_err(unreadable)?;
+        let file = source.file().map_err(|error| Broken::Final(cannot_read(&error)))?;
         let (size, takes) = (source.size, coding(&answer).map(str::to_owned));
         let looked = Arc::clone(&file);
         let best = move || Coding::best(takes.as_deref(), &looked, first, size);
@@ -217,6 +218,9 @@ impl Fleet {
         (file, offset): (&File, u64),
         moved: &(dyn Fn(u64) + Sync),
     ) -> Result<Fetched, Outcome> {
+        if !host.address.via().is_empty() {
+            return self.fetch_in_pieces(host, name, size, (file, offset), moved).await;
+        }
         let (mut in_vain, mut at) = (0, offset);
         loop {
             let before = at;
@@ -426,6 +430,10 @@ async fn sentence(answer: Response<Incoming>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn cannot_write(error: &io::Error) -> Outcome {
+pub(super) fn cannot_read(error: &io::Error) -> Outcome {
+    Outcome::Lost { why: Reason::new("what is to be sent cannot be read", error) }
+}
+
+pub(super) fn cannot_write(error: &io::Error) -> Outcome {
     Outcome::Lost { why: Reason::new("what came cannot be written here", error) }
 }

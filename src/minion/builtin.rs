@@ -171,6 +171,12 @@ pub(super) const BUILTINS: &[Builtin] = &[
     builtin("system.ping", &[], "int", "Answers 1: the minion is there, and its caller may call."),
     builtin("system.time", &[], "int", "What this machine's clock shows: seconds since 1970."),
     builtin(
+        "transfer.get",
+        &[("digest", "string"), ("offset", "int"), ("size", "int")],
+        "base64",
+        "A piece of a file that was offered, from the offset on; shorter than asked for at its end, and where more than 4 MiB are.",
+    ),
+    builtin(
         "transfer.put",
         &[("digest", "string"), ("size", "int"), ("offset", "int"), ("bytes", "base64")],
         "struct",

@@ -1,6 +1,6 @@
 //! What a minion keeps of transfers: what arrives, and what may be fetched.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, os::unix::fs::FileExt as _, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     plugin::Registry,
-    transfer::{Begun, Blob, Bounds, Coding, ContentRange, Known, Offers, Refused, Staged, Staging},
+    transfer::{Begun, Blob, Bounds, Coding, ContentRange, Known, Name, Offers, Refused, Staged, Staging},
     wire::{RemoteError, Value},
 };
 
@@ -23,6 +23,8 @@ use crate::{
 const STALL: Duration = Duration::from_secs(5);
 /// The next writer of the same waits so long for its turn.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest piece of a file that is answered to a call.
+const PIECE: u64 = 4 << 20;
 /// How often leftovers are looked for.
 const SWEEP: Duration = Duration::from_mins(10);
 
@@ -97,6 +99,7 @@ impl Transfers {
             match builtin.name {
                 "modules.install" => self.installer.install(&self.staging, caller, builtin, params).await,
                 "transfer.put" => self.put(caller, builtin, params).await,
+                "transfer.get" => self.get(caller, builtin, params).await,
                 "modules.rollback" => self.installer.rollback(builtin, params).await,
                 _ => file_methods::answer(self, &self.rules, (caller, digest), builtin, params).await,
             }
@@ -131,6 +134,26 @@ impl Transfers {
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let whole = matches!(staged, Staged::Whole(_));
         Ok(Value::structure([("offset", Value::Int(offset)), ("whole", Value::Bool(whole))]))
+    }
+
+    /// `transfer.get`: a piece of what was offered to this caller.
+    async fn get(&self, caller: &str, builtin: &Builtin, params: Vec<Value>) -> Result<Value, RemoteError> {
+        let [digest, offset, size] = builtin.args(params)?;
+        let name = Name::Digest(digest_argument(builtin, 0, digest)?);
+        let (offset, size) = (size_argument(builtin, 1, &offset)?, size_argument(builtin, 2, &size)?);
+        let Some((file, length)) = self.offers.get(name, caller) else {
+            return Err(RemoteError::new("NotOffered", "this is not offered, or not any more"));
+        };
+        let size = length.saturating_sub(offset).min(size).min(PIECE);
+        // Never closed.
+        let place = Arc::clone(&self.working).acquire_owned().await.ok();
+        let read = move || {
+            let _place = place;
+            let mut piece = vec![0; usize::try_from(size).unwrap_or_default()];
+            file.read_exact_at(&mut piece, offset).map(|()| piece)
+        };
+        let piece = tokio::task::spawn_blocking(read).await.map_err(io::Error::other).flatten();
+        Ok(Value::Bytes(piece.map_err(|error| internal(&error))?))
     }
 
     /// Removes what nobody finished, now and then.

@@ -21,9 +21,12 @@
 //! before the call is passed on; the same id from another caller is refused. So a call that is sent again, after whatever
 //! broke, runs once: the leaf knows the id, or its result is here. A question about a job is answered or passed on only if the
 //! job is the caller's: to the leaf all of them are ours. Cancelling one that is not known here keeps it from being passed on
-//! later. From then on the result is waited for and held here, over restarts, until it is
-//! a week old, in number and bytes bounded as the head of [`held`] has it; the caller fetches it when there is a way again, also when there is none to the leaf any more. A log is not
-//! held: `jobs.follow` is passed on, and the leaf keeps it.
+//! later. From then on the result is waited for, as the head of [`fetch`] has it, and held here, over restarts, until it is a
+//! week old, bounded and shared among callers as the head of [`held`] has it; the caller fetches it when there is a way again,
+//! also when there is none to the leaf any more. A log is not held: `jobs.follow` is passed on, and the leaf keeps it.
+//!
+//! How many calls are passed on at a time is bounded, for one caller and in all (the head of [`places`]). Who asks whom is reached
+//! from here is told the names of the inventory, and an error where it cannot be read: never that there is nobody.
 
 mod fetch;
 mod held;
