@@ -100,7 +100,9 @@ impl Passing {
     pub fn begins(&mut self, host: &Host) {
         let via = host.address.via();
         if !via.is_empty() && self.ways.insert(host.name.clone(), via.to_vec()).is_none() {
-            via.iter().for_each(|hop| *self.by.entry(hop.clone()).or_default() += 1);
+            for hop in via {
+                *self.by.entry(hop.clone()).or_default() += 1;
+            }
         }
     }
 
@@ -223,7 +225,9 @@ mod tests {
         let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
         assert_eq!(names, ["leaf", "c", "a"]);
         let mut passing = Passing::default();
-        hosts.iter().for_each(|host| passing.begins(host));
+        for host in &hosts {
+            passing.begins(host);
+        }
         assert!(!passing.leaves_alone(&hosts[2].name) && passing.leaves_alone(&hosts[1].name));
         passing.ended(&hosts[0].name);
         assert!(passing.leaves_alone(&hosts[2].name));

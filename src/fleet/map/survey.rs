@@ -200,8 +200,8 @@ mod tests {
         })
     }
 
-    fn reaches(names: impl IntoIterator<Item = String>) -> Result<Value, RemoteError> {
-        Ok(Value::structure([("hosts", Value::Array(names.into_iter().map(Value::from).collect()))]))
+    fn reaches(names: impl IntoIterator<Item = String>) -> Value {
+        Value::structure([("hosts", Value::Array(names.into_iter().map(Value::from).collect()))])
     }
 
     fn plain() -> Result<Value, RemoteError> {
@@ -222,7 +222,8 @@ mod tests {
 
     #[tokio::test]
     async fn in_a_full_mesh_each_is_asked_once() {
-        let mesh = |_: &str| reaches((0..10).map(|at| format!("m{at}")).chain(["sub".to_owned(), "near".to_owned()]));
+        let mesh =
+            |_: &str| Ok(reaches((0..10).map(|at| format!("m{at}")).chain(["sub".to_owned(), "near".to_owned()])));
         let (map, asked) = survey(mesh, BOUNDS, &FleetMap::default()).await;
         assert_eq!(asked.join(" "), "m0 m1 m2 m3 m4 m5 m6 m7 m8 m9 near sub");
         assert!(map.silent.is_empty(), "{map:?}");
@@ -233,8 +234,8 @@ mod tests {
     #[tokio::test]
     async fn who_breaks_down_is_not_taken_for_one_that_passes_nothing_on_and_those_behind_it_stay() {
         let well = |who: &str| match who {
-            "sub" => reaches(["mid".to_owned()]),
-            "mid" => reaches(["leaf".to_owned()]),
+            "sub" => Ok(reaches(["mid".to_owned()])),
+            "mid" => Ok(reaches(["leaf".to_owned()])),
             _ => plain(),
         };
         let (before, _) = survey(well, BOUNDS, &FleetMap::default()).await;
@@ -265,9 +266,9 @@ mod tests {
     async fn what_one_invents_is_bounded_and_told() {
         let few = Bounds { named: 5, known: 6 };
         for (says, why) in [
-            ((|_| reaches((0..6).map(|at| format!("x{at}")))) as Says, "it names 6 hosts"),
-            ((|_| reaches((0..5).map(|at| format!("x{at}")))) as Says, "5 more hosts"),
-            ((|_| reaches(["x\u{1b}[2J".to_owned()])) as Says, "nonsense"),
+            ((|_| Ok(reaches((0..6).map(|at| format!("x{at}"))))) as Says, "it names 6 hosts"),
+            ((|_| Ok(reaches((0..5).map(|at| format!("x{at}"))))) as Says, "5 more hosts"),
+            ((|_| Ok(reaches(["x\u{1b}[2J".to_owned()]))) as Says, "nonsense"),
             ((|_| Ok(Value::Array(vec!["x".into()]))) as Says, "nonsense"),
         ] {
             let (map, asked) = survey(says, few, &FleetMap::default()).await;

@@ -122,7 +122,9 @@ impl Shares {
             of.entry(&job.caller).or_default().push((id, job));
         }
         // The oldest last.
-        of.values_mut().for_each(|jobs| jobs.sort_by_key(|(_, job)| std::cmp::Reverse(job.since)));
+        for jobs in of.values_mut() {
+            jobs.sort_by_key(|(_, job)| std::cmp::Reverse(job.since));
+        }
         // As much as makes room for some time.
         let roomy = Usage { jobs: self.bounds.jobs - self.bounds.jobs / 10, bytes: self.bounds.bytes / 10 * 9 };
         let (mut all, mut gone) = (self.all, Vec::new());
