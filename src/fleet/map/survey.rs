@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn whatever_is_told_of_whom_one_reaches_is_names_or_nonsense() {
         use crate::wire::{encode_answer, parse_answer};
-        let told = encode_answer(&Answer::Value(reaches(["a".to_owned(), "b.example".to_owned()]).unwrap()));
+        let told = encode_answer(&Answer::Value(reaches(["a".to_owned(), "b.example".to_owned()])));
         let host = "<value><string>c</string></value>";
         let words =
             ["<struct>", "<name>hosts</name>", "<array><data>", "</data></array>", host, "<nil/>", "-", ".", "é"];
