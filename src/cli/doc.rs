@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use clap::Args;
 use serde_json::json;
 
-use super::arguments::{self, Described};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
@@ -16,7 +15,7 @@ use super::report::{Lines, Report};
 use crate::config::Period;
 use crate::fleet::{Outcome, Rollout, Selection, Selector, Target};
 use crate::ids::{HostName, MethodName, ModuleName};
-use crate::overlord::{CallOptions, Overlord, first_answer};
+use crate::overlord::{CallOptions, Described, Overlord, described, first_answer};
 use crate::plugin::similar;
 use crate::wire::Value;
 
@@ -129,16 +128,16 @@ impl Asker {
     }
 
     async fn module(&self, module: &ModuleName, method: Option<&str>) -> Result<Box<dyn Report>, Failure> {
-        let (host, described) = match self.ask(&format!("{module}.get_method_args"), Vec::new()).await {
-            Ok(answer) => answer,
+        let (host, answer) = match self.ask(&format!("{module}.get_method_args"), Vec::new()).await {
+            Ok(told) => told,
             Err(failure) => return Err(self.without(module).await.unwrap_or(failure)),
         };
-        let mut methods = arguments::described(&described);
+        let mut methods = described(&answer);
         if let Some(wanted) = method {
             methods.retain(|name, _| name == wanted);
             if methods.is_empty() {
-                let described = arguments::described(&described);
-                let names: Vec<&str> = described.keys().map(String::as_str).collect();
+                let there = described(&answer);
+                let names: Vec<&str> = there.keys().map(String::as_str).collect();
                 let why = format!("module `{module}` on `{host}` has no method `{wanted}`");
                 return Err(Failure::new(Exit::SomeFailed, why).hint(instead(wanted, &names)));
             }

@@ -28,13 +28,17 @@ pub(super) struct RolloutOptions {
 impl RolloutOptions {
     /// What they mean for so many hosts.
     pub(super) fn for_hosts(&self, hosts: usize) -> Rollout {
-        let steps = Steps {
+        self.steps().for_hosts(hosts)
+    }
+
+    /// What they mean for any number of hosts.
+    pub(super) fn steps(&self) -> Steps {
+        Steps {
             canary: self.canary,
             batch: self.batch,
             pause: self.pause.map(Period::duration).unwrap_or_default(),
             max_fail: self.max_fail,
             retry: self.retry,
-        };
-        steps.for_hosts(hosts)
+        }
     }
 }

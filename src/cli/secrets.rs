@@ -10,10 +10,10 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::arguments::json_or_text;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::render::clip;
+use crate::overlord::json_or_text;
 use crate::sys::terminal;
 use crate::wire::{Secret, Secrets, Value};
 

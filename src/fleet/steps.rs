@@ -2,10 +2,12 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::Rollout;
 
 /// Batches, a canary, and when to stop. The default asks everybody at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {
     /// So many hosts are asked first, and the others only if all of them are well.
     pub canary: Option<Share>,
@@ -34,7 +36,7 @@ impl Steps {
 }
 
 /// So many hosts, or such a part of them: `5` or `20%`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Share {
     /// So many.
     Count(usize),

@@ -27,6 +27,7 @@ mod asking;
 mod budgets;
 mod cancel;
 mod collect;
+mod describe;
 mod error;
 mod fan_out;
 mod follow;
@@ -40,6 +41,7 @@ mod retry;
 mod rolling;
 mod retention;
 mod settings;
+mod signature;
 mod state;
 mod submitter;
 #[cfg(test)]
@@ -48,6 +50,7 @@ mod transactions;
 mod view;
 
 pub use asking::first_answer;
+pub use describe::Description;
 pub use error::Error;
 pub use fan_out::FanOut;
 pub use follow::Heard;
@@ -55,5 +58,6 @@ pub use handle::{CallOptions, CertificateEnd, JobOptions, Overlord, OverlordConf
 pub use record::{JobPlan, JobRecord, Progress};
 pub use retention::Keep;
 pub use settings::{CallSettings, DaemonSettings, JobSettings, Settings};
+pub use signature::{Described, Misfit, Parameter, described, json_or_text, typed};
 pub use state::HostState;
 pub use view::{HostView, JobLine, JobList, JobView};

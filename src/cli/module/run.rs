@@ -14,7 +14,7 @@ use super::load::{self, Loaded};
 use super::rights::{Rights, as_options_and_asks};
 use crate::access::{Bearer, Grant, Provenance};
 use crate::author::{Case, signature_path};
-use crate::cli::arguments::{self, Parameter};
+use crate::cli::arguments;
 use crate::cli::check::{would_fail, write_answer};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -26,6 +26,7 @@ use crate::config::Period;
 use crate::fleet::Outcome;
 use crate::ids::{MethodName, MinionJobId, ModuleName};
 use crate::minion::MinionConfig;
+use crate::overlord::Parameter;
 use crate::plugin::{CallContext, Denial, Events, Level, Limits, Metadata, Mode, Module, Trail};
 use crate::wire::Value;
 
@@ -135,7 +136,7 @@ impl Run {
         let (module, method) = loaded.method(&name)?;
         let parameters: Vec<Parameter> = method.params.iter().map(Parameter::from).collect();
         let referred = secrets::Given::gather(words)?;
-        let args = arguments::convert(&name.to_string(), words, &parameters, &referred)
+        let args = arguments::convert(&name, words, &parameters, &referred)
             .map_err(|error| Failure::new(Exit::Usage, error).hint(method.signature(&name.to_string())))?;
         let given = self.given(context, &loaded, module)?;
         say_grants(&module.name, &given.grant);
