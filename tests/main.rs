@@ -74,6 +74,7 @@ mod python_drives_a_minion;
 mod refuse_strangers;
 mod rogue_modules_do_no_harm;
 mod modules_are_built_from_a_crate;
+mod schedules_are_kept;
 mod secrets_stay_secret;
 mod security_claims_are_shown;
 mod shipped_modules_tell_the_truth;

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::report::Report;
 use super::{
     acl, audit, ca, call, copy, daemon, demo, doc, doctor, facts, fetch, group, hosts, job, map, minion, module,
-    modules, ping, sim, usage,
+    modules, ping, schedule, sim, usage,
 };
 use crate::config::Home;
 use crate::jobs;
@@ -56,6 +56,8 @@ enum Command {
     Fetch(fetch::Fetch),
     #[command(subcommand)]
     Job(job::Job),
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
     Ping(ping::Ping),
     Hosts(hosts::Hosts),
     #[command(subcommand)]
@@ -87,6 +89,7 @@ impl Command {
             Self::Copy(command) => command.run(context),
             Self::Fetch(command) => command.run(context),
             Self::Job(command) => command.run(context),
+            Self::Schedule(command) => command.run(context),
             Self::Ping(command) => command.run(context),
             Self::Hosts(command) => command.run(context),
             Self::Group(command) => command.run(context),

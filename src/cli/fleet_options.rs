@@ -41,6 +41,16 @@ impl FleetOptions {
         Ok(selection)
     }
 
+    /// Whom to leave out.
+    pub(super) fn exclude(&self) -> Option<&Target> {
+        self.exclude.as_ref()
+    }
+
+    /// Whether a plain name is tried that the inventory does not have.
+    pub(super) fn allow_unknown(&self) -> bool {
+        self.allow_unknown
+    }
+
     /// The bounds on the call.
     pub(super) fn call_options(&self) -> CallOptions {
         self.call_options_after(Duration::ZERO)

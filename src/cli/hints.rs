@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use crate::fleet::{GroupError, Outcome};
 use crate::ids::HostName;
-use crate::overlord::Error;
+use crate::overlord::{Error, ScheduleError};
 use crate::store;
 
 /// For an inventory without minions.
@@ -34,6 +34,7 @@ impl From<Error> for Failure {
                 );
                 return Self::new(Exit::Usage, error).hint(hint);
             }
+            Error::Schedule(error) => of_schedule(error),
             Error::NoMinions { .. } => (Exit::NoHost, NO_MINIONS),
             Error::NoStore { .. } => (
                 Exit::Configuration,
@@ -83,6 +84,35 @@ pub(super) fn of_groups(error: &GroupError) -> &'static str {
         GroupError::Held { .. } => "take it out of that group first, with `func group remove GROUP MEMBER`",
         GroupError::Write { source, .. } => refused(source.kind()),
         _ => "mend `groups.toml` in the configuration folder",
+    }
+}
+
+/// What the operator can do about a schedule.
+fn of_schedule(error: &ScheduleError) -> (Exit, &'static str) {
+    use ScheduleError as E;
+    match error {
+        E::Cron { .. } | E::Never { .. } => {
+            (Exit::Usage, "write it like '30 2 * * *' for half past two each day, or '*/10 * * * mon-fri'")
+        }
+        E::Zone { .. } => (
+            Exit::Configuration,
+            "write it like Europe/Prague; where no zone but UTC is known, install the system's package `tzdata`",
+        ),
+        E::Unknown { .. } => (Exit::Configuration, "list the schedules with `func schedule list`"),
+        E::Exists { .. } => (Exit::Configuration, "say --replace to set it anew, or take another name"),
+        E::Secret { .. } => (
+            Exit::Usage,
+            "have the method read the secret on its host, from a file or a setting of its module; or have a timer of the system \
+             run `func call` with `@secret:FILE`",
+        ),
+        E::Untold { .. } => (Exit::NobodyReachable, "start a host of the target that has the method, and try again"),
+        E::Missing { .. } => (Exit::Configuration, "list what there is with `func doc`"),
+        E::Misfit { .. } => (Exit::Usage, "see `func doc MODULE.METHOD`"),
+        E::Open { .. } => (
+            Exit::StillRunning,
+            "wait for it with `func job wait`, or end it with `func job cancel`; --allow-overlap lets runs overlap",
+        ),
+        _ => (Exit::Internal, "set it anew with `func schedule add --replace`"),
     }
 }
 

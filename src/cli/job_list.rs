@@ -25,6 +25,9 @@ pub(super) struct List {
     /// Only calls of this method; a glob, like `disk.*`
     #[arg(long, value_name = "METHOD")]
     method: Option<Glob>,
+    /// Only those that this user or schedule has made; a glob, like `schedule:*`
+    #[arg(long, value_name = "WHO")]
+    by: Option<Glob>,
     /// Only those that this host is part of
     #[arg(long)]
     host: Option<HostName>,
@@ -74,7 +77,9 @@ impl List {
         }
         let now = Timestamp::now();
         let method = self.method.as_ref().map(Glob::compile_matcher);
+        let by = self.by.as_ref().map(Glob::compile_matcher);
         jobs.retain(|job| self.means(job, method.as_ref(), now));
+        jobs.retain(|job| by.as_ref().is_none_or(|by| job.submitter.as_ref().is_some_and(|who| by.is_match(who))));
         if let Some(limit) = self.limit {
             jobs.drain(..jobs.len().saturating_sub(limit));
         }

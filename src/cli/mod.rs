@@ -43,6 +43,7 @@ mod render;
 mod report;
 mod retry;
 mod rollout_options;
+mod schedule;
 mod secrets;
 mod shape;
 mod signature;

@@ -33,6 +33,7 @@ mod problem;
 mod promises;
 mod remote;
 mod rpc;
+mod scheduler;
 mod secrets;
 mod server;
 mod socket;
@@ -49,6 +50,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{overlord::Overlord, sys::supervisor::Supervisor};
 use attendant::Attendant;
 use figures::Figures;
+use scheduler::Scheduler;
 
 /// The unit with which systemd runs the daemon.
 pub const UNIT: &str = include_str!("func-daemon.service");
@@ -77,6 +79,7 @@ pub async fn run(
     let attendant = Attendant::new(overlord.clone(), figures.clone(), tasks.clone(), stopping.clone());
     let open = attendant.take_up().await?;
     tracing::info!(jobs = open, socket = %socket.path().display(), "serving");
+    Scheduler::new(overlord.clone(), attendant.clone(), tasks.clone(), stopping.clone()).start();
     let daemon = Arc::new(Daemon { overlord: overlord.clone(), attendant, figures, stopping: stopping.clone() });
     let supervisor = Supervisor::from_environment();
     supervisor.ready();

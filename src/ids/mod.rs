@@ -8,6 +8,7 @@ mod digest;
 mod host;
 mod job;
 mod method;
+mod schedule;
 mod serial;
 mod text;
 
@@ -15,6 +16,7 @@ pub use digest::Digest;
 pub use host::HostName;
 pub use job::{MinionJobId, OverlordJobId};
 pub use method::{MethodName, ModuleName};
+pub use schedule::ScheduleName;
 pub use serial::Serial;
 
 /// Why a piece of text is not the name or identifier it was offered as.

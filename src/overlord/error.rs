@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use crate::{
     ca, fleet,
     ids::{MethodName, OverlordJobId},
+    overlord::ScheduleError,
     store, tls,
     wire::WrongSecrets,
 };
@@ -86,6 +87,9 @@ pub enum Error {
     /// The target chooses nobody.
     #[error(transparent)]
     NoHost(#[from] fleet::NoHost),
+    /// Something is wrong with a schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// There is nobody to choose from.
     #[error("{} `{}`", if *missing { "there is no inventory" } else { "no minions are in the inventory" }, path.display())]
     NoMinions {

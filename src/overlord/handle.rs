@@ -305,24 +305,35 @@ impl Overlord {
         options: JobOptions,
         retry_of: Option<OverlordJobId>,
     ) -> Result<FanOut, Error> {
-        // A job that could not be sent by anybody is not made at all.
+        let record = self.new_record(target, method, args, options, selection.len())?;
+        let secrets = Secrets::of(&record.args);
+        let plan = JobPlan { acceptance: options.acceptance, rollout: options.rollout, retry_of };
+        let (id, lock) = self.inner.ledger.plan(record, plan, selection, self.submitter()).await?;
+        self.remember(&id, secrets);
+        Ok(FanOut::new(self.clone(), id, lock))
+    }
+
+    /// The record of a job that is made now. One that could not be sent by anybody is not made at all.
+    pub(super) fn new_record(
+        &self,
+        target: &str,
+        method: MethodName,
+        args: Vec<Value>,
+        options: JobOptions,
+        hosts: usize,
+    ) -> Result<JobRecord, Error> {
         self.fleet()?;
-        let record = JobRecord {
+        Ok(JobRecord {
             target: target.to_owned(),
             method,
             args,
             submitted: Timestamp::now(),
             timeout: options.timeout,
             forks: options.forks.max(1),
-            hosts: selection.len(),
+            hosts,
             resume_window: RESUME_WINDOW,
             give_up_after: options.give_up_after,
-        };
-        let secrets = Secrets::of(&record.args);
-        let plan = JobPlan { acceptance: options.acceptance, rollout: options.rollout, retry_of };
-        let (id, lock) = self.inner.ledger.plan(record, plan, selection, self.submitter()).await?;
-        self.remember(&id, secrets);
-        Ok(FanOut::new(self.clone(), id, lock))
+        })
     }
 
     /// Goes on with a job whose fan-out was interrupted. Nothing is run twice.
@@ -380,6 +391,11 @@ impl Overlord {
     /// Answers when the store has, whatever that says.
     pub async fn knock(&self) -> Result<(), Error> {
         self.inner.ledger.transact(|_| Ok(())).await
+    }
+
+    /// The store's folder.
+    pub(super) fn store_folder(&self) -> &std::path::Path {
+        &self.inner.config.store
     }
 
     /// The folder of the identity that it calls as.

@@ -151,6 +151,20 @@ impl Ledger {
         }
     }
 
+    /// Where the locks of jobs are.
+    pub(super) fn locks(&self) -> &Path {
+        &self.inner.locks
+    }
+
+    /// A transaction of another part of the overlord, which may be the first one of all.
+    pub(super) async fn begin<R, F>(&self, act: F) -> Result<R, Error>
+    where
+        F: FnOnce(&mut Tables<'_>) -> Result<R, Error> + Send + 'static,
+        R: Send + 'static,
+    {
+        self.act(act).await
+    }
+
     /// A transaction of another part of the overlord.
     pub(super) async fn transact<R, F>(&self, act: F) -> Result<R, Error>
     where

@@ -41,6 +41,7 @@ mod retry;
 mod rolling;
 mod retention;
 mod settings;
+mod schedules;
 mod signature;
 mod state;
 mod submitter;
@@ -57,6 +58,9 @@ pub use follow::Heard;
 pub use handle::{CallOptions, CertificateEnd, JobOptions, Overlord, OverlordConfig};
 pub use record::{JobPlan, JobRecord, Progress};
 pub use retention::Keep;
+pub use schedules::{
+    Arguments, Happened, KEPT, Keeper, Note, Overlap, RunView, Schedule, ScheduleError, ScheduleView, Seen, Timetable,
+};
 pub use settings::{CallSettings, DaemonSettings, JobSettings, Settings};
 pub use signature::{Described, Misfit, Parameter, described, json_or_text, typed};
 pub use state::HostState;

@@ -219,7 +219,7 @@ fn gone<T: Table>() -> store::Error {
 
 /// To be asked inside the transaction that read `progress`: whoever hands the job out notes its end before it lets go of
 /// the lock, and cannot do so meanwhile.
-fn is_interrupted(progress: &Progress, locks: &Path, id: &OverlordJobId) -> bool {
+pub(super) fn is_interrupted(progress: &Progress, locks: &Path, id: &OverlordJobId) -> bool {
     progress.open > 0 && progress.fanned_out.is_none() && JobLock::is_free(locks, id)
 }
 

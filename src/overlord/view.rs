@@ -59,7 +59,7 @@ pub struct HostView {
 pub struct JobLine {
     /// Which job.
     pub id: OverlordJobId,
-    /// Who made it, where that is known.
+    /// Who made it, where that is known; `schedule:NAME` for a schedule.
     pub submitter: Option<String>,
     /// Its target, as it was written.
     pub target: String,

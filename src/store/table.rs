@@ -7,7 +7,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Error;
-use crate::ids::{HostName, MinionJobId, OverlordJobId};
+use crate::ids::{HostName, MinionJobId, OverlordJobId, ScheduleName};
 
 /// A table: a name, a version, and the types of its keys and values.
 pub trait Table {
@@ -49,7 +49,7 @@ macro_rules! text_key {
     )*};
 }
 
-text_key!(HostName, MinionJobId, OverlordJobId);
+text_key!(HostName, MinionJobId, OverlordJobId, ScheduleName);
 
 impl<A: Key, B: Key> Key for (A, B) {
     fn write(&self, out: &mut Vec<u8>) {
