@@ -3,33 +3,9 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use crate::harness::{Answer, Fleet, Minion, until};
-
-/// `func ca serve`, which ends with the test.
-struct Door {
-    process: Child,
-    address: String,
-}
-
-impl Door {
-    fn open(fleet: &Fleet) -> Self {
-        let mut command = fleet.command(["ca", "serve", "--listen", "127.0.0.1:0"]);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim_end().rsplit(' ').next().unwrap().to_owned();
-        Self { process, address }
-    }
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::harness::{Answer, Door, Fleet, Minion, until};
 
 fn funcd(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_funcd"));

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::client::{Client, authority, identity};
-use crate::harness::{Fleet, until};
+use crate::harness::{Daemon, Door, Fleet, until};
 
 fn ping() -> String {
     encode_call(&Call::new("system.ping", vec![]))
@@ -111,13 +111,18 @@ fn a_revoked_overlord_is_refused_by_a_running_minion() {
     });
 }
 
-/// What `openssl s_client` says when it connects as an overlord, with these arguments and this input.
+/// What `openssl s_client` says when it connects to the minion as an overlord, with these arguments and this input.
 fn openssl(fleet: &Fleet, arguments: &[&str], input: &[u8]) -> Option<String> {
+    openssl_at(fleet, &fleet.minions[0].address.to_string(), "web1", arguments, input)
+}
+
+/// The same to whoever listens there under this name.
+fn openssl_at(fleet: &Fleet, address: &str, name: &str, arguments: &[&str], input: &[u8]) -> Option<String> {
     use std::{io::Write as _, process::Stdio};
     let folder = fleet.home().join("identity");
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let mut client = std::process::Command::new("openssl")
-        .args(["s_client", "-connect", &fleet.minions[0].address.to_string(), "-servername", "web1"])
+        .args(["s_client", "-connect", address, "-servername", name])
         .args(["-cert", &file("cert.pem"), "-key", &file("key.pem"), "-CAfile", &file("ca.pem")])
         .args(arguments)
         .stdin(Stdio::piped())
@@ -158,4 +163,27 @@ fn only_tls_1_2_and_1_3_are_spoken_and_nothing_is_negotiated_anew() {
     assert!(again.contains("RENEGOTIATING") && !again.contains("read R BLOCK"), "{again}");
     let boss = Client::of(&fleet, &identity(&fleet, Role::Overlord));
     assert_eq!(boss.call("system.ping", vec![]), Value::Int(1));
+}
+
+#[test]
+fn neither_the_overlord_s_daemon_nor_the_door_negotiates_anew() {
+    let fleet = Fleet::empty();
+    std::fs::write(fleet.home().join("overlord.toml"), "[daemon]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    let own = fleet.home().join("daemon-identity");
+    fleet.func(["ca", "issue", "boss.example", "--role", "minion", "--out", own.to_str().unwrap()]).expect(0);
+    let mut daemon = Daemon::start(&fleet);
+    let address = daemon.address().to_string();
+    let Some(again) = openssl_at(&fleet, &address, "boss.example", &["-tls1_2"], b"R\n") else {
+        return crate::harness::skip("neither_the_overlord_s_daemon_nor_the_door", "there is no `openssl` here");
+    };
+    assert!(again.contains("RENEGOTIATING") && !again.contains("read R BLOCK"), "{again}");
+    let old = openssl_at(&fleet, &address, "boss.example", &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], b"").unwrap();
+    assert!(old.contains("Cipher is (NONE)"), "{old}");
+    assert_eq!(daemon.ask("GET /v1/jobs", "").0, 200, "it serves on");
+
+    // Whoever comes to the door is of today, and TLS 1.3 knows no renegotiation.
+    let door = Door::open(&fleet);
+    let said = |version: &str| openssl_at(&fleet, &door.address, "enrolment", &[version], b"").unwrap();
+    assert!(said("-tls1_3").contains("Cipher is TLS_"), "{}", said("-tls1_3"));
+    assert!(said("-tls1_2").contains("alert protocol version"), "{}", said("-tls1_2"));
 }

@@ -3,6 +3,7 @@
 
 mod cutting;
 mod daemon;
+mod door;
 pub mod direct;
 mod fleet;
 mod gate;
@@ -20,6 +21,7 @@ mod way;
 
 pub use cutting::Cutting;
 pub use daemon::{Daemon, exchange};
+pub use door::Door;
 pub use fleet::{Answer, Fleet};
 pub use gate::Gate;
 pub use minion::Minion;
