@@ -19,7 +19,7 @@ fn found(told: &Json, check: &str) -> Vec<String> {
 #[test]
 fn a_minion_that_is_well_and_one_that_is_not() {
     let mut fleet = Fleet::empty();
-    fleet.add_with("web1", "[grants.copyfile]\nwrite = [\"/tmp/**\"]\n", &[]);
+    fleet.add_with("web1", "[grants.copyfile]\nwrite = [\"/etc/**\"]\n", &[]);
     let home = fleet.folder().join("web1");
     fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
     let well = on(&fleet, "web1", &["doctor"]).expect(0);
@@ -110,4 +110,30 @@ fn a_store_that_was_set_aside_is_told_of() {
     fs::write(store.join("data/sled/db"), b"not a database").unwrap();
     let told = fleet.func(["doctor", "--offline", "--json"]).expect(1).json();
     assert!(found(&told, "store")[0].contains("was set aside"), "{told:#}");
+}
+
+#[test]
+fn a_grant_that_reaches_the_minion_itself() {
+    let mut fleet = Fleet::empty();
+    fleet.add_with("web1", "", &[]);
+    let home = fleet.folder().join("web1");
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
+    let (toml, at) = (home.join("minion.toml"), home.display());
+    let config = fs::read_to_string(&toml).unwrap();
+    let told = |grants: &str| {
+        fs::write(&toml, format!("{config}[grants.copyfile]\n{grants}\n")).unwrap();
+        found(&on(&fleet, "web1", &["doctor", "--json"]).json(), "grants").join("\n")
+    };
+    assert!(
+        told(&format!("write = [\"{at}/*.toml\"]")).contains("minion.toml`: whoever may call it can do everything")
+    );
+    assert!(told(&format!("write = [\"{at}/modules/**\"]")).contains("can do everything"));
+    assert!(told("read = [\"/**\"]").contains("identity/key.pem`: whoever may call it can pose as this minion"));
+    assert_eq!(
+        told("read = [\"/etc/**\"]\nwrite = [\"/tmp/none/**\"]")
+            .lines()
+            .filter(|line| line.contains("whoever"))
+            .count(),
+        0
+    );
 }

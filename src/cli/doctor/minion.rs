@@ -93,7 +93,33 @@ fn grants(config: &MinionConfig) -> Vec<Finding> {
         };
         gone.map(finding).collect::<Vec<_>>()
     };
-    grants.modules().flat_map(missing).collect()
+    grants
+        .modules()
+        .flat_map(missing)
+        .chain(grants.modules().flat_map(|module| self_reaching(config, module)))
+        .collect()
+}
+
+/// Grants with which whoever calls the module could give itself every other, or pose as this minion.
+fn self_reaching(config: &MinionConfig, module: &ModuleName) -> Vec<Finding> {
+    let grant = config.grants.for_module(module, module);
+    let (folders, identity) = (&config.folders, &config.identity);
+    let mut told = Vec::new();
+    let mut tell = |list: &str, path: &Path, why: &str| {
+        let what = format!("[grants.{module}] {list} covers `{}`: {why}", path.display());
+        told.push(Finding::wrong("grants", what, "write it more narrowly"));
+    };
+    let file = config.source.as_ref().map(|source| source.path.clone());
+    let inside = [&folders.modules, &folders.cache, &folders.jobs].map(|folder| folder.join("x"));
+    let files = file.iter().chain([&identity.certificate, &identity.key, &identity.authority, &identity.revoked]);
+    let own = files.chain(&inside).find(|path| grant.write.iter().any(|granted| granted.covers(path)));
+    if let Some(path) = own {
+        tell("write", path, "whoever may call it can do everything here");
+    }
+    if grant.read.iter().chain(&grant.write).any(|granted| granted.covers(&identity.key)) {
+        tell("read", &identity.key, "whoever may call it can pose as this minion");
+    }
+    told
 }
 
 /// A file that may be written may also be made.
