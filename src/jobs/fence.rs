@@ -13,6 +13,10 @@
 //! Programs inherit every fence and would break in ours: `apt-get`, `sudo`, `mount`. A process behind landlock cannot look
 //! at those outside of it, not even where a file of theirs was granted.
 //!
+//! No socket of a service on this machine is opened, because systemd, by D-Bus, and others start programs for root, outside of
+//! every fence. So in such a worker nobody knows names of users and hosts that only a service tells (sssd's are in a file).
+//! Modes and owners are no affair of landlock's: they are changed only by descriptor, and only where files may be changed.
+//!
 //! Landlock's rules are for what is there when the call begins: a plain path that is granted for reading means that very
 //! file, and one that takes its place meanwhile is out of reach; for writing it means its folder, because a file is
 //! replaced by a rename. So these are wider or narrower than the grant here and there; the grant itself is held against
@@ -28,7 +32,7 @@ use crate::{
     access::{Grant, NetworkGrant, PathGrant},
     sys::{
         durable, family,
-        fence::{Calls, Capability, Connect, Reach, keep_capabilities, limit},
+        fence::{Calls, Capability, Connect, Modes, Reach, keep_capabilities, limit},
         process as own,
     },
 };
@@ -88,8 +92,9 @@ impl Fences {
         if !grant.write.iter().any(is_of_kernel) {
             keep_capabilities(&capabilities(grant))?;
         }
+        let modes = if grant.write.is_empty() { Modes::Stay } else { Modes::Change };
         // Last: it refuses what the others need.
-        self.0.as_ref().map_or(Ok(()), Calls::raise)
+        self.0.as_ref().map_or(Ok(()), |calls| calls.raise(modes))
     }
 }
 

@@ -65,6 +65,30 @@ const REFUSED: &[i64] = &[
     libc::SYS_vhangup,
     libc::SYS_personality,
     libc::SYS_mknodat,
+    // On processes of the same user these take no power at all, and all of root's are of one user.
+    libc::SYS_setpriority,
+    libc::SYS_ioprio_set,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setaffinity,
+    // By path, modes, owners and attributes of every file of the same user are within reach, whatever landlock says. Who
+    // needs it does it by descriptor.
+    libc::SYS_fchmodat,
+    FCHMODAT2,
+    libc::SYS_fchownat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    SETXATTRAT,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    REMOVEXATTRAT,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_mknod,
     #[cfg(target_arch = "x86_64")]
@@ -74,6 +98,12 @@ const REFUSED: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_modify_ldt,
 ];
+/// Calls that the C library does not know everywhere; new ones have one number on all machines.
+const FCHMODAT2: i64 = 452;
+const SETXATTRAT: i64 = 463;
+const REMOVEXATTRAT: i64 = 466;
+/// Refused besides where no file may be changed: the same by descriptor, also of what can only be read.
+const MODES: [i64; 4] = [libc::SYS_fchmod, libc::SYS_fchown, libc::SYS_fsetxattr, libc::SYS_fremovexattr];
 /// With these a clone begins in a name space of its own.
 const NAME_SPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWNS,
@@ -85,11 +115,26 @@ const NAME_SPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWCGROUP,
 ];
 /// Sockets that may be made. Others (packets, the kernel's crypto, virtual machines, …) are for nothing that a module does.
-const FAMILIES: [libc::c_int; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+/// Those of this machine (`AF_UNIX`) lead to services that do for root whatever it asks: D-Bus, and systemd behind it.
+const FAMILIES: [libc::c_int; 3] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+/// Both ends of a pair are our own.
+const PAIRS: [libc::c_int; 1] = [libc::AF_UNIX];
 
 /// The filters, compiled once and installed in every worker.
 #[derive(Debug, Clone)]
-pub struct Calls(Vec<BpfProgram>);
+pub struct Calls {
+    always: Vec<BpfProgram>,
+    modes: BpfProgram,
+}
+
+/// Whether a process may change modes and owners of files that it has open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Modes {
+    /// It may.
+    Change,
+    /// Nobody wants it to.
+    Stay,
+}
 
 impl Calls {
     /// Compiles them. Nothing on a machine for which this cannot be done.
@@ -103,14 +148,16 @@ impl Calls {
             refuse_other_numbers(&mut refused);
             // Its arguments lie where no filter looks; C libraries then take clone, whose flags are in sight.
             let unknown = compile([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS.cast_unsigned())?;
-            Ok(Self(vec![refused, unknown]))
+            let modes = compile(MODES.map(|call| (call, Vec::new())).into(), libc::EPERM.cast_unsigned())?;
+            Ok(Self { always: vec![refused, unknown], modes })
         };
         compiled().map(Some).map_err(io::Error::other)
     }
 
     /// Installs them for this thread and what it starts, for good. Implies `no_new_privs`.
-    pub fn raise(&self) -> io::Result<()> {
-        self.0.iter().try_for_each(|filter| apply_filter(filter)).map_err(io::Error::other)
+    pub fn raise(&self, modes: Modes) -> io::Result<()> {
+        let more = (modes == Modes::Stay).then_some(&self.modes);
+        self.always.iter().chain(more).try_for_each(|filter| apply_filter(filter)).map_err(io::Error::other)
     }
 }
 
@@ -121,12 +168,17 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
         SeccompRule::new(vec![Condition::new(0, Length::Qword, Is::MaskedEq(flag), flag)?])
     });
     rules.insert(libc::SYS_clone, spaces.collect::<Result<_, _>>()?);
-    let other =
-        FAMILIES.into_iter().map(|family| Condition::new(0, Length::Dword, Is::Ne, u64::from(family.cast_unsigned())));
-    let other = SeccompRule::new(other.collect::<Result<_, _>>()?)?;
-    rules.insert(libc::SYS_socket, vec![other.clone()]);
-    rules.insert(libc::SYS_socketpair, vec![other]);
+    rules.insert(libc::SYS_socket, vec![other_than(&FAMILIES)?]);
+    rules.insert(libc::SYS_socketpair, vec![other_than(&PAIRS)?]);
+    // The limits of another process; one's own are number 0.
+    rules.insert(libc::SYS_prlimit64, vec![other_than(&[0])?]);
     Ok(rules)
+}
+
+/// For a call whose first argument is none of these.
+fn other_than(allowed: &[libc::c_int]) -> Result<SeccompRule, seccompiler::BackendError> {
+    let none = |value: &libc::c_int| Condition::new(0, Length::Dword, Is::Ne, u64::from(value.cast_unsigned()));
+    SeccompRule::new(allowed.iter().map(none).collect::<Result<_, _>>()?)
 }
 
 /// On x86-64 the same calls have a second set of numbers (x32), from 2^30 on.

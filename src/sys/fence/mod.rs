@@ -15,7 +15,7 @@ mod capabilities;
 mod files;
 mod limits;
 
-pub use calls::Calls;
+pub use calls::{Calls, Modes};
 pub use capabilities::{
     Capability, InvalidCapability, drop_capabilities, effective_capabilities, keep_capabilities, still_has,
 };

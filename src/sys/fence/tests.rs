@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io,
     net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -111,7 +112,11 @@ fn calls_that_no_module_needs_are_refused() {
         return;
     }
     let Some(calls) = Calls::compile().unwrap() else { return };
-    calls.raise().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let socket_of_a_service = temporary.path().join("service");
+    let service = std::os::unix::net::UnixListener::bind(&socket_of_a_service).unwrap();
+    let open = File::open(temporary.path()).unwrap();
+    calls.raise(Modes::Stay).unwrap();
     assert_eq!((status("Seccomp"), status("NoNewPrivs")), ("2".to_owned(), "1".to_owned()));
     let answer = |number: libc::c_long, first: libc::c_long| {
         // SAFETY: each of these calls is refused before it looks at an argument; were it not, null pointers, zeros and
@@ -131,6 +136,13 @@ fn calls_that_no_module_needs_are_refused() {
         ("perf_event_open", libc::SYS_perf_event_open, 0),
         ("io_uring_setup", libc::SYS_io_uring_setup, 0),
         ("clone", libc::SYS_clone, libc::c_long::from(libc::CLONE_NEWUSER)),
+        ("prlimit64 of another", libc::SYS_prlimit64, libc::c_long::from(std::process::id())),
+        ("setpriority", libc::SYS_setpriority, -1),
+        ("fchmodat", libc::SYS_fchmodat, -1),
+        ("fchownat", libc::SYS_fchownat, -1),
+        ("setxattr", libc::SYS_setxattr, 0),
+        ("fchmod", libc::SYS_fchmod, -1),
+        ("fchown", libc::SYS_fchown, -1),
     ];
     for (name, number, first) in forbidden {
         assert_eq!(answer(number, first), Errno::EPERM, "{name}");
@@ -141,9 +153,16 @@ fn calls_that_no_module_needs_are_refused() {
     let made = |family| socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None);
     assert_eq!(made(AddressFamily::Packet).unwrap_err(), Errno::EPERM);
     assert_eq!(made(AddressFamily::Alg).unwrap_err(), Errno::EPERM);
-    for family in [AddressFamily::Inet, AddressFamily::Unix, AddressFamily::Netlink] {
+    for family in [AddressFamily::Inet, AddressFamily::Inet6, AddressFamily::Netlink] {
         made(family).unwrap();
     }
+    // No service of this machine is asked to do what is refused here; what is said among ourselves is another thing.
+    assert!(refused(std::os::unix::net::UnixStream::connect(&socket_of_a_service)));
+    std::os::unix::net::UnixStream::pair().unwrap();
+    assert!(refused(fs::set_permissions("/tmp", fs::Permissions::from_mode(0o1777))));
+    assert!(refused(open.set_permissions(fs::Permissions::from_mode(0o700))));
+    nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_CORE).unwrap();
+    drop(service);
     assert_eq!(std::thread::spawn(|| 7).join().unwrap(), 7, "threads are made all the same");
     assert!(refused(Command::new("/bin/true").spawn().map(drop)));
 }
@@ -185,4 +204,20 @@ fn limits_cannot_be_raised_again() {
     assert_eq!(of("Max core file size"), ["0", "0"]);
     assert_eq!(of("Max cpu time"), ["3600", "3600"]);
     assert_eq!(of("Max open files"), ["1024", "1024"]);
+}
+
+#[test]
+fn who_may_change_files_changes_modes_of_what_is_open_and_of_nothing_else() {
+    const NAME: &str = "who_may_change_files_changes_modes_of_what_is_open_and_of_nothing_else";
+    if !calls::available() {
+        return cannot(NAME, "the kernel filters no system calls");
+    }
+    if outside(NAME, Path::new("/")) {
+        return;
+    }
+    let Some(calls) = Calls::compile().unwrap() else { return };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    calls.raise(Modes::Change).unwrap();
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(refused(fs::set_permissions(file.path(), fs::Permissions::from_mode(0o4777))));
 }
