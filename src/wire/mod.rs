@@ -20,6 +20,7 @@
 mod encode;
 mod json;
 mod message;
+mod nesting;
 mod query;
 mod read;
 mod remote;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Secret, nesting};
 
 /// An XML-RPC value (<http://xmlrpc.com/spec.md>, with the `nil` and `i8` extensions).
 ///
@@ -27,9 +27,9 @@ pub enum Value {
     /// `<dateTime.iso8601>`: a date and a time without a zone, which this project takes as UTC.
     DateTime(jiff::civil::DateTime),
     /// `<array>`
-    Array(Vec<Value>),
+    Array(#[serde(deserialize_with = "nesting::bounded")] Vec<Value>),
     /// `<struct>`
-    Struct(BTreeMap<String, Value>),
+    Struct(#[serde(deserialize_with = "nesting::bounded")] BTreeMap<String, Value>),
     /// A `<string>` that is not written down: see [`Secret`].
     Secret(Secret),
 }

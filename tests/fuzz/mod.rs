@@ -121,6 +121,18 @@ fn values_in_json() {
 }
 
 #[test]
+fn values_on_the_disk() {
+    let value = Value::structure([("a", Value::Array(vec![1.into(), "x".into(), 1.5.into()])), ("b", Value::Nil)]);
+    let written = postcard::to_stdvec(&value).unwrap();
+    let deep = postcard::to_stdvec(&Value::Array(Vec::from([Value::Array(vec![value])]))).unwrap();
+    let words = ["\u{7}\u{1}", "\u{8}\u{1}\u{1}a", "\u{0}", "\u{4}\u{7f}", "\u{9}"];
+    fuzz("values_on_the_disk", &[&written, &deep], &words, |bytes| {
+        let value = postcard::from_bytes::<Value>(bytes).map_err(|error| error.to_string())?;
+        Ok::<_, String>(value.to_json().to_string().len().min(1))
+    });
+}
+
+#[test]
 fn certificates_and_revocation_lists() {
     let authority = Authority::in_memory("Func CA").unwrap();
     let issued = authority.issue(&IssueRequest::new("web1".parse().unwrap(), Role::Minion)).unwrap();
