@@ -2,7 +2,7 @@
 //! advisory against it.
 //!
 //! `cargo deny` would check the same, and takes longer to build than all of this project's tests take to run. The advisories
-//! are those of RustSec, where a copy of them is on this machine: `.ci/run` tries to get one, and says so when it cannot.
+//! are those of `RustSec`, where a copy of them is on this machine: `.ci/run` tries to get one, and says so when it cannot.
 
 use std::{
     collections::BTreeMap,

@@ -58,7 +58,7 @@ pub(crate) fn fuzz<A: Debug>(name: &str, corpus: &[&[u8]], words: &[&str], targe
     let mut chance = Chance(if more.is_some() { since.as_secs() | 1 } else { 0x2007_0925 });
     let (begun, mut executions) = (spent(), 0);
     let enough = |executions: u64| match more {
-        Some(time) => executions.is_multiple_of(64) && spent() - begun > time,
+        Some(time) => executions.is_multiple_of(64) && spent().saturating_sub(begun) > time,
         None => executions >= USUAL,
     };
     while !enough(executions) {
@@ -69,7 +69,7 @@ pub(crate) fn fuzz<A: Debug>(name: &str, corpus: &[&[u8]], words: &[&str], targe
         }
     }
     if more.is_some() {
-        let seconds = (spent() - begun).as_secs();
+        let seconds = spent().saturating_sub(begun).as_secs();
         let kinds = known.len();
         let _ = writeln!(
             std::io::stderr(),
@@ -85,7 +85,7 @@ fn try_one<A: Debug>(name: &str, input: &[u8], target: &impl Fn(&[u8]) -> A) -> 
     let answer = catch_unwind(AssertUnwindSafe(|| format!("{:?}", target(input))));
     let fault = match &answer {
         Err(_) => "panics",
-        Ok(_) if spent() - begun > SLOW => "takes too long",
+        Ok(_) if spent().saturating_sub(begun) > SLOW => "takes too long",
         Ok(answer) => {
             let mut kind = DefaultHasher::new();
             answer.chars().filter(|c| !c.is_ascii_digit()).take(160).collect::<String>().hash(&mut kind);

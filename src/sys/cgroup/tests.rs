@@ -79,7 +79,7 @@ fn whoever_is_in_a_group_ends_with_it_and_nobody_else() {
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&inside.wait().unwrap()), Some(9));
     assert!(outside.try_wait().unwrap().is_none());
     assert_eq!(names_below(&group.0, Duration::ZERO).unwrap(), ["job-2"]);
-    assert_eq!(names_below(&group.0, Duration::from_secs(600)).unwrap(), [""; 0]);
+    assert_eq!(names_below(&group.0, Duration::from_mins(10)).unwrap(), [""; 0]);
     other.end(Duration::from_secs(20)).unwrap();
     outside.wait().unwrap();
 }
@@ -91,7 +91,7 @@ fn a_worker_is_born_in_its_group() {
     let nursery = leaf.make(Bounds::default()).unwrap();
     let told = group.0.join("job-1/cgroup.procs");
     let sleeps = || {
-        thread::sleep(Duration::from_secs(600));
+        thread::sleep(Duration::from_mins(10));
         0
     };
     born_in(nursery.as_fd(), sleeps).unwrap();
@@ -114,9 +114,7 @@ fn only_what_was_delegated_is_found() {
             .status();
         set.is_ok_and(|status| status.success())
     };
-    if !set(&group.0) {
-        cannot("only_what_was_delegated_is_found", "python3 is missing, or the kernel takes no marks on groups");
-    } else {
+    if set(&group.0) {
         let delegated = found().unwrap();
         // The machine may have it mounted elsewhere, too.
         assert_eq!(delegated.group().file_name(), group.0.file_name());
@@ -134,6 +132,8 @@ fn only_what_was_delegated_is_found() {
         } else {
             cannot("only_what_was_delegated_is_found", "the controllers for bounds are elsewhere (version 1)");
         }
+    } else {
+        cannot("only_what_was_delegated_is_found", "python3 is missing, or the kernel takes no marks on groups");
     }
     child.kill().unwrap();
     child.wait().unwrap();
