@@ -27,6 +27,7 @@ fn harmless(open: &Path) -> BTreeMap<&'static str, Vec<Value>> {
         ("identity.crl", vec!["x".into()]),
         ("identity.csr", vec![]),
         ("identity.install", vec!["x".into()]),
+        ("identity.trust", vec!["x".into()]),
         ("jobs.budget", vec![id()]),
         ("jobs.cancel", vec![id()]),
         ("jobs.follow", vec![id(), 0.into(), Value::Double(0.0)]),

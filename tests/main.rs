@@ -79,6 +79,7 @@ mod secrets_stay_secret;
 mod security_claims_are_shown;
 mod shipped_modules_tell_the_truth;
 mod the_audit_log_is_a_chain;
+mod the_authority_is_replaced;
 mod the_authority_s_key_is_sealed;
 mod the_command_line_is_written_down;
 mod the_daemon_answers_those_who_may_command;

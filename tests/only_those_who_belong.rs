@@ -13,7 +13,7 @@ fn funcd(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn join(home: &Path, arguments: &[&str]) -> Answer {
+pub(crate) fn join(home: &Path, arguments: &[&str]) -> Answer {
     funcd(home, &[&["join"], arguments].concat()).output().unwrap().into()
 }
 

@@ -21,6 +21,14 @@ pub const FILE: &str = "audit.jsonl";
 pub(super) enum Event {
     /// The authority was made.
     AuthorityMade,
+    /// The next authority was made.
+    RotationBegun,
+    /// The next authority signs.
+    RotationSwitched,
+    /// The old authority was given up.
+    RotationFinished,
+    /// The next authority was given up.
+    RotationAbandoned,
     /// The authority's key was sealed with a passphrase, another one, or none.
     PassphraseSet,
     /// A certificate was issued together with its key.

@@ -1,19 +1,16 @@
 //! The authority itself: it makes keys and signs for them.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, Issuer, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use super::{
     Address, Entry, Error, Passphrase, audit, index,
     key::{self, AtRest},
     lock, profile,
+    rotation::Rotation,
     signing_request::key_digest,
 };
 use crate::{
@@ -22,8 +19,8 @@ use crate::{
     tls::{self, Peer, Role},
 };
 
-const KEY: &str = "ca-key.pem";
-const CERTIFICATE: &str = "ca.pem";
+pub(super) const KEY: &str = "ca-key.pem";
+pub(super) const CERTIFICATE: &str = "ca.pem";
 const INDEX: &str = "issued.jsonl";
 
 /// A certificate authority, ready to sign unless its key is sealed.
@@ -31,9 +28,30 @@ const INDEX: &str = "issued.jsonl";
 pub struct Authority {
     pub(super) folder: Option<PathBuf>,
     /// Nothing while its key is sealed.
-    issuer: Option<Issuer<'static, KeyPair>>,
-    certificate: String,
-    ends: OffsetDateTime,
+    pub(super) issuer: Option<Issuer<'static, KeyPair>>,
+    pub(super) certificate: String,
+    pub(super) ends: OffsetDateTime,
+    /// What opens its key, and the keys beside it.
+    pub(super) passphrase: Option<Passphrase>,
+    pub(super) rotation: Option<Rotation>,
+    /// The one before, as long as its certificates hold.
+    pub(super) earlier: Option<Earlier>,
+    /// What goes behind each certificate, for those who do not know the present authority yet.
+    pub(super) cross: String,
+}
+
+/// An authority whose place was taken.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    /// For revocation lists; nothing while the key is sealed.
+    pub(super) issuer: Option<Issuer<'static, KeyPair>>,
+    pub(super) certificate: String,
+}
+
+impl Earlier {
+    pub(super) fn fingerprint(&self) -> Digest {
+        fingerprint(&self.certificate)
+    }
 }
 
 /// What a certificate is wanted for.
@@ -75,7 +93,7 @@ pub struct Issued {
     pub cert_pem: String,
     /// Its private key, which is kept nowhere else.
     pub key_pem: String,
-    /// The CA's certificate.
+    /// The CA's certificate, as it lies in the file of an identity: with the statements that tell of another, if there are.
     pub ca_pem: String,
     /// The certificate's serial number.
     pub serial: Serial,
@@ -134,77 +152,29 @@ impl Authority {
         audit::write(folder, &[audit::Change::new(audit::Event::AuthorityMade)])?;
         Ok(Self {
             folder: Some(folder.to_owned()),
+            passphrase: passphrase.cloned(),
+            ..Self::made(params, key, certificate)
+        })
+    }
+
+    fn made(params: CertificateParams, key: KeyPair, certificate: String) -> Self {
+        Self {
+            folder: None,
             ends: params.not_after,
             issuer: Some(Issuer::new(params, key)),
             certificate,
-        })
+            passphrase: None,
+            rotation: None,
+            earlier: None,
+            cross: String::new(),
+        }
     }
 
     /// An authority that lives and dies with this process, for simulated fleets.
     pub fn in_memory(name: &str) -> Result<Self, Error> {
         let key = profile::new_key()?;
         let (params, certificate) = certify(name, &key)?;
-        Ok(Self { folder: None, ends: params.not_after, issuer: Some(Issuer::new(params, key)), certificate })
-    }
-
-    /// Opens the authority in `folder`; one whose key is sealed tells what it knows and does not sign.
-    pub fn open(folder: &Path) -> Result<Self, Error> {
-        Self::open_any(folder, None)
-    }
-
-    /// The same, ready to sign, with the passphrase if its key is sealed.
-    pub fn open_with(folder: &Path, passphrase: &Passphrase) -> Result<Self, Error> {
-        Self::open_any(folder, Some(passphrase))
-    }
-
-    fn open_any(folder: &Path, passphrase: Option<&Passphrase>) -> Result<Self, Error> {
-        let read = |name: &str| match fs::read_to_string(folder.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Missing { path: folder.to_owned() }),
-            other => other.map_err(|source| Error::Read { path: folder.join(name), source }),
-        };
-        let damaged = |name: &str, why: String| Error::Damaged { path: folder.join(name), why };
-        let (certificate, key) = (read(CERTIFICATE)?, Zeroizing::new(read(KEY)?));
-        let key_path = folder.join(KEY);
-        let key = match AtRest::parse(&key_path, key.as_bytes())?.open(&key_path, passphrase) {
-            Ok(key) => Some(key),
-            Err(Error::Sealed { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let own = CertificateDer::from_pem_slice(certificate.as_bytes())
-            .map_err(|_| damaged(CERTIFICATE, "it holds no certificate in PEM form".to_owned()))
-            .and_then(|der| Peer::from_certificate(&der).map_err(|error| damaged(CERTIFICATE, chain(&error))))?;
-        let ends = OffsetDateTime::from_unix_timestamp(own.not_after.as_second())
-            .map_err(|error| damaged(CERTIFICATE, error.to_string()))?;
-        let issuer = match key {
-            None => None,
-            Some(key) => {
-                // Whether the two belong together.
-                tls::Identity::from_pem(&certificate, &key, &certificate)
-                    .map_err(|error| damaged(CERTIFICATE, chain(&error)))?;
-                let key = KeyPair::from_pem(&key).map_err(|error| damaged(KEY, error.to_string()))?;
-                let issuer = Issuer::from_ca_cert_pem(&certificate, key);
-                Some(issuer.map_err(|error| damaged(CERTIFICATE, error.to_string()))?)
-            }
-        };
-        Ok(Self { folder: Some(folder.to_owned()), issuer, certificate, ends })
-    }
-
-    /// Whether its key is sealed, so that it signs nothing.
-    pub fn is_sealed(&self) -> bool {
-        self.issuer.is_none()
-    }
-
-    /// Seals the key with another passphrase, or with none.
-    pub fn set_passphrase(&self, passphrase: Option<&Passphrase>) -> Result<(), Error> {
-        let (folder, issuer) = (self.folder()?, self.issuer()?);
-        let path = folder.join(KEY);
-        let _lock = lock::hold(&folder.join(CERTIFICATE))?;
-        let pem = key::to_pem(issuer.key(), passphrase)?;
-        // What cannot be opened again would be the end of the authority.
-        AtRest::parse(&path, pem.as_bytes())?.open(&path, passphrase)?;
-        durable::write_atomic(&path, pem.as_bytes(), 0o600).map_err(|source| Error::Write { path, source })?;
-        let why = if passphrase.is_some() { "sealed with a passphrase" } else { "without a passphrase" };
-        audit::write(folder, &[audit::Change::new(audit::Event::PassphraseSet).why(why)])
+        Ok(Self::made(params, key, certificate))
     }
 
     pub(super) fn issuer(&self) -> Result<&Issuer<'static, KeyPair>, Error> {
@@ -219,9 +189,17 @@ impl Authority {
 
     /// What tells the CA's certificate from every other.
     pub fn fingerprint(&self) -> Digest {
-        // Our own text, so it is PEM.
-        let der = CertificateDer::from_pem_slice(self.certificate.as_bytes());
-        Digest::of(der.as_ref().map(AsRef::as_ref).unwrap_or_default())
+        fingerprint(&self.certificate)
+    }
+
+    /// A certificate as it is handed out.
+    pub(super) fn handed_out(&self, certificate: &rcgen::Certificate) -> String {
+        format!("{}{}", certificate.pem(), self.cross)
+    }
+
+    /// What an identity of this authority believes, as its file holds it.
+    pub(super) fn file_of_authorities(&self) -> Result<String, Error> {
+        Ok(self.trust()?.map_or_else(|| self.certificate.clone(), |trust| trust.to_file()))
     }
 
     /// How many more days it can sign for.
@@ -257,9 +235,9 @@ impl Authority {
         let key = profile::new_key()?;
         let (certificate, entry) = self.sign_key(request, &key)?;
         let issued = Issued {
-            cert_pem: certificate.pem(),
+            cert_pem: self.handed_out(&certificate),
             key_pem: key.serialize_pem(),
-            ca_pem: self.certificate.clone(),
+            ca_pem: self.file_of_authorities()?,
             serial: entry.serial.clone(),
         };
         Ok((issued, entry))
@@ -293,13 +271,14 @@ impl Authority {
         let certificate = profile::leaf(request, self.ends)?.signed_by(key, self.issuer()?).map_err(Error::Sign)?;
         let peer = Peer::from_certificate(certificate.der())
             .map_err(|_| Error::Sign(rcgen::Error::CouldNotParseCertificate))?;
-        let entry = Entry::new(request, &peer, key_digest(key));
+        let entry = Entry::new(request, &peer, key_digest(key), self.fingerprint());
         Ok((certificate, entry))
     }
 
     /// The index first: what can be presented can be named.
     pub(super) fn record(&self, entries: &[Entry], changes: &[audit::Change<'_>]) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
+        self.check_in_office()?;
         index::append(&folder.join(INDEX), entries)?;
         audit::write(folder, changes)
     }
@@ -309,7 +288,13 @@ fn issued_line(entry: &Entry) -> audit::Change<'_> {
     audit::Change::new(audit::Event::Issued).of(&entry.name).serial(&entry.serial).why(entry.role.word())
 }
 
-fn certify(name: &str, key: &KeyPair) -> Result<(CertificateParams, String), Error> {
+pub(super) fn fingerprint(certificate: &str) -> Digest {
+    // Our own text, so it is PEM.
+    let der = CertificateDer::from_pem_slice(certificate.as_bytes());
+    Digest::of(der.as_ref().map(AsRef::as_ref).unwrap_or_default())
+}
+
+pub(super) fn certify(name: &str, key: &KeyPair) -> Result<(CertificateParams, String), Error> {
     let params = profile::authority(name)?;
     let certificate = params.self_signed(key).map_err(Error::Sign)?.pem();
     Ok((params, certificate))
@@ -317,9 +302,4 @@ fn certify(name: &str, key: &KeyPair) -> Result<(CertificateParams, String), Err
 
 pub(super) fn make_folder(folder: &Path) -> Result<(), Error> {
     durable::create_folder(folder, 0o700).map_err(|source| Error::Write { path: folder.to_owned(), source })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -137,7 +137,11 @@ impl Authority {
         if let Some(State::Signed { certificate }) = earlier.as_ref().filter(same_key).map(|pending| &pending.state)
             && !known.is_empty()
         {
-            return Ok(Verdict::Signed { certificate: certificate.clone(), fresh: false });
+            // What the authority of before has signed is of no use to a machine that knows the present one alone.
+            if known.iter().any(|entry| self.is_own(entry)) {
+                return Ok(Verdict::Signed { certificate: certificate.clone(), fresh: false });
+            }
+            return self.sign_joining(joining, "as before, by another authority");
         }
         if let Some(secret) = &joining.secret {
             return match self.judge_token(secret, request)? {
@@ -179,7 +183,7 @@ impl Authority {
         let (certificate, entry) = self.sign_key(&wanted, request.public_key())?;
         let change = audit::Change::new(audit::Event::Renewed).of(request.name()).serial(&entry.serial);
         self.record(std::slice::from_ref(&entry), &[change.key(request.key())])?;
-        Ok(certificate.pem())
+        Ok(self.handed_out(&certificate))
     }
 
     /// Signs the request that waits under this name.
@@ -231,11 +235,13 @@ impl Authority {
         comparison(&pending.key, &self.fingerprint())
     }
 
-    /// The certificates of a name that can be presented now.
+    /// The certificates of a name that can be presented now, and are believed.
     pub(super) fn valid_of(&self, name: &HostName) -> Result<Vec<Entry>, Error> {
         let (revoked, now) = (self.revoked()?, Timestamp::now());
         let mut all = self.issued()?;
-        all.retain(|entry| entry.name == *name && entry.not_after > now && !revoked.contains(&entry.serial));
+        let holds =
+            |entry: &Entry| entry.not_after > now && !revoked.contains(&entry.serial) && self.is_believed(entry);
+        all.retain(|entry| entry.name == *name && holds(entry));
         Ok(all)
     }
 
@@ -282,7 +288,7 @@ impl Authority {
         let change = audit::Change::new(audit::Event::Signed).of(request.name()).serial(&entry.serial);
         let change = change.key(request.key()).from(Some(from)).why(why);
         self.record(std::slice::from_ref(&entry), &[change])?;
-        Ok(certificate.pem())
+        Ok(self.handed_out(&certificate))
     }
 
     fn refuse(&self, joining: &Joining, rules: &EnrolmentRules, why: &str) -> Result<Verdict, Error> {

@@ -101,6 +101,30 @@ pub enum Error {
         /// The certificate that it has.
         serial: Serial,
     },
+    /// Another authority has taken its place since it was opened.
+    #[error("the authority in `{}` was replaced meanwhile; run the command again", path.display())]
+    Replaced {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// What is asked for makes no sense as far as the rotation is.
+    #[error("the rotation of the authority is {stage}, so this cannot be done; see `func ca rotate --status`")]
+    NoSuchStep {
+        /// How far it is.
+        stage: &'static str,
+    },
+    /// Hosts that would refuse certificates of the next authority.
+    #[error("not everybody has been told of the next authority: {}", listed(hosts))]
+    NotTold {
+        /// Who has not.
+        hosts: Vec<HostName>,
+    },
+    /// Holders of certificates that would end.
+    #[error("these have no certificate of the new authority, and would not be believed any more: {}", listed(names))]
+    LeftBehind {
+        /// Who.
+        names: Vec<HostName>,
+    },
     /// The certificate of the door cannot be used.
     #[error("the authority's own door cannot be opened")]
     Door(#[source] crate::tls::Error),
@@ -116,4 +140,8 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+}
+
+fn listed(names: &[HostName]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -35,13 +35,16 @@ pub struct Entry {
     /// SHA-256 of its public key; not known of those that were issued before it was written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Digest>,
+    /// SHA-256 of the authority's certificate; not known of those that were issued before it was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Digest>,
     /// The addresses in it, for the next one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<Address>,
 }
 
 impl Entry {
-    pub(super) fn new(request: &IssueRequest, peer: &Peer, key: Digest) -> Self {
+    pub(super) fn new(request: &IssueRequest, peer: &Peer, key: Digest, issuer: Digest) -> Self {
         Self {
             issued: Timestamp::now(),
             name: request.name.clone(),
@@ -50,6 +53,7 @@ impl Entry {
             not_after: peer.not_after,
             fingerprint: peer.fingerprint,
             key: Some(key),
+            issuer: Some(issuer),
             addresses: request.addresses.clone(),
         }
     }

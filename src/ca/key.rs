@@ -14,7 +14,7 @@ use x509_parser::pem::parse_x509_pem;
 use zeroize::Zeroizing;
 
 use super::Error;
-use crate::tls;
+use crate::{sys::durable, tls};
 
 const CLEAR: &str = "PRIVATE KEY";
 const SEALED: &str = "ENCRYPTED PRIVATE KEY";
@@ -83,6 +83,30 @@ impl AtRest {
         };
         Ok(Zeroizing::new(tls::pem(CLEAR, der.as_bytes())))
     }
+}
+
+/// Writes the key in a file with another passphrase, or with none. One that is sealed with it already, by a change that broke
+/// off, is left.
+pub(super) fn seal_anew(path: &Path, old: Option<&Passphrase>, new: Option<&Passphrase>) -> Result<(), Error> {
+    let at_rest = AtRest::read(path)?;
+    let clear = match at_rest.open(path, old) {
+        Err(Error::WrongPassphrase { .. } | Error::Sealed { .. })
+            if new.is_some() && at_rest.open(path, new).is_ok() =>
+        {
+            return Ok(());
+        }
+        opened => opened?,
+    };
+    let key =
+        KeyPair::from_pem(&clear).map_err(|error| Error::Damaged { path: path.to_owned(), why: error.to_string() })?;
+    let pem = to_pem(&key, new)?;
+    // What cannot be opened again, or is another key, would be the end of the authority.
+    let again = AtRest::parse(path, pem.as_bytes())?.open(path, new)?;
+    let again = KeyPair::from_pem(&again).map_err(Error::Sign)?;
+    if again.public_key_raw() != key.public_key_raw() {
+        return Err(Error::Seal(pkcs8::pkcs5::Error::EncryptFailed));
+    }
+    durable::write_atomic(path, pem.as_bytes(), 0o600).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 /// The key as the file holds it.

@@ -5,7 +5,8 @@
 //! | `ca-key.pem` | the CA's private key, mode 0600, perhaps sealed with a passphrase; whoever has it is every overlord |
 //! | `ca.pem` | its certificate, which everybody trusts |
 //! | `issued.jsonl` | one JSON line for each certificate ever issued, only appended to |
-//! | `crl.pem` | the signed list of revoked certificates, once there are any |
+//! | `crl.pem` | the signed list of revoked certificates of each authority, once there are any |
+//! | `rotation.json`, `next-ca*.pem`, `old-ca*.pem`, `cross-ca.pem` | another authority on its way; see `rotation` |
 //! | `requests/NAME.json` | who has asked to belong, and what has become of it |
 //! | `tokens/DIGEST.json` | the tokens that were made, by the digest of their secret |
 //! | `audit.jsonl`, `audit.jsonl.head` | one JSON line for each change and each refusal, chained |
@@ -24,9 +25,11 @@ mod inventory;
 mod key;
 mod lock;
 mod name_glob;
+mod opening;
 mod own;
 mod profile;
 mod revoke;
+mod rotation;
 mod signing_request;
 mod token;
 mod tokens;
@@ -44,5 +47,6 @@ pub use inventory::{Host, Inventory};
 pub use key::{EmptyPassphrase, Passphrase};
 pub use name_glob::{InvalidGlob, NameGlob};
 pub use own::own_is_due;
+pub use rotation::{Held, Left, Rotation, Stage, Straggler};
 pub use signing_request::{InvalidRequest, SigningRequest, comparison, comparison_of, key_of};
 pub use token::{InvalidToken, Secret, Token};

@@ -13,7 +13,7 @@ use crate::{
 
 impl Authority {
     /// Gives the overlord's identity in `folder` a new key and certificate, for as long as the last one was for, once two
-    /// thirds of its life have passed. Nothing happens to one that this authority did not issue, or has revoked.
+    /// thirds of its life have passed or another authority has taken the place of the one that issued it. Nothing happens to one that this authority did not issue, or has revoked.
     pub fn renew_own(&self, folder: &Path) -> Result<Option<Peer>, Error> {
         let path = folder.join(CERTIFICATE_FILE);
         let _lock = lock::hold(&path)?;
@@ -21,14 +21,14 @@ impl Authority {
         tls::finish_installation(&path, &key_path).map_err(|source| Error::Write { path: path.clone(), source })?;
         let Ok(identity) = Identity::in_folder(folder) else { return Ok(None) };
         let peer = identity.peer();
-        if !is_due(peer, now) {
-            return Ok(None);
-        }
         let ours = |entry: &Entry| entry.fingerprint == peer.fingerprint && peer.role == Some(entry.role);
         let (issued, revoked) = (self.issued()?, self.revoked()?);
         let Some(entry) = issued.into_iter().find(|entry| ours(entry) && !revoked.contains(&entry.serial)) else {
             return Ok(None);
         };
+        if !is_due(peer, now) && (self.is_own(&entry) || !matches!(entry.role, Role::Overlord | Role::Reader)) {
+            return Ok(None);
+        }
         let days = peer.not_after.duration_since(peer.not_before).as_hours() / 24;
         let days = u32::try_from(days).unwrap_or(IssueRequest::DAYS).clamp(1, self.days_left().max(1));
         let wanted =
@@ -42,7 +42,7 @@ impl Authority {
             durable::write_atomic(&path, text.as_bytes(), mode).map_err(|source| Error::Write { path, source })
         };
         write(&key_path, tls::NEXT_KEY_FILE, &zeroize::Zeroizing::new(key.serialize_pem()), 0o600)?;
-        write(&path, tls::NEXT_CERTIFICATE_FILE, &certificate.pem(), 0o644)?;
+        write(&path, tls::NEXT_CERTIFICATE_FILE, &self.handed_out(&certificate), 0o644)?;
         tls::finish_installation(&path, &key_path).map_err(|source| Error::Write { path: path.clone(), source })?;
         Peer::from_certificate(certificate.der()).map(Some).map_err(Error::Door)
     }

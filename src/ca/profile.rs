@@ -39,6 +39,14 @@ pub(super) fn authority(name: &str) -> Result<CertificateParams, Error> {
     Ok(params)
 }
 
+/// A certificate by an authority that ends at `ends` for the key of the next one.
+pub(super) fn cross(name: &str, ends: OffsetDateTime) -> Result<CertificateParams, Error> {
+    let mut params = authority(name)?;
+    params.not_after = params.not_after.min(ends);
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
 /// A leaf's certificate, ending no later than `ca_ends`.
 pub(super) fn leaf(request: &IssueRequest, ca_ends: OffsetDateTime) -> Result<CertificateParams, Error> {
     let now = OffsetDateTime::now_utc();

@@ -18,7 +18,7 @@ fn identity(authority: &Authority, name: &str, role: Role) -> Identity {
 }
 
 /// Shakes hands in memory; the error is the side's that stopped.
-fn shake(server: &Identity, client: &Identity, name: &str) -> Result<(), rustls::Error> {
+pub(super) fn shake(server: &Identity, client: &Identity, name: &str) -> Result<(), rustls::Error> {
     connect(server_config(server).unwrap(), client_config(client, 0).unwrap(), name).map(|_| ())
 }
 

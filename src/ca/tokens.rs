@@ -71,6 +71,13 @@ impl Authority {
         Ok(Token { address, authority: self.fingerprint(), secret })
     }
 
+    /// How many tokens wait to be used. Each names the authority that it was made by, and no machine sends it to another.
+    pub fn open_tokens(&self) -> Result<usize, Error> {
+        let now = Timestamp::now();
+        let all = self.tokens()?;
+        Ok(all.iter().filter(|(_, record)| record.used.is_none() && record.ends > now).count())
+    }
+
     /// Whether a token lets this request in. Nothing is written: [`use_token`](Self::use_token) does that.
     pub(super) fn judge_token(
         &self,
@@ -122,13 +129,19 @@ impl Authority {
         durable::write_atomic(&path, &text, 0o600).map_err(|source| Error::Write { path, source })
     }
 
-    fn forget_old_tokens(&self, now: Timestamp) -> Result<(), Error> {
+    fn tokens(&self) -> Result<Vec<(PathBuf, Record)>, Error> {
         let folder = self.folder()?.join(FOLDER);
-        let files = fs::read_dir(&folder).map_err(|source| Error::Read { path: folder, source })?;
-        for path in files.flatten().map(|file| file.path()) {
-            let record: Option<Record> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-            let old = |record: Record| record.ends.checked_add(REMEMBERED).is_ok_and(|until| until < now);
-            if record.is_some_and(old) {
+        let files = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|source| Error::Read { path: folder, source })?,
+        };
+        let read = |path: PathBuf| Some((serde_json::from_slice(&fs::read(&path).ok()?).ok()?, path));
+        Ok(files.flatten().filter_map(|file| read(file.path())).map(|(record, path)| (path, record)).collect())
+    }
+
+    fn forget_old_tokens(&self, now: Timestamp) -> Result<(), Error> {
+        for (path, record) in self.tokens()? {
+            if record.ends.checked_add(REMEMBERED).is_ok_and(|until| until < now) {
                 // Another time, if not now.
                 let _ = fs::remove_file(&path);
             }

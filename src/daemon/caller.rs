@@ -13,11 +13,10 @@
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use jiff::Timestamp;
 use nix::unistd::{Uid, User};
 
 use super::{identity::InForce, problem::Problem};
-use crate::tls::{Peer, Role};
+use crate::tls::{self, Chain, Peer, Role};
 
 /// Whose connection it is.
 #[derive(Debug, Clone)]
@@ -25,7 +24,7 @@ pub(super) enum Caller {
     /// This user or root, on this machine.
     Local { uid: u32 },
     /// The holder of a certificate, held against the lists of the moment.
-    Remote { peer: Arc<Peer>, identity: InForce },
+    Remote { peer: Arc<Peer>, chain: Chain, identity: InForce },
 }
 
 /// What a request does.
@@ -40,9 +39,9 @@ pub(super) enum Deed {
 impl Caller {
     /// Whether it may do this, now.
     pub(super) fn allow(&self, deed: Deed) -> Result<(), Problem> {
-        let Self::Remote { peer, identity } = self else { return Ok(()) };
+        let Self::Remote { peer, chain, identity } = self else { return Ok(()) };
         let forbidden = |why: String| Err(Problem::new(StatusCode::FORBIDDEN, why));
-        if let Err(error) = peer.check(Timestamp::now(), &identity.revoked()) {
+        if let Err(error) = identity.check(peer, chain) {
             return forbidden(error.to_string());
         }
         match (peer.role, deed) {
@@ -71,11 +70,11 @@ impl Caller {
         }
     }
 
-    /// Ends when it is not believed any more.
-    pub(super) async fn is_revoked(&self) {
+    /// Ends when it is not believed any more, with why.
+    pub(super) async fn is_given_up(&self) -> tls::Error {
         match self {
             Self::Local { .. } => std::future::pending().await,
-            Self::Remote { peer, identity } => identity.revokes(peer).await,
+            Self::Remote { peer, chain, identity } => identity.gives_up(peer, chain).await,
         }
     }
 }

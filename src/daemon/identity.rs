@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     telemetry::chain,
     tls::{
-        self, CA_FILE, CERTIFICATE_FILE, Identity, KEY_FILE, Peer, REVOCATIONS_FILE, RevocationList, Stamp,
+        self, Authorities, CA_FILE, CERTIFICATE_FILE, Chain, Identity, KEY_FILE, Peer, REVOCATIONS_FILE, Stamp,
         server_config,
     },
 };
@@ -67,21 +67,28 @@ impl InForce {
         Ok(Self { now })
     }
 
-    /// For the next handshake.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        self.now.borrow().acceptor.clone()
+    /// For the next handshake, and whom it lets in.
+    pub(super) fn acceptor(&self) -> (TlsAcceptor, Authorities) {
+        let now = self.now.borrow();
+        (now.acceptor.clone(), now.identity.authorities().clone())
     }
 
-    /// What is revoked at present.
-    pub(super) fn revoked(&self) -> Arc<RevocationList> {
-        Arc::clone(self.now.borrow().identity.revoked())
+    /// Whether a peer still is believed.
+    pub(super) fn check(&self, peer: &Peer, chain: &Chain) -> Result<(), tls::Error> {
+        self.now.borrow().identity.check(peer, chain, Timestamp::now())
     }
 
-    /// Ends when `peer` is revoked.
-    pub(super) async fn revokes(&self, peer: &Peer) {
-        let mut now = self.now.clone();
-        if now.wait_for(|now| now.identity.revoked().contains(&peer.serial)).await.is_err() {
-            std::future::pending::<()>().await;
+    /// Ends when a peer is not believed any more, with why.
+    pub(super) async fn gives_up(&self, peer: &Peer, chain: &Chain) -> tls::Error {
+        let (mut now, mut why) = (self.now.clone(), None);
+        let given_up = |now: &Arc<Now>| {
+            why = now.identity.gives_up(peer, chain);
+            why.is_some()
+        };
+        let ended = now.wait_for(given_up).await.is_ok();
+        match why {
+            Some(why) if ended => why,
+            _ => std::future::pending().await,
         }
     }
 }

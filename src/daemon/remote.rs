@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::Listen,
     overlord::Overlord,
-    tls::{Gate, Peer},
+    tls::{Chain, Gate, Peer},
 };
 
 /// Bounds on connections from the network.
@@ -102,19 +102,21 @@ async fn connection(
     daemon: Arc<Daemon>,
     arrival: Duration,
 ) {
-    let received = gate.receive(identity.acceptor(), stream, from, &daemon.stopping).await;
+    let (acceptor, authorities) = identity.acceptor();
+    let received = gate.receive(acceptor, stream, from, &daemon.stopping).await;
     let Some((stream, _place)) = received else { return };
-    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let peer = match Peer::from_certificate(certificate.map(AsRef::as_ref).unwrap_or_default()) {
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let chain = Chain::of_client(shown, &authorities);
+    let peer = match Peer::from_certificate(shown.first().map(AsRef::as_ref).unwrap_or_default()) {
         Ok(peer) => peer,
         Err(error) => return tracing::warn!(%from, %error, "a connection was refused"),
     };
     let Some(_member) = gate.join(&peer.name, from) else { return };
-    let caller = Caller::Remote { peer: Arc::new(peer), identity: identity.clone() };
+    let caller = Caller::Remote { peer: Arc::new(peer), chain, identity: identity.clone() };
     tokio::select! {
         () = server::connection(stream, daemon, caller.clone(), arrival) => {}
-        () = caller.is_revoked() => {
-            tracing::warn!(%from, caller = caller.who(), "a connection was cut: its caller's certificate is revoked");
+        why = caller.is_given_up() => {
+            tracing::warn!(%from, caller = caller.who(), %why, "a connection was cut");
         }
     }
 }

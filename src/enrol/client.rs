@@ -60,7 +60,8 @@ pub enum Error {
     },
     /// Somebody else is there.
     #[error(
-        "{address} is not the authority that was expected: either the address is wrong, or somebody is in between; nothing was sent to it"
+        "{address} is not the authority that was expected: either the address is wrong, or somebody is in between, or another \
+         authority has taken its place since the token was made; nothing was sent to it, so ask for a new token"
     )]
     OtherAuthority {
         /// Where.

@@ -65,7 +65,7 @@ pub struct DoorConfig {
 /// A door that is ready to be opened.
 #[derive(Debug)]
 pub struct Door {
-    authority: Arc<Authority>,
+    authority: Mutex<Arc<Authority>>,
     config: DoorConfig,
     tls: Mutex<(Instant, Arc<ServerConfig>)>,
     knocks: Mutex<Knocks>,
@@ -82,7 +82,7 @@ impl Door {
         Ok(Self {
             knocks: Mutex::new(Knocks::new(config.limits, now)),
             refusals: Mutex::new(Bucket::full(REFUSALS, now)),
-            authority: Arc::new(authority),
+            authority: Mutex::new(Arc::new(authority)),
             config,
             tls: Mutex::new((now, tls)),
             turn: tokio::sync::Mutex::new(()),
@@ -193,6 +193,8 @@ impl Door {
 
     /// `wait_for_cert` of the original Func.
     async fn old(&self, request: Request<Incoming>, from: IpAddr) -> Response<Full<Bytes>> {
+        // Which looks whether the authority is the same still.
+        drop(self.tls());
         let Some(bytes) = body(request).await else {
             return xml(&wire::Answer::Fault(Fault::refused("the request did not arrive, or is too long")));
         };
@@ -216,7 +218,7 @@ impl Door {
         let joining = Joining { request, secret: None, address: Some(address), from };
         match self.decide(joining).await {
             Some(Verdict::Signed { certificate, .. }) => {
-                Ok([true.into(), certificate.into(), self.authority.certificate().into()])
+                Ok([true.into(), certificate.into(), self.authority().certificate().into()])
             }
             Some(Verdict::Refused { why }) => Err(why),
             Some(Verdict::Pending { .. }) | None => Ok([false.into(), "".into(), "".into()]),
@@ -227,7 +229,7 @@ impl Door {
     async fn decide(&self, joining: Joining) -> Option<Verdict> {
         let _turn = self.turn.lock().await;
         let (name, from) = (joining.request.name().clone(), joining.from);
-        let (authority, mut rules) = (Arc::clone(&self.authority), self.config.rules.clone());
+        let (authority, mut rules) = (self.authority(), self.config.rules.clone());
         rules.note_refusals = lock(&self.refusals).has_some(REFUSALS, Instant::now());
         let inventory = self.config.inventory.clone();
         let decided = tokio::task::spawn_blocking(move || {
@@ -269,17 +271,35 @@ impl Door {
         }
     }
 
-    /// What strangers are shown, renewed in good time.
+    fn authority(&self) -> Arc<Authority> {
+        Arc::clone(&lock(&self.authority))
+    }
+
+    /// What strangers are shown, renewed in good time, and when another authority has taken the place of the present one.
     fn tls(&self) -> Arc<ServerConfig> {
         let mut tls = lock(&self.tls);
-        if tls.0.elapsed() > RENEW_AFTER {
-            match self
-                .authority
+        let authority = self.authority();
+        let (authority, replaced) = match authority.successor() {
+            Ok(None) => (authority, false),
+            Ok(Some(next)) => (Arc::new(next), true),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot look whether the authority is the same"
+                );
+                (authority, false)
+            }
+        };
+        if replaced || tls.0.elapsed() > RENEW_AFTER {
+            match authority
                 .door(DAYS)
                 .map_err(|error| error.to_string())
                 .and_then(|door| door_config(&door).map_err(|error| error.to_string()))
             {
-                Ok(fresh) => *tls = (Instant::now(), fresh),
+                Ok(fresh) => {
+                    *tls = (Instant::now(), fresh);
+                    *lock(&self.authority) = authority;
+                }
                 Err(error) => tracing::error!(error, "cannot renew the certificate of the door"),
             }
         }

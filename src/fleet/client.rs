@@ -11,8 +11,9 @@ use std::{
 
 use http_body_util::{BodyExt, Limited};
 use hyper::{
-    Response, StatusCode,
+    HeaderMap, Response, StatusCode,
     body::{Body, Frame, Incoming},
+    header::HeaderValue,
 };
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
@@ -34,7 +35,7 @@ use crate::{
     wire::{self, Call, parse_answer},
 };
 
-/// How long a host may take to be brought our revocation list, after a call that showed that it needs it.
+/// How long a host may take to be brought what it lacks, after a call that showed that it does.
 const BRINGING: Duration = Duration::from_secs(5);
 
 /// How the fleet is called.
@@ -143,7 +144,7 @@ impl Fleet {
             }
         };
         request.heard(who, response.headers());
-        let behind = self.is_behind(&response);
+        let behind = self.is_behind(response.headers());
         let left = patience.saturating_sub(began.elapsed());
         let pace = request.own_pace().unwrap_or(Pace { piece: left, total: left });
         let read = timeout(pace.total, self.read(host, connection, response, after, pace.piece)).await;
@@ -151,31 +152,38 @@ impl Fleet {
             let took = request.own_pace().map(|_| began.elapsed());
             Outcome::TimedOut { after: took.unwrap_or(after) }
         });
-        if behind {
-            self.bring_list(host).await;
+        for news in behind {
+            self.bring(host, news).await;
         }
         outcome
     }
 
-    /// Whether a host says that its revocation list is older than ours: it was down when that was brought to all.
-    fn is_behind(&self, response: &Response<Incoming>) -> bool {
-        let theirs = response.headers().get(wire::header::REVOCATIONS).and_then(|numbers| numbers.to_str().ok());
-        theirs.is_some_and(|theirs| self.inner.in_force.now().revoked.is_news_for(theirs))
+    /// What a host lacks that we have, by what it says: it was down when that was brought to all.
+    fn is_behind(&self, headers: &HeaderMap) -> Vec<News> {
+        let said = |name| headers.get(name).and_then(|text: &HeaderValue| text.to_str().ok());
+        let identity = &self.inner.in_force.now().identity;
+        let trust = said(wire::header::TRUST).and_then(|number| number.parse().ok());
+        let trust = trust.is_some_and(|theirs: u64| theirs < identity.trust_number());
+        let list = said(wire::header::REVOCATIONS).is_some_and(|theirs| identity.revoked().is_news_for(theirs));
+        // A list of a new authority is good for those who believe it.
+        [(trust, News::Trust), (list, News::Revocations)]
+            .into_iter()
+            .filter_map(|(is, news)| is.then_some(news))
+            .collect()
     }
 
-    /// Brings a host the list; if that fails, the next call tries again.
-    async fn bring_list(&self, host: &Host) {
-        let list = self.inner.in_force.now().revoked.to_pem();
-        let request = Request::new(&Call::new("identity.crl", vec![list.into()]));
+    /// Brings a host something; if that fails, the next call tries again.
+    async fn bring(&self, host: &Host, news: News) {
+        let request = Request::new(&news.call(&self.inner.in_force.now().identity));
         let sent = AtomicBool::new(false);
         let brought = async {
             let (connection, response) = self.exchange(host, &request, BRINGING, &sent).await.ok()?;
             self.read(host, connection, response, BRINGING, BRINGING).await
         };
         match timeout(BRINGING, brought).await {
-            Ok(Some(Outcome::Ok(_))) => tracing::info!(host = %host.name, "brought the revocation list"),
-            Ok(other) => tracing::debug!(host = %host.name, ?other, "could not bring the revocation list"),
-            Err(_) => tracing::debug!(host = %host.name, "could not bring the revocation list in time"),
+            Ok(Some(Outcome::Ok(_))) => tracing::info!(host = %host.name, ?news, "brought what it lacked"),
+            Ok(other) => tracing::debug!(host = %host.name, ?news, ?other, "could not bring what it lacks"),
+            Err(_) => tracing::debug!(host = %host.name, ?news, "could not bring what it lacks in time"),
         }
     }
 
@@ -189,7 +197,9 @@ impl Fleet {
     ) -> Result<(Connection, Response<Incoming>), Outcome> {
         let inner = &*self.inner;
         let mut http = request.to_http(host.name.as_str(), after);
-        let mut kept = inner.pool.take(host, inner.options.idle);
+        // It may have been in use, and so not in the pool, when our certificate was replaced.
+        let kept = inner.pool.take(host, inner.options.idle);
+        let mut kept = kept.filter(|connection: &Connection| connection.is_ours(&inner.in_force.now()));
         loop {
             let from_pool = kept.is_some();
             let mut connection = match kept.take() {
@@ -213,7 +223,7 @@ impl Fleet {
             sent.store(true, Ordering::Relaxed);
             let answered = tokio::select! {
                 answered = connection.sender.try_send_request(http) => answered,
-                revoked = inner.in_force.revokes(&connection.peer) => return Err(lost(revoked.to_string().into())),
+                why = inner.in_force.gives_up(&connection.shown) => return Err(lost(why.to_string().into())),
             };
             match answered {
                 Ok(response) => return Ok((connection, response)),
@@ -246,15 +256,14 @@ impl Fleet {
             return Err(ConnectError::Failed(no_way_for_bytes(host)));
         }
         inner.opened.fetch_add(1, Ordering::Relaxed);
-        let tls = &inner.in_force.now().tls;
-        let connection = Connection::open(host, tls, inner.options.connect_timeout).await?;
+        let connection = Connection::open(host, &inner.in_force.now(), inner.options.connect_timeout).await?;
         inner.ends.note(&host.name, connection.certificate_ends());
         Ok(connection)
     }
 
     /// Whether the host at the other end still is who it was.
     pub(super) fn check<B>(&self, connection: &Connection<B>) -> Result<(), tls::Error> {
-        connection.check(&self.inner.in_force.now().revoked)
+        connection.check(&self.inner.in_force.now().identity)
     }
 
     /// Reads an answer whose head is here; nothing if a piece of it does not come within `patience`.
@@ -273,7 +282,7 @@ impl Fleet {
         loop {
             let next = tokio::select! {
                 next = timeout(patience, body.frame()) => next.ok()?,
-                revoked = self.inner.in_force.revokes(&connection.peer) => return Some(lost(revoked.to_string().into())),
+                why = self.inner.in_force.gives_up(&connection.shown) => return Some(lost(why.to_string().into())),
             };
             let Some(frame) = next else { break };
             match frame.map(Frame::into_data) {
@@ -291,6 +300,27 @@ impl Fleet {
         }
         self.inner.pool.put(host, connection);
         Some(of_response(status, &text, after))
+    }
+}
+
+/// What a host may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// Which authorities are believed.
+    Trust,
+    /// Who is revoked.
+    Revocations,
+}
+
+impl News {
+    fn call(self, identity: &Identity) -> Call {
+        match self {
+            Self::Trust => {
+                let statements = identity.trust().map(|trust| trust.to_pem()).unwrap_or_default();
+                Call::new("identity.trust", vec![statements.into()])
+            }
+            Self::Revocations => Call::new("identity.crl", vec![identity.revoked().to_pem().into()]),
+        }
     }
 }
 

@@ -10,18 +10,20 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_rustls::TlsConnector;
 
 use super::{
     Reason,
+    credentials::Credentials,
     explain::{broken_exchange, no_connection, no_handshake},
     outcome::seconds,
 };
 use crate::{
     ca::Host,
-    tls::{self, Peer, RevocationList},
+    ids::Digest,
+    tls::{self, Chain, Identity, Peer},
 };
 
 /// How long the task of a connection that has ended may take to say why.
@@ -31,8 +33,17 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Connection<B = Full<Bytes>> {
     pub(super) sender: SendRequest<B>,
-    pub(super) peer: Peer,
+    pub(super) shown: Shown,
+    /// The certificate that we have shown.
+    own: Digest,
     driver: JoinHandle<hyper::Result<()>>,
+}
+
+/// Who is at the other end, and by which certificates.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) peer: Peer,
+    pub(super) chain: Chain,
 }
 
 /// Why there is no connection. Nothing of the request was sent.
@@ -55,32 +66,33 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     /// Connects to a host, and makes sure that it is that host.
-    pub(super) async fn open(host: &Host, tls: &Arc<ClientConfig>, patience: Duration) -> Result<Self, ConnectError> {
+    pub(super) async fn open(host: &Host, by: &Credentials, patience: Duration) -> Result<Self, ConnectError> {
         let slow = |_| {
             let seconds = seconds(patience);
             ConnectError::Failed(format!("no connection to {} within {seconds}", host.address).into())
         };
-        timeout(patience, Self::shake_hands(host, tls)).await.map_err(slow)?
+        timeout(patience, Self::shake_hands(host, by)).await.map_err(slow)?
     }
 
-    async fn shake_hands(host: &Host, tls: &Arc<ClientConfig>) -> Result<Self, ConnectError> {
+    async fn shake_hands(host: &Host, by: &Credentials) -> Result<Self, ConnectError> {
         let tcp = TcpStream::connect((host.address.host(), host.address.port())).await;
         let tcp = tcp.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
         let tcp = tcp.map_err(|error| ConnectError::Failed(no_connection(host, &error)))?;
         // The name in the certificate is the host's, whatever its address is.
         let name = ServerName::try_from(host.name.to_string())
             .map_err(|error| ConnectError::Failed(Reason::new("no certificate can be for this name", error)))?;
-        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.map_err(|error| {
+        let stream = TlsConnector::from(Arc::clone(&by.tls)).connect(name, tcp).await.map_err(|error| {
             let (why, unwelcome) = no_handshake(host, &error);
             if unwelcome { ConnectError::Unwelcome(why) } else { ConnectError::Failed(why) }
         })?;
         let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let peer = Peer::from_certificate(certificates.first().map(AsRef::as_ref).unwrap_or_default())?;
+        let shown = Shown { peer, chain: Chain::of_server(certificates, by.identity.authorities()) };
         let shaken = http1::handshake(TokioIo::new(stream)).await;
         let (sender, driver) = shaken.map_err(|error| ConnectError::Failed(broken_exchange(host, &error).0))?;
         // Its errors reach whoever waits for an answer, or `broken` asks for them; an idle connection ends in silence.
         let driver = tokio::spawn(driver);
-        Ok(Self { sender, peer, driver })
+        Ok(Self { sender, shown, own: by.own(), driver })
     }
 }
 
@@ -98,11 +110,16 @@ impl<B> Connection<B> {
 
     /// When the host's certificate ends.
     pub(super) fn certificate_ends(&self) -> Timestamp {
-        self.peer.not_after
+        self.shown.peer.not_after
+    }
+
+    /// Whether it was opened with the certificate that we show now: one of before may end any moment.
+    pub(super) fn is_ours(&self, now: &Credentials) -> bool {
+        self.own == now.own()
     }
 
     /// Whether the host's certificate still holds: a connection may outlive it, and a resumed session was not verified.
-    pub(super) fn check(&self, revoked: &Arc<RevocationList>) -> Result<(), tls::Error> {
-        self.peer.check(Timestamp::now(), revoked)
+    pub(super) fn check(&self, identity: &Identity) -> Result<(), tls::Error> {
+        identity.check(&self.shown.peer, &self.shown.chain, Timestamp::now())
     }
 }

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use tokio::sync::watch;
 
+use super::connection::Shown;
 use crate::{
     ids::Digest,
-    tls::{self, Identity, Peer, RevocationList, client_config},
+    tls::{self, Identity, client_config},
 };
 
 /// What the next connection is made with, and every request is held against.
 #[derive(Debug)]
 pub(super) struct Credentials {
     pub(super) tls: Arc<ClientConfig>,
-    pub(super) revoked: Arc<RevocationList>,
-    /// Our own certificate.
-    own: Digest,
+    pub(super) identity: Identity,
 }
 
 /// The credentials in force.
@@ -35,23 +34,32 @@ impl InForce {
     /// Goes on as another identity. Answers whether we show another certificate from now on.
     pub(super) fn replace(&self, identity: &Identity, sessions: usize) -> Result<bool, tls::Error> {
         let fresh = Credentials::of(identity, sessions)?;
-        let own = fresh.own;
-        Ok(self.0.send_replace(fresh).own != own)
+        let own = fresh.own();
+        Ok(self.0.send_replace(fresh).own() != own)
     }
 
-    /// Ends when `peer` is revoked, with what is to be said of it.
-    pub(super) async fn revokes(&self, peer: &Peer) -> tls::Error {
-        let mut now = self.0.subscribe();
-        if now.wait_for(|now| now.revoked.contains(&peer.serial)).await.is_err() {
-            std::future::pending::<()>().await;
+    /// Ends when whoever has shown this is not believed any more, with what is to be said of it.
+    pub(super) async fn gives_up(&self, shown: &Shown) -> tls::Error {
+        let (mut now, mut why) = (self.0.subscribe(), None);
+        let given_up = |now: &Arc<Credentials>| {
+            why = now.identity.gives_up(&shown.peer, &shown.chain);
+            why.is_some()
+        };
+        let ended = now.wait_for(given_up).await.is_ok();
+        match why {
+            Some(why) if ended => why,
+            _ => std::future::pending().await,
         }
-        tls::Error::Revoked { name: peer.name.clone(), serial: peer.serial.clone() }
     }
 }
 
 impl Credentials {
+    /// Our own certificate.
+    pub(super) fn own(&self) -> Digest {
+        self.identity.peer().fingerprint
+    }
+
     fn of(identity: &Identity, sessions: usize) -> Result<Arc<Self>, tls::Error> {
-        let revoked = Arc::clone(identity.revoked());
-        Ok(Arc::new(Self { tls: client_config(identity, sessions)?, revoked, own: identity.peer().fingerprint }))
+        Ok(Arc::new(Self { tls: client_config(identity, sessions)?, identity: identity.clone() }))
     }
 }

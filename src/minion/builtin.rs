@@ -61,6 +61,13 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "Serves from now on with the certificate for the last request: {serial, until}; overlords only.",
     ),
     builtin(
+        "identity.trust",
+        &[("statements", "string")],
+        "struct",
+        "Brings signed statements of the authorities that are believed from now on, in PEM form: {taken, number, serial}, the last \
+         of this minion's own certificate. What is not newer, or not signed by the newest authority of now, is not taken.",
+    ),
+    builtin(
         "jobs.budget",
         &[ID],
         "struct",

@@ -7,7 +7,7 @@ use hyper::HeaderMap;
 use crate::{
     access::{Asker, SubjectHash},
     ids::{MinionJobId, OverlordJobId},
-    tls::Peer,
+    tls::{Chain, Peer},
     wire::{Fault, header},
 };
 
@@ -15,6 +15,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     pub(super) peer: Peer,
+    /// What it has shown.
+    pub(super) chain: Chain,
     pub(super) from: SocketAddr,
     /// By which old ACL files name the certificate.
     pub(super) subject: Option<SubjectHash>,

@@ -19,14 +19,14 @@ use super::{
 };
 use crate::{
     access::SubjectHash,
-    tls::{Gate, Peer},
+    tls::{Authorities, Chain, Gate, Peer},
 };
 
 /// Chooses the minion that a connection is for, by the name that the client asked for.
 pub(super) type Choose<B> = Arc<dyn Fn(Option<&str>) -> Option<Arc<Dispatcher<B>>> + Send + Sync>;
 
-/// What shakes hands, as it is at the moment.
-pub(super) type Accept = Arc<dyn Fn() -> TlsAcceptor + Send + Sync>;
+/// What shakes hands, as it is at the moment, and whom it lets in.
+pub(super) type Accept = Arc<dyn Fn() -> (TlsAcceptor, Authorities) + Send + Sync>;
 
 /// How long a connection that was told to close may take to do so.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -76,16 +76,17 @@ impl<B: Backend> Door<B> {
 
     /// Serves a connection until it ends. Nothing that a client does is an error of ours.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
-        let received = self.gate.receive((self.acceptor)(), stream, from, &self.stopping).await;
+        let (acceptor, authorities) = (self.acceptor)();
+        let received = self.gate.receive(acceptor, stream, from, &self.stopping).await;
         let Some((stream, _place)) = received else { return };
-        let Some((caller, dispatcher)) = self.introduce(&stream, from) else { return };
+        let Some((caller, dispatcher)) = self.introduce(&stream, from, &authorities) else { return };
         let Some(_member) = self.gate.join(&caller.peer.name, from) else { return };
         let activity = Activity::new();
         let stream = Watched::new(stream, activity.clone());
-        let (identity, peer) = (dispatcher.identity.clone(), caller.peer.clone());
+        let (identity, caller) = (dispatcher.identity.clone(), Arc::new(caller));
         let service = Service {
             dispatcher,
-            caller: Arc::new(caller),
+            caller: Arc::clone(&caller),
             activity: activity.clone(),
             bounds: self.bounds,
             intake: self.intake.clone(),
@@ -103,8 +104,8 @@ impl<B: Backend> Door<B> {
                 return;
             }
             overdue = activity.overdue(self.times.idle, self.times.head) => Some(overdue),
-            () = identity.revokes(&peer) => {
-                return tracing::warn!(%from, name = peer.name, "a connection was cut: its caller's certificate is revoked");
+            why = identity.gives_up(&caller) => {
+                return tracing::warn!(%from, %why, "a connection was cut");
             }
             () = self.stopping.cancelled() => None,
         };
@@ -124,9 +125,15 @@ impl<B: Backend> Door<B> {
         }
     }
 
-    fn introduce(&self, stream: &TlsStream<TcpStream>, from: SocketAddr) -> Option<(Caller, Arc<Dispatcher<B>>)> {
+    fn introduce(
+        &self,
+        stream: &TlsStream<TcpStream>,
+        from: SocketAddr,
+        authorities: &Authorities,
+    ) -> Option<(Caller, Arc<Dispatcher<B>>)> {
         let (_, session) = stream.get_ref();
-        let certificate = session.peer_certificates()?.first()?;
+        let shown = session.peer_certificates()?;
+        let certificate = shown.first()?;
         let peer = match Peer::from_certificate(certificate) {
             Ok(peer) => peer,
             Err(error) => {
@@ -135,7 +142,8 @@ impl<B: Backend> Door<B> {
             }
         };
         let subject = SubjectHash::of_certificate(certificate);
-        Some((Caller { peer, from, subject }, (self.choose)(session.server_name())?))
+        let chain = Chain::of_client(shown, authorities);
+        Some((Caller { peer, chain, from, subject }, (self.choose)(session.server_name())?))
     }
 }
 

@@ -21,7 +21,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -122,10 +121,7 @@ impl From<Answer> for Reply {
 impl<B: Backend> Dispatcher<B> {
     /// Whether the caller may call at all, asked for every request before its body is read.
     pub(super) async fn admit(&self, caller: &Caller) -> Result<(), Fault> {
-        let current = caller
-            .peer
-            .check(Timestamp::now(), &self.identity.revoked())
-            .map_err(|error| format!("access denied: {error}"));
+        let current = self.identity.check(caller).map_err(|error| format!("access denied: {error}"));
         let allowed = current
             .and_then(|()| self.rules.now().policy.may_call(caller.asker()).map_err(|denied| denied.to_string()));
         let Err(why) = allowed else { return Ok(()) };
@@ -265,7 +261,7 @@ impl<B: Backend> Dispatcher<B> {
                 })
             }
             name if name.starts_with("identity.") => {
-                Done::value(self.identity.answer(&caller.peer, builtin, params).await)
+                Done::value(self.identity.answer(caller.peer.role, builtin, params).await)
             }
             DELEGATE => self.pass_on(entry, builtin, params).await,
             MAP => Done::value(self.map(builtin, params)),

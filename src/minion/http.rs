@@ -79,6 +79,9 @@ impl<B: Backend> Service<B> {
         if let Some(numbers) = numbers {
             response.headers_mut().insert(wire::header::REVOCATIONS, numbers);
         }
+        if let Some(number) = self.dispatcher.identity.trust_number() {
+            response.headers_mut().insert(wire::header::TRUST, HeaderValue::from(number));
+        }
         Ok(response)
     }
 

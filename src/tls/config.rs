@@ -33,7 +33,7 @@ pub fn server_config_with(
     resolver: Arc<dyn ResolvesServerCert>,
 ) -> Result<Arc<ServerConfig>, Error> {
     let unusable = |source| Error::Unusable { name: identity.peer().name.clone(), source };
-    let verifier = client_verifier(identity.roots(), identity.revoked())?;
+    let verifier = client_verifier(identity.authorities().roots(), identity.revoked())?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(VERSIONS)
         .map_err(unusable)?
@@ -51,7 +51,7 @@ pub fn server_config_with(
 /// handshake's work; 0 remembers none.
 pub fn client_config(identity: &Identity, sessions: usize) -> Result<Arc<ClientConfig>, Error> {
     let unusable = |source| Error::Unusable { name: identity.peer().name.clone(), source };
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(identity.roots()), provider())
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(identity.authorities().roots()), provider())
         .with_crls(identity.revoked().lists())
         .only_check_end_entity_revocation()
         .allow_unknown_revocation_status()

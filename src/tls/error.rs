@@ -58,6 +58,33 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// What lies there or was sent says nothing of authorities.
+    #[error("the statement of authorities in {place} cannot be used")]
+    Trust {
+        /// The file, or what the text is.
+        place: String,
+        /// Why.
+        source: super::InvalidTrust,
+    },
+    /// Nobody vouches for a statement of authorities.
+    #[error("the statement of authorities is not signed by the newest authority that is believed here")]
+    ForeignTrust,
+    /// The file of authorities would take back what a statement said.
+    #[error(
+        "the authorities are of the statement {number}, older than {was}, which is in force; going back needs a restart"
+    )]
+    OlderTrust {
+        /// Its number.
+        number: u64,
+        /// The number of what is in force.
+        was: u64,
+    },
+    /// The authority that issued the certificate is not believed any more.
+    #[error("the certificate of `{name}` is of an authority that is not believed any more")]
+    Disowned {
+        /// Whose certificate.
+        name: String,
+    },
     /// The files are somebody else's now.
     #[error("the certificate is of `{name}` now, and was of `{was}`; another name needs a restart")]
     OtherName {

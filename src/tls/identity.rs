@@ -1,22 +1,22 @@
 //! Our own certificate, its key, and the CA that we trust.
 
-use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc, time::Duration};
+use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use rustls::{
-    CertificateError, RootCertStore,
+    CertificateError,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     sign::CertifiedKey,
 };
 
-use super::{Error, Peer, RevocationList, config::provider};
+use super::{Authorities, Chain, Error, Peer, RevocationList, Trust, authorities::unix, config::provider};
 
 /// The certificate in a folder that holds an identity.
 pub const CERTIFICATE_FILE: &str = "cert.pem";
 /// Its private key.
 pub const KEY_FILE: &str = "key.pem";
-/// The certificate of the CA.
+/// The certificates of the CA, and of the one that takes its place, with the statements that say so.
 pub const CA_FILE: &str = "ca.pem";
 /// The CA's revocation list, if there is one.
 pub const REVOCATIONS_FILE: &str = "crl.pem";
@@ -26,7 +26,8 @@ pub const REVOCATIONS_FILE: &str = "crl.pem";
 pub struct Identity {
     peer: Peer,
     key: Arc<CertifiedKey>,
-    roots: Arc<RootCertStore>,
+    authorities: Authorities,
+    trust: Option<Arc<Trust>>,
     revoked: Arc<RevocationList>,
 }
 
@@ -61,23 +62,54 @@ impl Identity {
             .map_err(|_| Error::Pem { place: key.0.to_owned(), kind: "private key" })?;
         let key = CertifiedKey::from_der(chain, key, &provider())
             .map_err(|source| Error::Unusable { name: peer.name.clone(), source })?;
-        let mut roots = RootCertStore::empty();
-        for root in certificates(ca)? {
-            roots.add(root).map_err(|error| Error::Verifier { why: error.to_string() })?;
-        }
-        Ok(Self { peer, key: Arc::new(key), roots: Arc::new(roots), revoked: Arc::default() })
+        let authorities = Authorities::new(certificates(ca)?)?;
+        let trust = Trust::read(ca.1).map_err(|source| Error::Trust { place: ca.0.to_owned(), source })?;
+        Ok(Self { peer, key: Arc::new(key), authorities, trust, revoked: Arc::default() })
     }
 
     /// With the revocation lists at `path`, each of which one of our CAs must have signed. No file, nothing revoked.
     pub fn with_revocations(mut self, path: &Path) -> Result<Self, Error> {
-        self.revoked = Arc::new(RevocationList::load(path, &self.roots)?);
+        self.revoked = Arc::new(RevocationList::load(path, &self.authorities, self.retired()?.as_ref())?);
         Ok(self)
     }
 
     /// What a text of revocation lists says, each of which one of our CAs must have signed; `called` is what it is called
     /// in errors.
     pub fn read_revocations(&self, text: &[u8], called: &Path) -> Result<RevocationList, Error> {
-        RevocationList::from_pem(text, called, &self.roots)
+        RevocationList::from_pem(text, called, &self.authorities, self.retired()?.as_ref())
+    }
+
+    fn retired(&self) -> Result<Option<Authorities>, Error> {
+        self.trust.as_ref().map_or(Ok(None), |trust| trust.retired())
+    }
+
+    /// Whom we believe.
+    pub fn authorities(&self) -> &Authorities {
+        &self.authorities
+    }
+
+    /// The statements by which we believe them, if there were any.
+    pub fn trust(&self) -> Option<&Arc<Trust>> {
+        self.trust.as_ref()
+    }
+
+    /// The number of the last statement, for a header; 0 if there was none.
+    pub fn trust_number(&self) -> u64 {
+        self.trust.as_ref().map_or(0, |trust| trust.number())
+    }
+
+    /// This identity with the authorities that a text of statements names, if they are newer and the newest authority that
+    /// we believe vouches for them; nothing if there is nothing new. What was revoked by authorities that stay stays revoked.
+    pub fn convinced_by(&self, text: &[u8]) -> Result<Option<Self>, Error> {
+        let none = |source| Error::Trust { place: "what was sent".to_owned(), source };
+        let Some(trust) = Trust::read(text).map_err(none)? else {
+            return Err(none(super::InvalidTrust::Damaged));
+        };
+        let Some((trust, authorities)) = trust.news_for(&self.authorities, self.trust_number())? else {
+            return Ok(None);
+        };
+        let revoked = Arc::new(self.revoked.of(&authorities));
+        Ok(Some(Self { authorities, trust: Some(Arc::new(trust)), revoked, ..self.clone() }))
     }
 
     /// With these lists, which were read by this identity or one with the same authorities.
@@ -93,21 +125,36 @@ impl Identity {
         self.peer.check(now, &self.revoked)?;
         let name = || self.peer.name.clone();
         let unusable = |source| Error::Unusable { name: name(), source };
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.roots), provider())
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(self.authorities.roots()), provider())
             .build()
             .map_err(|error| Error::Verifier { why: error.to_string() })?;
         let shown = ServerName::try_from(name()).map_err(|_| unusable(CertificateError::NotValidForName.into()))?;
-        let now = UnixTime::since_unix_epoch(Duration::from_secs(now.as_second().try_into().unwrap_or_default()));
         let Some((certificate, chain)) = self.key.cert.split_first() else {
             return Err(Error::Certificate { why: "there is none" });
         };
-        match verifier.verify_server_cert(certificate, chain, &shown, &[], now) {
+        match verifier.verify_server_cert(certificate, chain, &shown, &[], unix(now)) {
             Ok(_) => Ok(()),
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::BadSignature,
             )) => Err(Error::NotIssued { name: name() }),
             Err(source) => Err(unusable(source)),
         }
+    }
+
+    /// Whether we still believe a peer whose handshake is over, to be asked for every request.
+    pub fn check(&self, peer: &Peer, chain: &Chain, now: Timestamp) -> Result<(), Error> {
+        peer.check(now, &self.revoked)?;
+        self.gives_up(peer, chain).map_or(Ok(()), Err)
+    }
+
+    /// Why we believe a peer no more whom we once believed, apart from time that has passed.
+    pub fn gives_up(&self, peer: &Peer, chain: &Chain) -> Option<Error> {
+        let name = || peer.name.clone();
+        if self.revoked.contains(&peer.serial) {
+            return Some(Error::Revoked { name: name(), serial: peer.serial.clone() });
+        }
+        let vouched = chain.is_vouched_by(&self.authorities, Timestamp::now());
+        (!vouched).then(|| Error::Disowned { name: name() })
     }
 
     /// What our certificate says of us.
@@ -123,10 +170,6 @@ impl Identity {
     /// Chain and key, as rustls takes them.
     pub fn certified_key(&self) -> &Arc<CertifiedKey> {
         &self.key
-    }
-
-    pub(super) fn roots(&self) -> &Arc<RootCertStore> {
-        &self.roots
     }
 }
 

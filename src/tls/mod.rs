@@ -9,8 +9,10 @@
 //! [`Peer::check`] is asked again for every request. The one provider of cryptography is ring, chosen
 //! here explicitly and never by process-wide default.
 
+mod authorities;
 mod config;
 mod crowd;
+mod der;
 #[cfg(test)]
 mod drip;
 mod error;
@@ -23,7 +25,9 @@ mod pinned;
 mod revocation;
 mod role;
 mod succession;
+mod trust;
 
+pub use authorities::{Authorities, Chain};
 pub use config::{client_config, server_config, server_config_with};
 pub use crowd::Member;
 #[cfg(test)]
@@ -37,3 +41,4 @@ pub use pinned::{ENROLMENT_NAME, Pin, door_config, pinned_client_config};
 pub use revocation::RevocationList;
 pub use role::{Role, UnknownRole};
 pub use succession::{NEXT_CERTIFICATE_FILE, NEXT_KEY_FILE, Stamp, finish_installation};
+pub use trust::{InvalidTrust, Statement, Trust};

@@ -6,24 +6,18 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fmt::Write as _,
-    iter,
     path::Path,
-    sync::Arc,
 };
 
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateRevocationListDer, TrustAnchor, pem::PemObject},
-};
+use rustls::pki_types::{CertificateRevocationListDer, TrustAnchor, pem::PemObject};
 use x509_parser::{prelude::FromDer, revocation_list::CertificateRevocationList, x509::SubjectPublicKeyInfo};
 
-use super::{Error, config::client_verifier, pem};
+use super::{Authorities, Error, config::client_verifier, der::sequence, pem};
 use crate::ids::{Digest, Serial};
 
 /// The CRLs of our CAs (RFC 5280, section 5), checked; or none.
 #[derive(Debug, Clone, Default)]
 pub struct RevocationList {
-    serials: HashSet<Serial>,
     lists: BTreeMap<Issuer, List>,
 }
 
@@ -33,6 +27,7 @@ type Issuer = String;
 #[derive(Debug, Clone)]
 struct List {
     number: u64,
+    serials: HashSet<Serial>,
     der: CertificateRevocationListDer<'static>,
 }
 
@@ -44,17 +39,17 @@ impl RevocationList {
 
     /// Whether the certificate of this serial number is revoked.
     pub fn contains(&self, serial: &Serial) -> bool {
-        self.serials.contains(serial)
+        self.lists.values().any(|list| list.serials.contains(serial))
     }
 
     /// How many certificates are revoked.
     pub fn len(&self) -> usize {
-        self.serials.len()
+        self.lists.values().map(|list| list.serials.len()).sum()
     }
 
     /// Whether nothing is revoked.
     pub fn is_empty(&self) -> bool {
-        self.serials.is_empty()
+        self.len() == 0
     }
 
     /// The lists as rustls takes them.
@@ -94,12 +89,29 @@ impl RevocationList {
     pub fn newest_of(&self, other: &Self) -> Self {
         let mut newest = self.clone();
         for (issuer, list) in &other.lists {
-            if newest.lists.get(issuer).is_none_or(|own| own.number < list.number) {
-                newest.lists.insert(issuer.clone(), list.clone());
-            }
+            newest.absorb(issuer.clone(), list.clone());
         }
-        newest.serials.extend(other.serials.iter().cloned());
         newest
+    }
+
+    /// Nobody who was revoked by an older list of an authority is not by a newer.
+    fn absorb(&mut self, issuer: Issuer, mut list: List) {
+        if let Some(own) = self.lists.get_mut(&issuer) {
+            if own.number > list.number {
+                std::mem::swap(own, &mut list);
+            }
+            list.serials.extend(own.serials.drain());
+        }
+        self.lists.insert(issuer, list);
+    }
+
+    /// The lists of these authorities alone.
+    #[must_use]
+    pub fn of(&self, authorities: &Authorities) -> Self {
+        let issuers: HashSet<Issuer> = authorities.anchors().iter().map(issuer).collect();
+        let mut own = self.clone();
+        own.lists.retain(|issuer, _| issuers.contains(issuer));
+        own
     }
 
     /// All lists in PEM form.
@@ -107,43 +119,56 @@ impl RevocationList {
         self.lists.values().map(|list| pem("X509 CRL", &list.der)).collect()
     }
 
-    /// Reads the lists at `path`, one of each CA, which must be signed by one of `roots`. A file that is not there revokes
-    /// nothing.
+    /// Reads the lists at `path`, one of each CA, which must be signed by one of `authorities`; those of the retired are left
+    /// aside. A file that is not there revokes nothing.
     ///
     /// rustls verifies a list only while it verifies a certificate that the list is about, and only if nothing else is
     /// wrong with that: too late for a list that is to be believed or refused as a whole.
-    pub(super) fn load(path: &Path, roots: &Arc<RootCertStore>) -> Result<Self, Error> {
+    pub(super) fn load(path: &Path, authorities: &Authorities, retired: Option<&Authorities>) -> Result<Self, Error> {
         let text = match std::fs::read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::none()),
             other => other.map_err(|source| Error::Read { path: path.to_owned(), source })?,
         };
-        Self::from_pem(&text, path, roots)
+        Self::from_pem(&text, path, authorities, retired)
     }
 
     /// The same from text; `path` is what it is called in errors.
-    pub(super) fn from_pem(text: &[u8], path: &Path, roots: &Arc<RootCertStore>) -> Result<Self, Error> {
+    pub(super) fn from_pem(
+        text: &[u8],
+        path: &Path,
+        authorities: &Authorities,
+        retired: Option<&Authorities>,
+    ) -> Result<Self, Error> {
         let pem = || Error::Pem { place: format!("`{}`", path.display()), kind: "revocation list" };
-        let mut all = Self::none();
+        let (mut all, mut aside) = (Self::none(), false);
         for list in CertificateRevocationListDer::pem_slice_iter(text) {
             let list = list.map_err(|_| pem())?;
             let (_, parsed) = CertificateRevocationList::from_der(&list).map_err(|_| pem())?;
-            let Some(root) = roots.roots.iter().find(|root| has_signed(root, &parsed)) else {
+            let signed = |all: &Authorities| all.anchors().iter().find(|root| has_signed(root, &parsed)).map(issuer);
+            let Some(issuer) = signed(authorities) else {
+                if retired.and_then(signed).is_some() {
+                    aside = true;
+                    continue;
+                }
                 return Err(Error::ForeignRevocations { path: path.to_owned() });
             };
-            let issuer = Digest::of(&root.subject_public_key_info).to_string()[..16].to_owned();
             let number = parsed.crl_number().and_then(|number| u64::try_from(number).ok()).unwrap_or_default();
-            all.serials.extend(parsed.iter_revoked_certificates().map(|entry| Serial::from_bytes(entry.raw_serial())));
-            if all.lists.get(&issuer).is_none_or(|other| other.number <= number) {
-                all.lists.insert(issuer, List { number, der: list });
-            }
+            let serials =
+                parsed.iter_revoked_certificates().map(|entry| Serial::from_bytes(entry.raw_serial())).collect();
+            all.absorb(issuer, List { number, serials, der: list });
         }
-        if all.lists.is_empty() {
+        if all.lists.is_empty() && !aside {
             return Err(pem());
         }
         // rustls has its own opinion of what a list may hold; better now than at the first handshake.
-        client_verifier(roots, &all)?;
+        client_verifier(authorities.roots(), &all)?;
         Ok(all)
     }
+}
+
+/// Which authority it is.
+fn issuer(root: &TrustAnchor<'_>) -> Issuer {
+    Digest::of(&root.subject_public_key_info).to_string()[..16].to_owned()
 }
 
 /// Whether a CA signed a list.
@@ -152,22 +177,4 @@ fn has_signed(root: &TrustAnchor<'_>, list: &CertificateRevocationList<'_>) -> b
     let named = !root.subject.is_empty() && list.issuer().as_raw().ends_with(&root.subject);
     let key = sequence(&root.subject_public_key_info);
     named && SubjectPublicKeyInfo::from_der(&key).is_ok_and(|(_, key)| list.verify_signature(&key).is_ok())
-}
-
-/// A DER sequence of what is inside it.
-fn sequence(inside: &[u8]) -> Vec<u8> {
-    const TAG: u8 = 0x30;
-    let length = inside.len().to_be_bytes();
-    let length = &length[length.iter().take_while(|byte| **byte == 0).count()..];
-    let mut whole = vec![TAG];
-    match length {
-        [short @ 0..0x80] => whole.push(*short),
-        // At most eight bytes of length.
-        _ => {
-            whole
-                .extend(iter::once(0x80 | u8::try_from(length.len()).unwrap_or(u8::MAX)).chain(length.iter().copied()));
-        }
-    }
-    whole.extend_from_slice(inside);
-    whole
 }

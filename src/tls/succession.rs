@@ -41,16 +41,21 @@ impl Stamp {
 }
 
 impl Identity {
-    /// `fresh`, to go on with in place of this one; `list` is where its revocation list lies. It must be of the same name,
+    /// `fresh`, to go on with in place of this one; `list` is where its revocation list lies. It must be of the same name
+    /// and go back behind no statement of authorities,
     /// and nobody who is revoked comes back: an older list is refused, and one that has vanished is more likely a mistake
     /// than an amnesty.
     pub fn succeeded_by(&self, fresh: Self, list: &Path) -> Result<Self, Error> {
         if fresh.peer().name != self.peer().name {
             return Err(Error::OtherName { name: fresh.peer().name.clone(), was: self.peer().name.clone() });
         }
-        match fresh.revoked().goes_back_from(self.revoked()) {
+        if fresh.trust_number() < self.trust_number() {
+            return Err(Error::OlderTrust { number: fresh.trust_number(), was: self.trust_number() });
+        }
+        let in_force = self.revoked().of(fresh.authorities());
+        match fresh.revoked().goes_back_from(&in_force) {
             false => Ok(fresh),
-            true if !list.exists() => Ok(fresh.with_revoked(Arc::clone(self.revoked()))),
+            true if !list.exists() => Ok(fresh.with_revoked(Arc::new(in_force))),
             true => Err(Error::OlderRevocations { path: list.to_owned() }),
         }
     }

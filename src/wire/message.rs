@@ -69,4 +69,6 @@ pub mod header {
     pub const DIGEST: &str = "func-digest";
     /// In an answer: the numbers of the revocation lists that the minion has.
     pub const REVOCATIONS: &str = "func-revocations";
+    /// In an answer: the number of the statement by which the minion believes its authorities, 0 if there was none.
+    pub const TRUST: &str = "func-trust";
 }

@@ -18,7 +18,7 @@ use func::{
     ids::{HostName, MethodName, MinionJobId},
     minion::MinionConfig,
     plugin::{Manifest, Metadata, examine},
-    tls::{Identity, Peer, Role},
+    tls::{Identity, InvalidTrust, Peer, Role, Statement},
     transfer::{ContentRange, Name, from_range},
     wire::{Value, encode_answer, encode_call, parse_answer, parse_call},
 };
@@ -154,6 +154,27 @@ fn certificates_and_revocation_lists() {
             identity.clone().with_revocations(&path).map(|identity| identity.revoked().len()).map_err(|e| e.to_string())
         },
     );
+}
+
+#[test]
+fn statements_of_authorities() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::init(home.path(), "Func CA").unwrap().begin_rotation().unwrap();
+    let trust = authority.trust().unwrap().unwrap();
+    let minion = authority.issue(&IssueRequest::new("web1".parse().unwrap(), Role::Minion)).unwrap();
+    let minion = Identity::from_pem(&minion.cert_pem, &minion.key_pem, authority.certificate()).unwrap();
+    let words = ["-----BEGIN FUNC TRUST-----\n", "-----END FUNC TRUST-----\n", "AQAA", "MII", "\n", "="];
+    fuzz("statements_in_pem", &[trust.to_pem().as_bytes(), trust.to_file().as_bytes()], &words, |bytes| {
+        let taken = minion.convinced_by(bytes).map(|identity| identity.map(|identity| identity.trust_number()));
+        taken.map_err(|error| error.to_string().len().min(80))
+    });
+    let words = ["\u{0}\u{1}", "\u{2}", "\u{0}", "\u{7f}\u{7f}", "\u{30}"];
+    let seed = trust.statements()[0].to_bytes();
+    fuzz("statements", &[&seed], &words, |bytes| {
+        let statement = Statement::from_bytes(bytes)?;
+        assert_eq!(Statement::from_bytes(&statement.to_bytes()).as_ref(), Ok(&statement));
+        Ok::<_, InvalidTrust>(statement.authorities().len())
+    });
 }
 
 #[test]

@@ -32,9 +32,10 @@ pub(super) fn is_due(entry: &Entry, now: Timestamp) -> bool {
     age.as_secs().saturating_mul(3) >= life.as_secs().saturating_mul(2)
 }
 
-fn state(entry: &Entry, revoked: bool, now: Timestamp) -> &'static str {
+fn state(authority: &Authority, entry: &Entry, revoked: bool, now: Timestamp) -> &'static str {
     match () {
         () if revoked => "revoked",
+        () if !authority.is_believed(entry) => "given up",
         () if entry.not_after < now => "expired",
         () if is_due(entry, now) => "due",
         () => "valid",
@@ -52,7 +53,7 @@ fn issued(authority: &Authority) -> Result<Box<dyn Report>, Failure> {
             vec![
                 entry.name.to_string(),
                 entry.role.to_string(),
-                state(entry, revoked.contains(&entry.serial), now).to_owned(),
+                state(authority, entry, revoked.contains(&entry.serial), now).to_owned(),
                 day(entry.issued),
                 day(entry.not_after),
                 entry.serial.to_string(),
@@ -62,7 +63,7 @@ fn issued(authority: &Authority) -> Result<Box<dyn Report>, Failure> {
     let data = entries.iter().map(|entry| {
         let mut data = json!(entry);
         data["revoked"] = revoked.contains(&entry.serial).into();
-        data["state"] = state(entry, revoked.contains(&entry.serial), now).into();
+        data["state"] = state(authority, entry, revoked.contains(&entry.serial), now).into();
         data
     });
     let table = render::table(&["name", "role", "state", "issued", "until", "serial"], &rows, &[]);

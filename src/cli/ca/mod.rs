@@ -5,6 +5,7 @@ mod list;
 mod passphrase;
 mod renew;
 mod revoke;
+mod rotate;
 mod serve;
 mod show;
 mod token;
@@ -38,6 +39,7 @@ pub(super) enum Ca {
     Passphrase(passphrase::SetPassphrase),
     Renew(renew::Renew),
     Revoke(revoke::Revoke),
+    Rotate(rotate::Rotate),
 }
 
 impl Ca {
@@ -55,6 +57,7 @@ impl Ca {
             Self::Passphrase(command) => command.run(context),
             Self::Renew(command) => command.run(context),
             Self::Revoke(command) => command.run(context),
+            Self::Rotate(command) => command.run(context),
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::cli::fleet_options::{FleetOptions, overlord};
 use crate::cli::render::visible;
 use crate::cli::report::Report;
 use crate::fleet::{Outcome, Selection, Target};
-use crate::ids::{HostName, MethodName};
-use crate::overlord::Overlord;
+use crate::ids::{HostName, MethodName, Serial};
+use crate::overlord::{CallOptions, Overlord};
 use crate::tls::Role;
 use crate::wire::Value;
 
@@ -45,10 +45,17 @@ pub(in crate::cli) struct Renew {
 }
 
 /// What became of a host.
-enum Renewed {
+pub(super) enum Renewed {
     Until(String),
     NotDue(Timestamp),
     Failed(String),
+}
+
+impl Renewed {
+    /// Why there is no new certificate.
+    pub(super) fn failed(self) -> Option<String> {
+        if let Self::Failed(why) = self { Some(why) } else { None }
+    }
 }
 
 struct RenewReport(BTreeMap<HostName, Renewed>);
@@ -65,12 +72,7 @@ impl Renew {
         let mut report = BTreeMap::new();
         let mut certificates = BTreeMap::new();
         for host in &selection.hosts {
-            let own = |entry: &&Entry| {
-                entry.name == host.name
-                    && matches!(entry.role, Role::Minion | Role::SubOverlord)
-                    && !revoked.contains(&entry.serial)
-            };
-            match issued.iter().filter(own).max_by_key(|entry| entry.issued) {
+            match latest(&authority, &issued, &revoked, &host.name) {
                 None => {
                     let why = "it has no certificate of this authority that is not revoked".to_owned();
                     report.insert(host.name.clone(), Renewed::Failed(why));
@@ -86,45 +88,63 @@ impl Renew {
             report.insert(host.name.clone(), Renewed::Failed(format!("skipped: {}", reason.text())));
         }
         selection.skipped.clear();
-        report.extend(Context::block_on(self.renew(&overlord, &authority, selection, certificates))?);
+        let options = self.fleet.call_options();
+        let renewed = renew_hosts(&overlord, &authority, selection, certificates, self.days, options);
+        report.extend(Context::block_on(renewed)?);
         if let Some(own) = own {
             let name: HostName = own.name.parse().or_exit(Exit::Internal)?;
             report.insert(name, Renewed::Until(own.not_after.to_string()));
         }
         Ok(Box::new(RenewReport(report)))
     }
+}
 
-    async fn renew(
-        &self,
-        overlord: &Overlord,
-        authority: &Authority,
-        selection: Selection,
-        certificates: BTreeMap<HostName, Entry>,
-    ) -> Result<BTreeMap<HostName, Renewed>, Failure> {
-        let hosts = selection.hosts.clone();
-        let mut renewed = BTreeMap::new();
-        let mut requests =
-            Box::pin(overlord.call(selection, &method("identity.csr")?, vec![], self.fleet.call_options())?);
-        while let Some((name, outcome)) = requests.next().await {
-            let signed = signed(authority, &name, certificates.get(&name), &outcome, self.days);
-            let become_of = match (signed, hosts.iter().find(|host| host.name == name)) {
-                (Ok(certificate), Some(host)) => {
-                    let one = Selection { hosts: vec![host.clone()], ..Selection::default() };
-                    let (install, options) = (method("identity.install")?, self.fleet.call_options());
-                    let answers = overlord.call(one, &install, vec![certificate.into()], options)?;
-                    match Box::pin(answers).next().await {
-                        Some((_, Outcome::Ok(value))) => Renewed::Until(until(&value)),
-                        Some((_, outcome)) => Renewed::Failed(outcome.to_string()),
-                        None => Renewed::Failed("it was not asked".to_owned()),
-                    }
+/// The certificate of a minion that is renewed.
+pub(super) fn latest<'a>(
+    authority: &Authority,
+    issued: &'a [Entry],
+    revoked: &[Serial],
+    name: &HostName,
+) -> Option<&'a Entry> {
+    let own = |entry: &&Entry| {
+        entry.name == *name
+            && matches!(entry.role, Role::Minion | Role::SubOverlord)
+            && !revoked.contains(&entry.serial)
+            && authority.is_believed(entry)
+    };
+    issued.iter().filter(own).max_by_key(|entry| entry.issued)
+}
+
+/// Has each host make a new key, signs for it, and has it taken into use.
+pub(super) async fn renew_hosts(
+    overlord: &Overlord,
+    authority: &Authority,
+    selection: Selection,
+    certificates: BTreeMap<HostName, Entry>,
+    days: u32,
+    options: CallOptions,
+) -> Result<BTreeMap<HostName, Renewed>, Failure> {
+    let hosts = selection.hosts.clone();
+    let mut renewed = BTreeMap::new();
+    let mut requests = Box::pin(overlord.call(selection, &method("identity.csr")?, vec![], options)?);
+    while let Some((name, outcome)) = requests.next().await {
+        let signed = signed(authority, &name, certificates.get(&name), &outcome, days);
+        let become_of = match (signed, hosts.iter().find(|host| host.name == name)) {
+            (Ok(certificate), Some(host)) => {
+                let one = Selection { hosts: vec![host.clone()], ..Selection::default() };
+                let answers = overlord.call(one, &method("identity.install")?, vec![certificate.into()], options)?;
+                match Box::pin(answers).next().await {
+                    Some((_, Outcome::Ok(value))) => Renewed::Until(until(&value)),
+                    Some((_, outcome)) => Renewed::Failed(outcome.to_string()),
+                    None => Renewed::Failed("it was not asked".to_owned()),
                 }
-                (Err(why), _) => Renewed::Failed(why),
-                (Ok(_), None) => continue,
-            };
-            renewed.insert(name, become_of);
-        }
-        Ok(renewed)
+            }
+            (Err(why), _) => Renewed::Failed(why),
+            (Ok(_), None) => continue,
+        };
+        renewed.insert(name, become_of);
     }
+    Ok(renewed)
 }
 
 fn method(name: &str) -> Result<MethodName, Failure> {

@@ -139,8 +139,8 @@ fn lines(
 }
 
 /// Puts the list beside this machine's own certificate, if that is of the same authority. A list there that is not the one
-/// that this replaces may be another authority's too, and stays.
-fn heed(
+/// that this replaces, and says something that this does not, may be another authority's too, and stays.
+pub(super) fn heed(
     list: &Path,
     identity: &Path,
     authority: &Authority,
@@ -152,7 +152,12 @@ fn heed(
     }
     let own = identity.join(REVOCATIONS_FILE);
     let present = fs::read(&own).ok();
-    if present.is_some() && present.as_deref() != before {
+    let says_more = |identity: Identity| {
+        let fresh = fs::read(list).ok().and_then(|text| identity.read_revocations(&text, list).ok());
+        fresh.is_none_or(|fresh| fresh.goes_back_from(identity.revoked()))
+    };
+    let another = || present.as_deref() != before && Identity::in_folder(identity).map_or(true, says_more);
+    if present.is_some() && another() {
         Context::warn(format!("`{}` holds another list and is left as it is; add the new one to it", own.display()));
         return Ok(None);
     }

@@ -34,15 +34,18 @@ fn itself(authority: &Authority) -> Result<Box<dyn Report>, Failure> {
     let requests = authority.requests().or_exit(Exit::Configuration)?;
     let waiting = requests.iter().filter(|request| request.state == State::Pending).count();
     let (fingerprint, days) = (authority.fingerprint(), authority.days_left());
+    let rotation = authority.rotation().map_or("none", |rotation| rotation.stage.word());
     Ok(Box::new(Lines {
         lines: vec![
             format!("fingerprint  {fingerprint}"),
             format!("lasts        {days} days more"),
             format!("issued       {issued} certificates, of which {revoked} are revoked"),
             format!("waiting      {waiting} requests"),
+            format!("rotation     {rotation}"),
         ],
         data: json!({
             "fingerprint": fingerprint, "days_left": days, "issued": issued, "revoked": revoked, "waiting": waiting,
+            "rotation": rotation,
         }),
     }))
 }

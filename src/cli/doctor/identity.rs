@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::Finding;
-use crate::ca::{Authority, Entry, Inventory};
+use crate::ca::{Authority, Entry, Inventory, Stage};
+use crate::cli::render;
+use crate::ids::HostName;
 use crate::telemetry::chain;
 use crate::{
     cli::context::Context,
@@ -21,6 +23,8 @@ const CERTIFICATES: &str = "identity";
 const MODES: &str = "modes";
 /// An end that is nearer is told of.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The same of an authority: what it signs can last no longer than itself.
+const SOON_FOR_AUTHORITY: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// The identity in a folder.
 pub(super) fn certificates(folder: &Path) -> Vec<Finding> {
@@ -43,7 +47,8 @@ pub(super) fn of(identity: &Identity, authority: &Path) -> Vec<Finding> {
         };
         findings.push(Finding::wrong(CERTIFICATES, chain(&error), todo));
     } else {
-        findings.extend(ending(&format!("the certificate of `{}`", peer.name), peer, now, "have it renewed"));
+        let what = format!("the certificate of `{}`", peer.name);
+        findings.extend(ending(&what, peer, SOON, now, "have it renewed"));
     }
     match CertificateDer::from_pem_file(authority).ok().and_then(|der| Peer::from_certificate(&der).ok()) {
         None => {
@@ -58,15 +63,18 @@ pub(super) fn of(identity: &Identity, authority: &Path) -> Vec<Finding> {
                 "make a new authority and issue everybody's certificates anew",
             ));
         }
-        Some(ca) => findings.extend(ending("the authority's certificate", &ca, now, "plan for a new authority")),
+        Some(ca) => {
+            let todo = "put another in its place, where the authority is: `func ca rotate`";
+            findings.extend(ending("the authority's certificate", &ca, SOON_FOR_AUTHORITY, now, todo));
+        }
     }
     findings
 }
 
-fn ending(what: &str, peer: &Peer, now: Timestamp, todo: &str) -> Option<Finding> {
+fn ending(what: &str, peer: &Peer, soon: SignedDuration, now: Timestamp, todo: &str) -> Option<Finding> {
     let left = peer.not_after.duration_since(now);
     let what = format!("{what} ends on {}, in {} days", peer.not_after, left.as_hours() / 24);
-    (left < SOON).then(|| Finding::note(CERTIFICATES, what, todo))
+    (left < soon).then(|| Finding::note(CERTIFICATES, what, todo))
 }
 
 /// Minions whose certificates end soon, as the authority on this machine knows them, and our own if it cannot renew itself.
@@ -75,7 +83,9 @@ pub(super) fn issued(home: &Home) -> Vec<Finding> {
     let (issued, revoked) = (authority.issued().unwrap_or_default(), authority.revoked().unwrap_or_default());
     let (hosts, now) = (Inventory::load(&home.inventory()).unwrap_or_default().hosts(), Timestamp::now());
     let last = |host: &crate::ca::Host| {
-        let own = |entry: &&Entry| entry.name == host.name && !revoked.contains(&entry.serial);
+        let own = |entry: &&Entry| {
+            entry.name == host.name && !revoked.contains(&entry.serial) && authority.is_believed(entry)
+        };
         issued.iter().filter(own).max_by_key(|entry| entry.issued)
     };
     let soon = |entry: &&Entry| entry.not_after.duration_since(now) < SOON;
@@ -90,11 +100,32 @@ pub(super) fn issued(home: &Home) -> Vec<Finding> {
         }
     };
     let mut findings: Vec<Finding> = hosts.iter().filter_map(last).filter(soon).map(told).collect();
+    findings.extend(rotating(&authority, &hosts));
     if authority.is_sealed() && crate::ca::own_is_due(&home.identity()) {
         let what = "this machine's own certificate is due, and the authority's key is sealed: it does not renew itself";
         findings.push(Finding::note(CERTIFICATES, what, "run `func ca renew`, which asks for the passphrase"));
     }
     findings
+}
+
+/// A rotation that is not finished, and whom it waits for.
+fn rotating(authority: &Authority, hosts: &[crate::ca::Host]) -> Option<Finding> {
+    let rotation = authority.rotation().filter(|rotation| rotation.is_open())?;
+    let hosts: Vec<HostName> = hosts.iter().map(|host| host.name.clone()).collect();
+    let (left, todo) = match rotation.stage {
+        Stage::Switched => {
+            let left = authority.stragglers(&hosts).unwrap_or_default();
+            (left.into_iter().map(|left| left.name).collect(), "func ca rotate --finish")
+        }
+        _ => (authority.not_told(&hosts).unwrap_or_default(), "func ca rotate"),
+    };
+    let since = format!("the authority is being replaced since {:.0} ({})", rotation.began, rotation.stage.word());
+    Some(if left.is_empty() {
+        Finding::note(CERTIFICATES, since, format!("run `{todo}`"))
+    } else {
+        let what = format!("{since}, and waits for {}", render::compress(&left));
+        Finding::note(CERTIFICATES, what, "run `func ca rotate`; `func ca rotate --status` says more")
+    })
 }
 
 /// Keys that others may read, and files and folders that others may write.

@@ -17,8 +17,8 @@ use tokio::{
 use super::server::{Behaviour, Reaction, Server, authority, fleet, issue, serve, serve_as, serve_at};
 use crate::{
     ca::{Authority, Host, IssueRequest},
-    fleet::{Fleet, FleetOptions, Outcome, Pace, Request, connection::Connection},
-    tls::{self, Identity, Role},
+    fleet::{Fleet, FleetOptions, Outcome, Pace, Request, connection::Connection, credentials::InForce},
+    tls::{Identity, Role},
     wire::{Answer, Call, Fault, RemoteError, Value, header},
 };
 
@@ -153,8 +153,8 @@ fn unwelcome(authority: &Authority) -> Identity {
 #[tokio::test]
 async fn a_refusal_that_comes_before_the_first_request_is_told() {
     let (authority, _, server) = warm().await;
-    let tls = tls::client_config(&unwelcome(&authority), 1).unwrap();
-    let mut connection: Connection = Connection::open(&server.host, &tls, Duration::from_mins(1)).await.unwrap();
+    let by = InForce::new(&unwelcome(&authority), 1).unwrap().now();
+    let mut connection: Connection = Connection::open(&server.host, &by, Duration::from_mins(1)).await.unwrap();
     let error = timeout(Duration::from_mins(1), async {
         loop {
             if let Err(error) = connection.sender.ready().await {

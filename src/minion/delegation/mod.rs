@@ -54,7 +54,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) struct SubOverlord {
     identity: IdentityInForce,
     inventory: PathBuf,
-    /// Its connections, as long as its certificate and the revocations are the same.
+    /// Its connections, as long as its certificate, its authorities and the revocations are the same.
     fleet: Mutex<Option<(Identity, Fleet)>>,
     held: Held,
     fetching: Fetching,
@@ -97,6 +97,8 @@ impl SubOverlord {
         let mut known = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((identity, fleet)) = &*known
             && Arc::ptr_eq(identity.revoked(), now.revoked())
+            && identity.authorities() == now.authorities()
+            && identity.trust_number() == now.trust_number()
             && identity.peer().serial == now.peer().serial
         {
             return Ok(fleet.clone());

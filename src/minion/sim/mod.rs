@@ -162,7 +162,9 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
         Arc::new(move |name| hosts.0.get(name?).map(|(_, site)| Arc::clone(site)))
     };
     let acceptor = TlsAcceptor::from(server_config_with(&trust, hosts)?);
-    let door = Door::new(Arc::new(move || acceptor.clone()), choose, &connections, &call_bounds, files, stopping);
+    let authorities = trust.authorities().clone();
+    let accept = move || (acceptor.clone(), authorities.clone());
+    let door = Door::new(Arc::new(accept), choose, &connections, &call_bounds, files, stopping);
     server::serve(listener, door, &calls, call_bounds.timeout.duration(), shutdown).await;
     Ok(())
 }
