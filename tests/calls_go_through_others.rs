@@ -5,46 +5,26 @@ use std::{fs, process::Stdio, thread};
 use func::{fleet::Outcome, wire::Value};
 use serde_json::json;
 
-use crate::harness::{Fleet, Gate, guest, until};
-
-/// The overlord's own way of writing what a sub-overlord passes calls on to.
-const INVENTORY: &str = "[overlord]\ninventory = \"minions.toml\"\n";
-
-/// A fleet in which the overlord reaches these alone, and each sub-overlord those below it.
-fn reach(fleet: &mut Fleet, direct: &[&str], below: &[(&str, &[&str])]) {
-    for (sub, names) in below {
-        let entry = |name: &&str| {
-            let minion = fleet.minions.iter().find(|minion| minion.name == **name).unwrap();
-            format!("{name} = \"{}\"\n", minion.address)
-        };
-        let text: String = names.iter().map(entry).collect();
-        let home = fleet.minions.iter().find(|minion| minion.name == *sub).unwrap().home.clone();
-        fs::write(home.join("minions.toml"), format!("[hosts]\n{text}")).unwrap();
-    }
-    let names: Vec<String> = fleet.minions.iter().map(|minion| minion.name.clone()).collect();
-    for name in names.iter().filter(|name| !direct.contains(&name.as_str())) {
-        fleet.func(["hosts", "remove", name]).expect(0);
-    }
-}
+use crate::harness::{Fleet, Gate, SUB_OVERLORD, guest, until};
 
 /// `top` reaches `mid`, which reaches `leaf`, whose module waits at a gate.
 fn chain() -> (Fleet, Gate) {
     let mut fleet = Fleet::empty();
     let gate = Gate::new(fleet.folder(), "leaf");
     fleet.add_with("leaf", &gate.settings(), &[&guest("rogue")]);
-    fleet.add_sub("mid", INVENTORY);
-    fleet.add_sub("top", INVENTORY);
-    reach(&mut fleet, &["top"], &[("top", &["mid"]), ("mid", &["leaf"])]);
+    fleet.add_sub("mid", SUB_OVERLORD);
+    fleet.add_sub("top", SUB_OVERLORD);
+    fleet.reach(&["top"], &[("top", &["mid"]), ("mid", &["leaf"])]);
     (fleet, gate)
 }
 
 #[test]
 fn a_fleet_behind_others_is_mapped_called_and_counted() {
     let mut fleet = Fleet::start(["near", "both", "far"]);
-    fleet.add_sub("one", INVENTORY);
-    fleet.add_sub("two", INVENTORY);
+    fleet.add_sub("one", SUB_OVERLORD);
+    fleet.add_sub("two", SUB_OVERLORD);
     // `both` is reached by two ways, and each of the two reaches the other.
-    reach(&mut fleet, &["near", "one", "two"], &[("one", &["both", "two"]), ("two", &["both", "far", "one"])]);
+    fleet.reach(&["near", "one", "two"], &[("one", &["both", "two"]), ("two", &["both", "far", "one"])]);
 
     let map = fleet.func(["map", "build", "--json"]).expect(0).json();
     assert_eq!(map["ways"]["both"], json!(["one"]), "{map}");
@@ -133,8 +113,8 @@ fn a_job_through_others_is_followed_cancelled_and_resumed() {
 fn whoever_may_not_call_a_method_here_may_not_have_it_called_from_here() {
     let mut fleet = Fleet::start(["leaf"]);
     let rules = "[[access]]\nallow = [\"@introspection\", \"overlord.*\", \"test.add\"]\n";
-    fleet.add_sub("sub", &format!("{INVENTORY}{rules}"));
-    reach(&mut fleet, &["sub"], &[("sub", &["leaf"])]);
+    fleet.add_sub("sub", &format!("{SUB_OVERLORD}{rules}"));
+    fleet.reach(&["sub"], &[("sub", &["leaf"])]);
     fleet.func(["map", "build"]).expect(0);
 
     fleet.func(["call", "leaf", "test.add", "1", "2"]).expect(0);
@@ -176,58 +156,14 @@ fn whoever_may_not_call_a_method_here_may_not_have_it_called_from_here() {
 }
 
 #[test]
-fn nobody_behind_one_that_is_silent_is_left_out() {
-    let mut fleet = Fleet::start(["near", "leaf"]);
-    fleet.add_sub("mid", INVENTORY);
-    fleet.add_sub("top", INVENTORY);
-    // One of those that `top` names is the overlord's own.
-    reach(&mut fleet, &["near", "top"], &[("top", &["mid", "near"]), ("mid", &["leaf"])]);
-    let whole = fleet.func(["map", "build", "--json"]).expect(0).json();
-    assert_eq!((&whole["ways"]["leaf"], &whole["ways"]["near"]), (&json!(["top", "mid"]), &json!([])), "{whole}");
-
-    // An inventory that makes no sense does not make a plain minion.
-    let inventory = fleet.minion("mid").home.join("minions.toml");
-    let good = fs::read(&inventory).unwrap();
-    fs::write(&inventory, "[hosts]\nleaf = 7\n").unwrap();
-    let broken = fleet.func(["map", "build", "--json"]).expect(1).json();
-    assert_eq!((&broken["ways"], &broken["gone"]), (&whole["ways"], &json!([])), "{broken}");
-    assert!(broken["silent"]["mid"].as_str().unwrap().contains("inventory"), "{broken}");
-    assert!(broken["unconfirmed"]["leaf"].is_string(), "{broken}");
-    fs::remove_file(&inventory).unwrap();
-    let missing = fleet.func(["map", "build", "--json"]).expect(1).json();
-    assert!(missing["silent"]["mid"].as_str().unwrap().contains("minions.toml"), "{missing}");
-    fs::write(&inventory, good).unwrap();
-    assert_eq!(fleet.func(["map", "build", "--json"]).expect(0).json()["unconfirmed"], json!({}));
-
-    // One that is gone takes nobody with it.
-    fleet.minion("top").kill();
-    let said = fleet.func(["map", "build"]).expect(1).out;
-    assert!(said.contains("not confirmed, last heard of up to ") && said.contains("leaf, mid"), "{said}");
-    for said in [said, fleet.func(["map", "show"]).expect(0).out] {
-        assert!(said.contains("4 hosts: 2 directly, 2 through others, 2 of them not confirmed"), "{said}");
-    }
-    let counted = fleet.func(["call", "*", "test.echo", "x", "--json"]).expect(1).json();
-    assert_eq!((&counted["summary"]["ok"], &counted["summary"]["unreachable"]), (&json!(1), &json!(3)), "{counted}");
-    assert!(counted["hosts"]["leaf"]["why"].as_str().unwrap().contains("by way of `top`"), "{counted}");
-
-    // Of one that never said anything it is not known who is behind it, and every call says so.
-    fs::remove_file(fleet.home().join("map.toml")).unwrap();
-    let unknown = fleet.func(["map", "build", "--json"]).expect(1).json();
-    assert_eq!((&unknown["unknown"], &unknown["ways"]), (&json!(["top"]), &json!({"near": [], "top": []})));
-    let told = fleet.func(["call", "*", "test.echo", "x"]).expect(1).err;
-    assert!(told.contains("who is behind these is not known, and not counted: top"), "{told}");
-    assert!(fleet.func(["call", "near", "test.echo", "x"]).expect(0).err.is_empty());
-}
-
-#[test]
 fn a_call_two_levels_down_is_followed_and_its_job_is_cancelled_past_one_that_died() {
     let mut fleet = Fleet::empty();
     let gate = Gate::new(fleet.folder(), "leaf");
     fleet.add_with("leaf", &gate.settings(), &[&guest("rogue")]);
     fleet.add("said", "");
-    fleet.add_sub("mid", INVENTORY);
-    fleet.add_sub("top", INVENTORY);
-    reach(&mut fleet, &["top"], &[("top", &["mid"]), ("mid", &["leaf", "said"])]);
+    fleet.add_sub("mid", SUB_OVERLORD);
+    fleet.add_sub("top", SUB_OVERLORD);
+    fleet.reach(&["top"], &[("top", &["mid"]), ("mid", &["leaf", "said"])]);
     fleet.func(["map", "build"]).expect(0);
 
     let said = fleet.func(["call", "said", "test.progress", "3", "10", "--follow"]).expect(0).out;
@@ -255,47 +191,12 @@ fn a_call_two_levels_down_is_followed_and_its_job_is_cancelled_past_one_that_die
 }
 
 #[test]
-fn files_and_modules_get_to_hosts_behind_others_and_back() {
-    let mut fleet = Fleet::empty();
-    let place = fleet.folder().join("place");
-    fs::create_dir(&place).unwrap();
-    let grants = format!(
-        "push = true\n[grants.copyfile]\nwrite = [\"{0}/**\"]\n[grants.getfile]\nread = [\"{0}/**\"]\n",
-        place.display()
-    );
-    fleet.add_with("leaf", &format!("[modules]\nunsigned = true\n{grants}"), &[]);
-    fleet.add_sub("mid", INVENTORY);
-    fleet.add_sub("top", INVENTORY);
-    reach(&mut fleet, &["top"], &[("top", &["mid"]), ("mid", &["leaf"])]);
-    fleet.func(["map", "build"]).expect(0);
-
-    // More than one piece, and nothing at all.
-    let local = fleet.folder().join("local");
-    fs::create_dir(&local).unwrap();
-    let bytes: Vec<u8> = (0..9_000_000_u32).map(|at| u8::try_from(at % 253).unwrap()).collect();
-    fs::write(local.join("large"), &bytes).unwrap();
-    fs::write(local.join("empty"), "").unwrap();
-    let there = format!("leaf:{}/", place.display());
-    fleet.func(["copy", local.to_str().unwrap(), &there, "--json"]).expect(0);
-    assert!(fs::read(place.join("local/large")).unwrap() == bytes);
-    assert_eq!(fs::read(place.join("local/empty")).unwrap(), b"");
-    let back = fleet.folder().join("back");
-    let there = format!("leaf:{}/local", place.display());
-    fleet.func(["fetch", &there, back.to_str().unwrap(), "--json"]).expect(0);
-    assert!(fs::read(back.join("leaf/local/large")).unwrap() == bytes);
-    assert_eq!(fs::read(back.join("leaf/local/empty")).unwrap(), b"");
-
-    fleet.func(["module", "push", guest("rogue").to_str().unwrap(), "leaf"]).expect(0);
-    assert_eq!(fleet.func(["call", "leaf", "rogue.text", "3", "--json"]).expect(0).json()["summary"]["ok"], 1);
-}
-
-#[test]
 fn one_caller_has_so_many_calls_passed_on_at_a_time_and_no_more() {
     let mut fleet = Fleet::empty();
     let gate = Gate::new(fleet.folder(), "leaf");
     fleet.add_with("leaf", &gate.settings(), &[&guest("rogue")]);
-    fleet.add_sub("sub", &format!("{INVENTORY}at_once = 9\nper_caller = 2\n"));
-    reach(&mut fleet, &["sub"], &[("sub", &["leaf"])]);
+    fleet.add_sub("sub", &format!("{SUB_OVERLORD}at_once = 9\nper_caller = 2\n"));
+    fleet.reach(&["sub"], &[("sub", &["leaf"])]);
     let pass = |method: &str, args| {
         fleet.ask("sub", "overlord.delegate", vec![vec!["leaf"].into(), method.into(), Value::Array(args)])
     };

@@ -91,7 +91,9 @@ impl Daemon {
             .collect();
         let skipped: Map<_, _> =
             selection.skipped.iter().map(|(host, reason)| (host.name.to_string(), reason.text().into())).collect();
-        Ok(json!({ "hosts": hosts, "skipped": skipped, "unmatched": selection.unmatched }))
+        Ok(
+            json!({ "hosts": hosts, "skipped": skipped, "unmatched": selection.unmatched, "unmapped": selection.unmapped }),
+        )
     }
 
     /// Every job.

@@ -30,36 +30,40 @@ const LINES: &str = "application/jsonl";
 struct Begun<A> {
     method: String,
     unmatched: Vec<String>,
+    unmapped: Vec<HostName>,
     answers: A,
 }
 
 impl Daemon {
     /// A call's answer when every host has ended.
     pub(super) async fn call(&self, request: &CallRequest) -> Result<Json, Problem> {
-        let Begun { method, unmatched, answers } = self.send(request)?;
+        let Begun { method, unmatched, unmapped, answers } = self.send(request)?;
         let mut answers = pin!(answers);
         let (mut hosts, mut summary) = (Map::new(), Summary::default());
         while let Some((host, outcome)) = answers.next().await {
             summary.add(&outcome);
             hosts.insert(host.to_string(), outcome.to_json());
         }
-        Ok(json!({ "method": method, "summary": summary.to_json(), "hosts": hosts, "unmatched": unmatched }))
+        let summary = summary.to_json();
+        Ok(
+            json!({ "method": method, "summary": summary, "hosts": hosts, "unmatched": unmatched, "unmapped": unmapped }),
+        )
     }
 
     /// The same, a line for each host when it ends.
     pub(super) fn call_by_lines(&self, request: &CallRequest) -> Result<Response<Body>, Problem> {
-        let Begun { method, unmatched, answers } = self.send(request)?;
+        let Begun { method, unmatched, unmapped, answers } = self.send(request)?;
         let line = |data: &Json| Ok(Frame::data(Bytes::from(format!("{data}\n"))));
         let all = answers.map(Some).chain(futures_util::stream::iter([None]));
         let lines = all.scan(Summary::default(), move |summary, answer| {
-            let data = match answer {
-                Some((host, outcome)) => {
-                    summary.add(&outcome);
-                    let mut data = outcome.to_json();
-                    data["host"] = json!(host);
-                    data
-                }
-                None => json!({ "method": method, "summary": summary.to_json(), "unmatched": unmatched }),
+            let data = if let Some((host, outcome)) = answer {
+                summary.add(&outcome);
+                let mut data = outcome.to_json();
+                data["host"] = json!(host);
+                data
+            } else {
+                let summary = summary.to_json();
+                json!({ "method": method, "summary": summary, "unmatched": unmatched, "unmapped": unmapped })
             };
             std::future::ready(Some(line(&data)))
         });
@@ -72,7 +76,7 @@ impl Daemon {
     ) -> Result<Begun<impl Stream<Item = (HostName, Outcome)> + Send + use<>>, Problem> {
         let wanted = request.wanted()?;
         let selection = self.overlord.select(&wanted.selector)?;
-        let unmatched = selection.unmatched.clone();
+        let (unmatched, unmapped) = (selection.unmatched.clone(), selection.unmapped.clone());
         let options = wanted.call_options(selection.hosts.len());
         let Wanted { method, args, filter, .. } = wanted;
         let call = Request::new(&wire::Call::new(method.to_string(), Wanted::sent(filter.as_ref(), args)));
@@ -85,7 +89,7 @@ impl Daemon {
             figures.outcome(&outcome);
             (host, outcome)
         });
-        Ok(Begun { method: method.to_string(), unmatched, answers })
+        Ok(Begun { method: method.to_string(), unmatched, unmapped, answers })
     }
 }
 

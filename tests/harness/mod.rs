@@ -3,6 +3,7 @@
 
 mod cutting;
 mod daemon;
+mod delegation;
 mod door;
 pub mod direct;
 mod fleet;
@@ -21,6 +22,7 @@ mod way;
 
 pub use cutting::Cutting;
 pub use daemon::{Daemon, exchange};
+pub use delegation::SUB_OVERLORD;
 pub use door::Door;
 pub use fleet::{Answer, Fleet};
 pub use gate::Gate;

@@ -119,7 +119,8 @@ fn requests() -> Json {
 
 fn answers() -> Json {
     let count = json!({ "type": "integer" });
-    let unmatched = json!({ "unmatched": texts("parts of the target that chose nobody") });
+    let unmatched = texts("parts of the target that chose nobody");
+    let unmapped = texts("chosen hosts of which it is not known who is behind them");
     let job = json!({
         "id": text("the job"), "status": { "enum": ["RUNNING", "PARTIAL", "FINISHED"] },
         "interrupted": { "type": "boolean", "description": "nobody hands it out; resume it" },
@@ -132,8 +133,9 @@ fn answers() -> Json {
         properties
     };
     json!({
-        "CallAnswer": object(&["method", "summary", "hosts", "unmatched"], json!({
-            "method": text("MODULE.METHOD"), "summary": reference("Summary"), "unmatched": unmatched["unmatched"],
+        "CallAnswer": object(&["method", "summary", "hosts", "unmatched", "unmapped"], json!({
+            "method": text("MODULE.METHOD"), "summary": reference("Summary"), "unmatched": unmatched,
+            "unmapped": unmapped,
             "hosts": { "type": "object", "description": "by host", "additionalProperties": reference("Outcome") },
         })),
         "Outcome": object(&["outcome"], json!({
@@ -141,11 +143,11 @@ fn answers() -> Json {
             "error": { "type": "object", "description": "the method's failure" }, "why": text("what went wrong"),
         })),
         "Summary": object(&["ok", "total"], json!({ "total": count, "ok": count })),
-        "Hosts": object(&["hosts", "skipped", "unmatched"], json!({
+        "Hosts": object(&["hosts", "skipped", "unmatched", "unmapped"], json!({
             "hosts": { "type": "array", "items": object(&["name", "address"], json!({ "name": text("its name"),
                                                                                      "address": text("where it is") })) },
             "skipped": { "type": "object", "description": "why a host is not asked, by name" },
-            "unmatched": unmatched["unmatched"],
+            "unmatched": unmatched, "unmapped": unmapped,
         })),
         "Job": object(&["id", "status", "submitter", "target", "method", "hosts", "summary", "open"],
                       of_job(json!({ "type": "object", "description": "state and result, by host" }))),

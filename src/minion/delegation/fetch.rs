@@ -66,8 +66,7 @@ impl SubOverlord {
     }
 
     async fn fetch_result(&self, id: &MinionJobId) -> Result<(), RemoteError> {
-        let asked = id.clone();
-        let Some(order) = self.on_disk(move |held| held.ordered(&asked)).await? else { return Ok(()) };
+        let Some(order) = self.held.ordered(id) else { return Ok(()) };
         let mut pause = PAUSE;
         while !self.held.has_ended(id) {
             let Ok(place) = self.fetching.places.acquire().await else { return Ok(()) };

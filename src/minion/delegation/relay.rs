@@ -94,8 +94,7 @@ impl SubOverlord {
     /// What can be said here about a job; nothing if the leaf is to be asked: it is the caller's, and has not ended. To the
     /// leaf all jobs that come from here are ours, also those of others.
     async fn answer_about(&self, id: &MinionJobId, method: &str, asker: Order) -> Result<Option<Outcome>, RemoteError> {
-        let wanted = id.clone();
-        let mut known = self.on_disk(move |held| held.ordered(&wanted)).await?;
+        let mut known = self.held.ordered(id);
         if known.is_none() && method == "jobs.cancel" {
             // Its submission may still be on its way here.
             let cancelled = RemoteError::new("Cancelled", "the job was cancelled before it was passed on");
@@ -144,7 +143,7 @@ impl SubOverlord {
             keep().await?;
             self.fetch(id);
         } else if is_new {
-            self.on_disk(move |held| held.withdraw(&id)).await?;
+            self.held.withdraw(&id);
         }
         Ok(outcome)
     }

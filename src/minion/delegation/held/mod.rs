@@ -4,7 +4,8 @@
 //! ID ──▶ ID and ID.result ──somebody was given it──▶ ID and ID.given
 //! ```
 //!
-//! Files, whole and by rename; memory holds no more than whose and how many they are. Those are bounded, in number and in bytes,
+//! Files, whole and by rename; memory holds no more than whose and how many they are. A job has its place there before it is on the
+//! disk, so none is passed on twice, and nobody waits for another's disk. They are bounded, in number and in bytes,
 //! and their callers share them as the head of [`shares`] has it: at a bound what was given out makes room, and where that is not
 //! enough, no job is taken. What nobody was given is removed by its age alone, and the log says so.
 
@@ -76,10 +77,14 @@ impl Held {
         let mut state = held.state();
         for entry in fs::read_dir(folder)?.flatten() {
             let id = entry.file_name().to_str().and_then(|name| name.parse::<MinionJobId>().ok());
-            if let Some(id) = id
-                && let Some(job) = held.look_at(&id)
-            {
-                state.shares.put(&id, job);
+            if let Some(id) = id {
+                match held.look_at(&id) {
+                    Ok(job) => state.shares.put(&id, job),
+                    Err(error) => {
+                        tracing::warn!(%id, %error, "a job that was passed on is forgotten: its file cannot be read");
+                        held.remove(&mut state, &id);
+                    }
+                }
             }
         }
         held.drop_old(&mut state);
@@ -87,17 +92,15 @@ impl Held {
         Ok(held)
     }
 
-    fn look_at(&self, id: &MinionJobId) -> Option<Job> {
+    fn look_at(&self, id: &MinionJobId) -> io::Result<Job> {
         let ended = [(self.result_at(id), Standing::Ended), (self.given_at(id), Standing::Given)];
         let ended = ended.into_iter().find_map(|(path, standing)| Some((fs::metadata(path).ok()?, standing)));
         let (file, standing, bytes) = match ended {
             Some((file, standing)) => (file.modified(), standing, file.len()),
-            None => (fs::metadata(self.order_at(id)).ok()?.modified(), Standing::Open, 0),
+            None => (fs::metadata(self.order_at(id))?.modified(), Standing::Open, 0),
         };
-        // One that cannot be read is nobody's, and goes with time.
-        let order = read::<Order>(&self.order_at(id)).ok().flatten();
-        let caller = order.map(|order| order.caller).unwrap_or_default();
-        Some(Job { caller, standing, since: file.ok()?, bytes })
+        let order = read::<Order>(&self.order_at(id))?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Job { order, standing, since: file?, bytes })
     }
 
     /// The jobs without a result.
@@ -107,33 +110,30 @@ impl Held {
 
     /// Keeps an order, or answers the one that is kept under its id.
     pub(super) fn order(&self, id: &MinionJobId, order: &Order) -> io::Result<Kept> {
-        self.take(&mut self.state(), id, order)
+        self.take(id, order, Standing::Open)
     }
 
     /// Keeps that a job which is not known has ended so, so that it is never passed on.
     pub(super) fn rule_out(&self, id: &MinionJobId, order: &Order, answer: &Value) -> io::Result<Kept> {
-        let mut state = self.state();
-        let kept = self.take(&mut state, id, order)?;
+        let kept = self.take(id, order, Standing::Given)?;
         if kept == Kept::New {
             let bytes = write(&self.given_at(id), answer)?;
-            state.moved_on(id, Standing::Given, Some(bytes));
+            self.state().moved_on(id, Standing::Given, Some(bytes));
         }
         Ok(kept)
     }
 
     /// Forgets an order that came to nothing.
-    pub(super) fn withdraw(&self, id: &MinionJobId) -> io::Result<()> {
+    pub(super) fn withdraw(&self, id: &MinionJobId) {
         let mut state = self.state();
         if state.shares.get(id).is_some_and(|job| job.standing == Standing::Open) {
-            fs::remove_file(self.order_at(id))?;
-            state.shares.remove(id);
+            self.remove(&mut state, id);
         }
-        Ok(())
     }
 
     /// What is kept under an id.
-    pub(super) fn ordered(&self, id: &MinionJobId) -> io::Result<Option<Order>> {
-        read(&self.order_at(id))
+    pub(super) fn ordered(&self, id: &MinionJobId) -> Option<Order> {
+        self.state().shares.get(id).map(|job| job.order.clone())
     }
 
     /// Whether its result is here.
@@ -143,41 +143,54 @@ impl Held {
 
     /// The answer about a job that has ended, as its minion gave it, to be given to whoever asks.
     pub(super) fn give(&self, id: &MinionJobId) -> io::Result<Option<Value>> {
-        let mut state = self.state();
         let Some(answer) = read(&self.result_at(id))? else { return read(&self.given_at(id)) };
-        fs::rename(self.result_at(id), self.given_at(id))?;
-        state.moved_on(id, Standing::Given, None);
+        let mut state = self.state();
+        match fs::rename(self.result_at(id), self.given_at(id)) {
+            Ok(()) => state.moved_on(id, Standing::Given, None),
+            // Somebody else was given it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         Ok(Some(answer))
     }
 
     /// Keeps it, also beyond the bounds: its job was taken.
     pub(super) fn keep(&self, id: &MinionJobId, answer: &Value) -> io::Result<()> {
-        let mut state = self.state();
-        if state.shares.get(id).is_some_and(|job| job.standing == Standing::Open) {
+        if self.ordered(id).is_some() && !self.has_ended(id) {
             let bytes = write(&self.result_at(id), answer)?;
-            state.moved_on(id, Standing::Ended, Some(bytes));
+            let mut state = self.state();
+            match state.shares.get(id) {
+                Some(_) => state.moved_on(id, Standing::Ended, Some(bytes)),
+                None => fs::remove_file(self.result_at(id))?,
+            }
         }
         Ok(())
     }
 
-    fn take(&self, state: &mut State, id: &MinionJobId, order: &Order) -> io::Result<Kept> {
-        if let Some(order) = self.ordered(id)? {
-            let ended = state.shares.get(id).is_some_and(|job| job.standing != Standing::Open);
-            return Ok(Kept::Known { order, ended });
-        }
+    /// Whoever is beside it is kept waiting only until it has its place, not until it is on the disk.
+    fn take(&self, id: &MinionJobId, order: &Order, standing: Standing) -> io::Result<Kept> {
         let now = SystemTime::now();
-        if now.duration_since(state.looked).map_or(true, |age| age > LOOK) {
-            self.drop_old(state);
+        {
+            let mut state = self.state();
+            if let Some(Job { order, standing, .. }) = state.shares.get(id) {
+                return Ok(Kept::Known { order: order.clone(), ended: *standing != Standing::Open });
+            }
+            if now.duration_since(state.looked).map_or(true, |age| age > LOOK) {
+                self.drop_old(&mut state);
+            }
+            for id in state.shares.in_the_way() {
+                self.remove(&mut state, &id);
+            }
+            if !state.shares.has_room_for(&order.caller) {
+                return Ok(Kept::Full);
+            }
+            state.shares.put(id, Job { order: order.clone(), standing, since: now, bytes: 0 });
         }
-        for id in state.shares.in_the_way() {
-            self.remove(state, &id);
+        let bytes = postcard::to_stdvec(order).map_err(io::Error::other);
+        if let Err(error) = bytes.and_then(|bytes| durable::write_new(&self.order_at(id), &bytes, 0o600)) {
+            self.remove(&mut self.state(), id);
+            return Err(error);
         }
-        if !state.shares.has_room_for(&order.caller) {
-            return Ok(Kept::Full);
-        }
-        durable::write_new(&self.order_at(id), &postcard::to_stdvec(order).map_err(io::Error::other)?, 0o600)?;
-        let job = Job { caller: order.caller.clone(), standing: Standing::Open, since: now, bytes: 0 };
-        state.shares.put(id, job);
         Ok(Kept::New)
     }
 
@@ -283,7 +296,7 @@ mod tests {
             let again = Held::within(folder.path(), bounds).unwrap();
             assert_eq!(again.order(&ids[2], &order("boss")).unwrap(), Kept::New);
             assert_eq!((again.give(&ids[0]).unwrap(), again.give(&ids[1]).unwrap()), (Some(answer), None));
-            assert_eq!(again.ordered(&ids[1]).unwrap(), None);
+            assert_eq!(again.ordered(&ids[1]), None);
         }
     }
 
@@ -293,7 +306,7 @@ mod tests {
         let id = MinionJobId::fresh();
         let held = Held::within(folder.path(), Usage { jobs: 1, bytes: 100 }).unwrap();
         assert_eq!(held.order(&id, &order("boss")).unwrap(), Kept::New);
-        held.withdraw(&id).unwrap();
+        held.withdraw(&id);
         assert_eq!(held.rule_out(&id, &order("boss"), &Value::Nil).unwrap(), Kept::New);
         let ended = Kept::Known { order: order("boss"), ended: true };
         assert_eq!((held.order(&id, &order("boss")).unwrap(), held.waited_for()), (ended, vec![]));

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::Order;
 use crate::ids::MinionJobId;
 
 /// So many times of what is free is one caller's at most.
@@ -35,7 +36,7 @@ pub(super) enum Standing {
 /// What is known of a job.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
-    pub(super) caller: String,
+    pub(super) order: Order,
     pub(super) standing: Standing,
     pub(super) since: SystemTime,
     /// How long its result is.
@@ -85,7 +86,7 @@ impl Shares {
         self.all.add(job.bytes);
         if job.standing != Standing::Given {
             self.kept.add(job.bytes);
-            self.of.entry(job.caller.clone()).or_default().add(job.bytes);
+            self.of.entry(job.order.caller.clone()).or_default().add(job.bytes);
         }
         self.jobs.insert(id.clone(), job);
     }
@@ -95,10 +96,10 @@ impl Shares {
         self.all.take(job.bytes);
         if job.standing != Standing::Given {
             self.kept.take(job.bytes);
-            let of = self.of.entry(job.caller.clone()).or_default();
+            let of = self.of.entry(job.order.caller.clone()).or_default();
             of.take(job.bytes);
             if of.jobs == 0 {
-                self.of.remove(&job.caller);
+                self.of.remove(&job.order.caller);
             }
         }
         Some(job)
@@ -119,7 +120,7 @@ impl Shares {
         }
         let mut of: HashMap<&str, Vec<(&MinionJobId, &Job)>> = HashMap::new();
         for (id, job) in self.jobs.iter().filter(|(_, job)| job.standing == Standing::Given) {
-            of.entry(&job.caller).or_default().push((id, job));
+            of.entry(&job.order.caller).or_default().push((id, job));
         }
         // The oldest last.
         for jobs in of.values_mut() {
@@ -147,9 +148,11 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ca::Host;
 
     fn job(caller: &str, standing: Standing, bytes: u64) -> Job {
-        Job { caller: caller.to_owned(), standing, since: SystemTime::UNIX_EPOCH, bytes }
+        let host = Host { name: "leaf".parse().unwrap(), address: "10.0.0.1:7".parse().unwrap() };
+        Job { order: Order { caller: caller.to_owned(), host }, standing, since: SystemTime::UNIX_EPOCH, bytes }
     }
 
     /// Takes jobs for a caller as long as it may, and answers how many.
