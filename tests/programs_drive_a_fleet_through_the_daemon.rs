@@ -184,12 +184,13 @@ fn the_document_tells_the_truth() {
     let fleet = Fleet::start(["m1"]);
     let daemon = Daemon::start(&fleet);
     fleet.func(["call", "m1", "test.add", "1", "2", "--async"]).expect(0);
+    fleet.func(["schedule", "add", "sums", "@yearly", "m1", "test.add", "1", "2"]).expect(0);
     let job = daemon.get("/v1/jobs")["jobs"][0].clone();
     let document = daemon.get("/openapi.json");
     let mut asked = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         let Some(told) = methods.get("get") else { continue };
-        let path = path.replace("/v1/jobs/{id}", &place(&job));
+        let path = path.replace("/v1/jobs/{id}", &place(&job)).replace("/v1/schedules/{id}", "/v1/schedules/sums");
         let (status, head, body) = daemon.ask(&format!("GET {path}"), "");
         let answer = &told["responses"][status.to_string()]["content"];
         let (media, answer) =

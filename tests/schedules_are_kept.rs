@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::harness::{Daemon, Fleet, Gate, guest, until};
 
@@ -51,7 +51,7 @@ fn each_run_is_a_job_of_the_schedule() {
         "{job}"
     );
     assert!(fleet.func(["job", "list", "--by", "schedule:*"]).expect(0).out.contains("schedule:sums"));
-    assert_eq!(fleet.func(["job", "list", "--by", "nobody", "--json"]).expect(0).json(), serde_json::json!([]));
+    assert_eq!(fleet.func(["job", "list", "--by", "nobody", "--json"]).expect(0).json(), json!([]));
 
     let paused = fleet.func(["schedule", "pause", "sums", "--json"]).expect(0).json();
     assert!(paused["next"].is_null() && !paused["paused"].is_null(), "{paused}");
@@ -92,7 +92,7 @@ fn what_cannot_run_is_refused_and_says_what_to_do() {
         let refused = fleet.func(["schedule", "add"].iter().chain(words)).expect(code);
         assert!(refused.err.contains(told) && !refused.err.contains("hunter2"), "{words:?}: {}", refused.err);
     }
-    assert_eq!(fleet.func(["schedule", "list", "--json"]).expect(0).json(), serde_json::json!([]));
+    assert_eq!(fleet.func(["schedule", "list", "--json"]).expect(0).json(), json!([]));
     fleet.func(["schedule", "show", "sums"]).expect(3);
     fleet.minion("k1").stop();
     let untold = fleet.func(["schedule", "add", "secret", "@daily", "k1", "keeper.keep", "ann", "hunter2"]).expect(6);
@@ -134,6 +134,75 @@ fn a_run_is_skipped_while_the_last_one_is_open_and_missed_while_nobody_is_there(
     let missed = of(&shown, "missed");
     assert!(missed.iter().any(|note| note["count"].as_u64() > Some(1)), "{shown}");
     drop(daemon);
+}
+
+#[test]
+fn programs_set_them_and_are_told_how_they_do() {
+    let mut fleet = Fleet::start(["m1"]);
+    fleet.add_with("k1", "", &[&guest("keeper")]);
+    let daemon = Daemon::start(&fleet);
+    let put = |name: &str, body: &Json, status: u16| {
+        let (answered, _, text) = daemon.ask(&format!("PUT /v1/schedules/{name}"), &body.to_string());
+        assert_eq!(answered, status, "{text}");
+        serde_json::from_str::<Json>(&text).unwrap()
+    };
+    let sums = json!({ "target": "m1", "method": "test.add", "args": [1, 2], "cron": "* * * * * *", "zone": "UTC", "batch": "50%" });
+    assert_eq!(put("sums", &sums, 200)["batch"], "50%");
+    let ran = |name: &str| daemon.get(&format!("/v1/schedules/{name}"))["ran"].as_u64();
+    until("a run", || (ran("sums") > Some(0)).then_some(()));
+    for (more, named) in [
+        (json!({ "cron": "never" }), "`never`"),
+        (json!({ "cron": 1 }), "`cron`"),
+        (json!({ "zone": "Nowhere" }), "`Nowhere`"),
+        (json!({ "catch_up": -1 }), "`catch_up`"),
+        (json!({ "each": 1 }), "`each`"),
+        (json!({ "target": "k1", "method": "keeper.keep", "args": ["ann", "hunter2"] }), "is a secret"),
+        (json!({ "args": [{ "$secret": "hunter2" }, 2] }), "is a secret"),
+    ] {
+        let mut body = sums.clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let problem = put("other", &body, 400);
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(named) && !detail.contains("hunter2"), "{problem}");
+    }
+    // Another call under the same name, which goes wrong wherever it runs.
+    let mut failing = sums.clone();
+    failing.as_object_mut().unwrap().extend([("method".into(), json!("test.explode")), ("args".into(), json!([]))]);
+    put("sums", &failing, 200);
+    until("three runs that went wrong", || {
+        let figures = daemon.ask("GET /metrics", "").2;
+        let wrong =
+            figures.lines().find_map(|line| line.strip_prefix("func_schedule_wrong_in_a_row{schedule=\"sums\"} "));
+        (wrong?.parse::<u32>().unwrap() >= 3).then_some(())
+    });
+    let figures = daemon.ask("GET /metrics", "").2;
+    for figure in [
+        "schedule_next_run_timestamp_seconds{schedule=\"sums\"} ",
+        "schedule_instants_total{schedule=\"sums\",end=\"ran\"} ",
+    ] {
+        assert!(figures.contains(&format!("func_{figure}")), "{figures}");
+    }
+    let ill = fleet.func(["doctor", "--offline", "--json"]).expect(1).json();
+    let what = |told: &Json| told["findings"].to_string();
+    assert!(what(&ill).contains("`sums` went wrong") && !what(&ill).contains("no daemon runs"), "{ill}");
+
+    let yearly = json!({ "target": "m1", "method": "test.add", "args": [1, 2], "cron": "@yearly" });
+    put("sums", &yearly, 200);
+    let job = until("the end of the last run", || {
+        let (status, _, text) = daemon.ask("POST /v1/schedules/sums/run", "");
+        assert!(status == 201 || status == 409, "{text}");
+        (status == 201).then(|| serde_json::from_str::<Json>(&text).unwrap())
+    });
+    assert!(job["submitter"].as_str().unwrap().starts_with("schedule:sums by "), "{job}");
+    let listed = daemon.get("/v1/schedules");
+    assert_eq!((&listed["kept"], listed["schedules"].as_array().unwrap().len()), (&true.into(), 1), "{listed}");
+    drop(daemon);
+    let told = fleet.func(["doctor", "--offline", "--json"]).expect(1).json();
+    assert!(what(&told).contains("no daemon runs, so none of the 1 schedules"), "{told}");
+    let daemon = Daemon::start(&fleet);
+    assert_eq!(daemon.ask("DELETE /v1/schedules/sums", "").0, 200);
+    assert_eq!(daemon.ask("DELETE /v1/schedules/sums", "").0, 404);
+    assert_eq!(daemon.get("/v1/schedules")["schedules"], json!([]));
 }
 
 /// Random enough for where a kill falls (xorshift).

@@ -76,6 +76,10 @@ fn an_overlord_commands_a_reader_looks_and_others_are_refused() {
     assert_eq!(served.ask(&reader, "POST /v1/jobs", &call).unwrap().0, 403);
     // Whoever listens asks the job's hosts.
     assert_eq!(served.ask(&reader, "GET /v1/jobs/x/events", "").unwrap().0, 403);
+    assert_eq!(served.ask(&reader, "GET /v1/schedules", "").unwrap().0, 200);
+    for request in ["PUT /v1/schedules/x", "DELETE /v1/schedules/x", "POST /v1/schedules/x/run"] {
+        assert_eq!(served.ask(&reader, request, "{}").unwrap().0, 403, "{request}");
+    }
     assert!(served.ask(&reader, "POST /RPC2", &rpc("overlord.jobs")).unwrap().2.contains("<array>"));
     let refused = served.ask(&reader, "POST /RPC2", &rpc("overlord.submit")).unwrap().2;
     assert!(refused.contains("is a reader"), "{refused}");

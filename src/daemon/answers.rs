@@ -10,7 +10,7 @@ use super::{
     caller::Caller,
     calls, events,
     problem::Problem,
-    rpc,
+    rpc, schedules,
     server::{self, Body},
 };
 use crate::{
@@ -47,14 +47,25 @@ pub(super) async fn answer(
             let view = daemon.overlord.status(&job(id)?).await?;
             Ok(events::stream(daemon.overlord.clone(), view.id, daemon.stopping.clone()))
         }
+        Endpoint::Schedules => ok(&daemon.schedules().await?),
+        Endpoint::Schedule => ok(&daemon.schedule(&schedules::name(id)?).await?),
+        Endpoint::SetSchedule => {
+            let view = daemon.set_schedule(caller, &schedules::name(id)?, &parse(&body)?).await?;
+            ok(&view.to_json(true))
+        }
+        Endpoint::RemoveSchedule => ok(&daemon.remove_schedule(caller, &schedules::name(id)?).await?),
+        Endpoint::RunSchedule => Ok(created(&daemon.run_schedule(caller, &schedules::name(id)?).await?)),
         Endpoint::Rpc => {
             Ok(server::whole(StatusCode::OK, "text/xml; charset=utf-8", rpc::answer(daemon, caller, &body).await))
         }
         Endpoint::Metrics => {
+            // Figures are told as far as they are known.
+            let (schedules, _) = daemon.overlord.schedules().await.unwrap_or_default();
             let text = daemon.figures.text(
                 daemon.attendant.count(),
                 daemon.overlord.connections_opened(),
                 daemon.overlord.certificates_end(),
+                &schedules,
             );
             let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(server::whole(StatusCode::OK, media, text))

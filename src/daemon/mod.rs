@@ -34,6 +34,7 @@ mod promises;
 mod remote;
 mod rpc;
 mod scheduler;
+mod schedules;
 mod secrets;
 mod server;
 mod socket;

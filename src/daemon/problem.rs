@@ -5,7 +5,10 @@ use std::fmt::Display;
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::{overlord::Error, telemetry::chain};
+use crate::{
+    overlord::{Error, ScheduleError},
+    telemetry::chain,
+};
 
 /// Why a request was not done, and what to do about it.
 #[derive(Debug)]
@@ -57,6 +60,7 @@ impl From<Error> for Problem {
             | Error::NothingToRetry { .. }
             | Error::SecretGone { .. } => StatusCode::CONFLICT,
             Error::Groups(_) | Error::WrongSecrets { .. } => StatusCode::BAD_REQUEST,
+            Error::Schedule(error) => of_schedule(error),
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         let problem = Self::new(status, chain(&error));
@@ -65,8 +69,20 @@ impl From<Error> for Problem {
             Error::SecretGone { .. } => {
                 problem.hint("give it again in `secrets`, or with `func job resume ID --secret @secret:?`")
             }
+            Error::Schedule(ScheduleError::Secret { .. }) => {
+                problem.hint("have the method read the secret on its host, from a file or a setting of its module")
+            }
             Error::NoMinions { .. } => problem.hint("make identities with `func ca issue`"),
             _ => problem,
         }
+    }
+}
+
+fn of_schedule(error: &ScheduleError) -> StatusCode {
+    match error {
+        ScheduleError::Unknown { .. } => StatusCode::NOT_FOUND,
+        ScheduleError::Exists { .. } | ScheduleError::Open { .. } => StatusCode::CONFLICT,
+        ScheduleError::Untold { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
     }
 }

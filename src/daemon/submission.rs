@@ -53,7 +53,7 @@ impl Daemon {
         self.begun(caller, fan_out, "somebody goes on with a job").await
     }
 
-    async fn begun(&self, caller: &Caller, fan_out: FanOut, what: &str) -> Result<JobView, Problem> {
+    pub(super) async fn begun(&self, caller: &Caller, fan_out: FanOut, what: &str) -> Result<JobView, Problem> {
         let view = self.overlord.status(fan_out.id()).await;
         tracing::info!(job = %fan_out.id(), caller = caller.who(), "{what}");
         // The job is there, whether or not it can be shown.

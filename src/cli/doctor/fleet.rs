@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What is looked at.
-pub(super) const CHECKS: [&str; 5] = ["store", "names", "minions", "clock", "drift"];
+pub(super) const CHECKS: [&str; 6] = ["store", super::schedules::CHECK, "names", "minions", "clock", "drift"];
 
 /// Clocks may differ by so many seconds.
 const SKEW: i64 = 30;
@@ -36,6 +36,7 @@ pub(super) fn check(context: &Context, asking: Option<&FleetOptions>) -> Vec<Fin
         Err(failure) => return vec![Finding::wrong("identity", failure.to_string(), "run `func ca init`")],
     };
     let mut findings = store(&overlord);
+    findings.extend(super::schedules::check(&overlord));
     match overlord.hosts() {
         Err(error) => findings.push(Finding::wrong("names", chain(&error), "mend the file")),
         Ok(hosts) if hosts.is_empty() => {

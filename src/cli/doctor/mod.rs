@@ -7,6 +7,7 @@ mod fences;
 mod fleet;
 mod identity;
 mod minion;
+mod schedules;
 
 use std::io::{self, Write};
 
@@ -24,8 +25,8 @@ use crate::tls::{Identity, Role};
 /// Look for what is wrong, or soon will be, and say what to do about it
 ///
 /// On a minion: its certificates, clock, modes of files, rules, grants, modules, audit log, port and fences. On an overlord: its
-/// certificates, modes of files, store, the names and ports of its minions, their clocks and their modules. Exit code 1
-/// when something is wrong.
+/// certificates, modes of files, store, schedules, the names and ports of its minions, their clocks and their modules. Exit
+/// code 1 when something is wrong.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// Look at this machine only, ask no minion

@@ -30,7 +30,12 @@ fn describe(route: &Route, schemas: &Json) -> Json {
     };
     let mut parameters: Vec<Json> = route.query.iter().map(|(name, text)| parameter("query", name, text)).collect();
     if route.path.contains("{id}") {
-        parameters.push(parameter("path", "id", "the job, as `/v1/jobs` names it"));
+        let what = if route.path.starts_with("/v1/schedules") {
+            "the name of the schedule"
+        } else {
+            "the job, as `/v1/jobs` names it"
+        };
+        parameters.push(parameter("path", "id", what));
     }
     let problem = json!({ "description": "refused", "content": content(("application/problem+json", "Problem")) });
     let mut described = json!({
@@ -106,12 +111,19 @@ fn requests() -> Json {
         "job_timeout": seconds("seconds that the method may run on each host"),
         "give_up_after": seconds("seconds after which hosts without a result are given up"),
     });
+    let schedule = json!({
+        "cron": text("like `30 2 * * mon-fri`, or six fields with seconds before them"),
+        "zone": text("its time zone, like `Europe/Prague`; the overlord's own without it"),
+        "catch_up": seconds("seconds by which a run may be late; 60 without it"),
+        "allow_overlap": { "type": "boolean", "description": "begin a run also while the job of the last one is open" },
+    });
     let secrets = json!({ "secrets": texts("the secrets of the call, which are not kept, in their order") });
     let outcomes = json!({ "outcomes": { "type": "array", "minItems": 1, "items": { "enum": Outcome::NAMES[1..] },
                                          "description": "hosts that ended so are tried again" } });
     json!({
         "CallRequest": closed(&["target", "method"], &[call.clone(), steps()]),
-        "JobRequest": closed(&["target", "method"], &[call, steps(), job]),
+        "JobRequest": closed(&["target", "method"], &[call.clone(), steps(), job.clone()]),
+        "ScheduleRequest": closed(&["target", "method", "cron"], &[call, steps(), job, schedule]),
         "RetryRequest": closed(&["outcomes"], &[outcomes, secrets.clone(), steps()]),
         "ResumeRequest": closed(&[], &[secrets]),
     })
@@ -156,6 +168,20 @@ fn answers() -> Json {
                 &["id", "status", "submitter", "submitted", "hosts", "open", "summary"], of_job(count.clone())) },
             "unreadable": { "type": "object", "description": "why a job's record cannot be read, by job" },
         })),
+        "Schedule": object(&["name", "cron", "zone", "target", "method", "next", "paused", "last"], json!({
+            "name": text("the schedule"), "cron": text("when"), "zone": text("in which time zone"),
+            "next": { "type": ["string", "null"], "description": "when it runs next; nothing while it is paused" },
+            "paused": { "type": ["string", "null"], "description": "since when it is paused" },
+            "last": { "type": ["object", "null"], "description": "the job of the last run, and how it stands" },
+            "ran": count, "missed": count, "skipped": count, "failed": count,
+            "history": { "type": "array", "description": "what came of the latest instants; where one schedule is asked for" },
+        })),
+        "Schedules": object(&["schedules", "unreadable", "kept"], json!({
+            "schedules": { "type": "array", "items": reference("Schedule") },
+            "unreadable": { "type": "object", "description": "why a schedule cannot be read, by name" },
+            "kept": { "type": "boolean", "description": "whether a daemon begins their runs" },
+        })),
+        "Removed": object(&["removed"], json!({ "removed": text("the schedule") })),
         "Budgets": object(&["budgets"], json!({ "budgets": { "type": "object", "description": "by host; those that cannot tell are not there" } })),
         "Event": { "type": "string", "description": "`event:` is line, progress, result or end; `data:` is an object with `host`" },
         "Health": object(&["jobs"], json!({ "jobs": { "type": "integer", "description": "open ones" } })),
@@ -177,7 +203,7 @@ fn schemas() -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::api::{CallRequest, JobRequest, ResumeRequest, RetryRequest};
+    use crate::daemon::api::{CallRequest, JobRequest, ResumeRequest, RetryRequest, ScheduleRequest};
 
     #[test]
     fn what_the_document_refers_to_is_in_it() {
@@ -196,6 +222,7 @@ mod tests {
         for (name, body) in [
             ("CallRequest", serde_json::to_value(CallRequest::default()).unwrap()),
             ("JobRequest", serde_json::to_value(JobRequest::default()).unwrap()),
+            ("ScheduleRequest", serde_json::to_value(ScheduleRequest::default()).unwrap()),
             ("RetryRequest", serde_json::to_value(RetryRequest::default()).unwrap()),
             ("ResumeRequest", serde_json::to_value(ResumeRequest::default()).unwrap()),
         ] {

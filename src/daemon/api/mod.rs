@@ -7,6 +7,6 @@ mod routes;
 mod wanted;
 
 pub(super) use document::document;
-pub(super) use requests::{CallRequest, JobRequest, ResumeRequest, RetryRequest};
+pub(super) use requests::{CallRequest, JobRequest, ResumeRequest, RetryRequest, ScheduleRequest};
 pub(super) use routes::{Endpoint, Found, find};
 pub(super) use wanted::{Wanted, secrets, target};

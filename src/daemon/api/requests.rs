@@ -1,6 +1,9 @@
 //! The bodies that are read. Unknown members are refused; what members hold is judged by [`wanted`](super::wanted).
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 use serde_json::{Map, Value as Json};
 
 /// The body of a call.
@@ -46,6 +49,17 @@ pub(in crate::daemon) struct JobRequest {
     pub(in crate::daemon) give_up_after: Option<f64>,
 }
 
+/// The body of a schedule: a job, and when it is made.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::daemon) struct ScheduleRequest {
+    #[serde(flatten)]
+    pub(in crate::daemon) job: JobRequest,
+    pub(in crate::daemon) cron: String,
+    pub(in crate::daemon) zone: Option<String>,
+    pub(in crate::daemon) catch_up: Option<f64>,
+    pub(in crate::daemon) allow_overlap: bool,
+}
+
 /// The body of another try of a job.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +85,27 @@ pub(in crate::daemon) struct RetryRequest {
 pub(in crate::daemon) struct ResumeRequest {
     #[serde(default)]
     pub(in crate::daemon) secrets: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for ScheduleRequest {
+    /// By hand, for the same reason as that of a job.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn member<T: DeserializeOwned, E: serde::de::Error>(
+            members: &mut Map<String, Json>,
+            name: &str,
+        ) -> Result<T, E> {
+            let value = members.remove(name).unwrap_or_default();
+            T::deserialize(value).map_err(|error| E::custom(format!("`{name}`: {error}")))
+        }
+        let mut members = Map::deserialize(deserializer)?;
+        Ok(Self {
+            cron: member(&mut members, "cron")?,
+            zone: member(&mut members, "zone")?,
+            catch_up: member(&mut members, "catch_up")?,
+            allow_overlap: member::<Option<bool>, _>(&mut members, "allow_overlap")?.unwrap_or_default(),
+            job: JobRequest::deserialize(Json::Object(members)).map_err(D::Error::custom)?,
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for JobRequest {

@@ -18,6 +18,11 @@ pub(in crate::daemon) enum Endpoint {
     Retry,
     Budgets,
     Events,
+    Schedules,
+    Schedule,
+    SetSchedule,
+    RemoveSchedule,
+    RunSchedule,
     Rpc,
     Metrics,
     Health,
@@ -32,6 +37,8 @@ impl Endpoint {
             Self::Call | Self::Submit | Self::Cancel | Self::Resume | Self::Retry | Self::Budgets | Self::Events => {
                 Deed::Acts
             }
+            Self::SetSchedule | Self::RemoveSchedule | Self::RunSchedule => Deed::Acts,
+            Self::Schedules | Self::Schedule => Deed::Looks,
             Self::Hosts | Self::Jobs | Self::Job | Self::Rpc | Self::Metrics | Self::Health | Self::Document => {
                 Deed::Looks
             }
@@ -57,7 +64,7 @@ pub(super) struct Route {
 const JSON: &str = "application/json";
 const XML: &str = "text/xml";
 
-pub(super) const ROUTES: [Route; 14] = [
+pub(super) const ROUTES: [Route; 19] = [
     Route {
         endpoint: Endpoint::Hosts,
         name: "hosts",
@@ -169,6 +176,61 @@ pub(super) const ROUTES: [Route; 14] = [
         body: None,
         status: 200,
         answer: ("text/event-stream", "Event"),
+    },
+    Route {
+        endpoint: Endpoint::Schedules,
+        name: "schedules",
+        method: Method::GET,
+        path: "/v1/schedules",
+        summary: "Every schedule, by name, and whether a daemon begins their runs",
+        query: &[],
+        body: None,
+        status: 200,
+        answer: (JSON, "Schedules"),
+    },
+    Route {
+        endpoint: Endpoint::Schedule,
+        name: "schedule",
+        method: Method::GET,
+        path: "/v1/schedules/{id}",
+        summary: "A schedule, and what came of its latest instants",
+        query: &[],
+        body: None,
+        status: 200,
+        answer: (JSON, "Schedule"),
+    },
+    Route {
+        endpoint: Endpoint::SetSchedule,
+        name: "set_schedule",
+        method: Method::PUT,
+        path: "/v1/schedules/{id}",
+        summary: "Set a schedule, perhaps anew; its hosts are asked whether its arguments are free of secrets",
+        query: &[],
+        body: Some((JSON, "ScheduleRequest")),
+        status: 200,
+        answer: (JSON, "Schedule"),
+    },
+    Route {
+        endpoint: Endpoint::RemoveSchedule,
+        name: "remove_schedule",
+        method: Method::DELETE,
+        path: "/v1/schedules/{id}",
+        summary: "Take a schedule away; its jobs stay",
+        query: &[],
+        body: None,
+        status: 200,
+        answer: (JSON, "Removed"),
+    },
+    Route {
+        endpoint: Endpoint::RunSchedule,
+        name: "run_schedule",
+        method: Method::POST,
+        path: "/v1/schedules/{id}/run",
+        summary: "Run a schedule now, whatever its timetable says; answered when the job is durable, before anything is sent",
+        query: &[],
+        body: None,
+        status: 201,
+        answer: (JSON, "Job"),
     },
     Route {
         endpoint: Endpoint::Rpc,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::requests::{CallRequest, JobRequest, RetryRequest};
+use super::requests::{CallRequest, JobRequest, RetryRequest, ScheduleRequest};
 use crate::{
     daemon::problem::Problem,
     fleet::{Filter, Outcome, Selector, Share, Steps, Target},
@@ -87,6 +87,13 @@ impl JobRequest {
         };
         let steps = wanted.steps;
         Ok((wanted, move |hosts| JobOptions { rollout: steps.for_hosts(hosts), ..options }))
+    }
+}
+
+impl ScheduleRequest {
+    /// How late a run may begin.
+    pub(in crate::daemon) fn catch_up(&self) -> Result<Duration, Problem> {
+        Ok(seconds("catch_up", self.catch_up)?.unwrap_or(Duration::from_mins(1)))
     }
 }
 

@@ -111,11 +111,12 @@ pub(super) fn judge(tables: &mut Tables<'_>, name: &ScheduleName, now: Timestamp
     }
 }
 
-/// When each schedule that is not paused is to be judged next. One whose instants cannot be told is left out.
+/// When each schedule that is not paused is to be judged next. One that cannot be read, or whose instants cannot be told, is left
+/// out.
 pub(super) fn upcoming(tables: &mut Tables<'_>, now: Timestamp) -> Result<Vec<(ScheduleName, Timestamp)>, Error> {
     let mut found = Vec::new();
     for (name, schedule) in tables.readable::<Schedules>()?.0 {
-        let state = state_of(tables, &name)?;
+        let Ok(state) = state_of(tables, &name) else { continue };
         let Some(table) = schedule.timetable().ok().filter(|_| state.paused.is_none()) else { continue };
         let at = match due(&table, state.judged, schedule.catch_up, now) {
             Due::Nothing { next } => next,

@@ -64,9 +64,17 @@ pub(super) fn views(
     locks: &Path,
     now: Timestamp,
 ) -> Result<(Vec<ScheduleView>, Vec<Unreadable>), Error> {
-    let (schedules, unreadable) = tables.readable::<Schedules>()?;
-    let views = schedules.into_iter().map(|(name, schedule)| view_of(tables, locks, name, schedule, now));
-    Ok((views.collect::<Result<_, _>>()?, unreadable))
+    let (schedules, mut unreadable) = tables.readable::<Schedules>()?;
+    let mut views = Vec::with_capacity(schedules.len());
+    for (name, schedule) in schedules {
+        match view_of(tables, locks, name.clone(), schedule, now) {
+            Ok(view) => views.push(view),
+            // It costs itself, not the others.
+            Err(Error::Store(error)) => unreadable.push(Unreadable { key: name.to_string(), error }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((views, unreadable))
 }
 
 /// One of them.
