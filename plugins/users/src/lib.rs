@@ -87,9 +87,9 @@ impl Guest for Users {
 
     fn set_home(name: String, home: String, move_: Option<bool>) -> Result<Change> {
         let home = wanted::field("home", checked::path("home", &home)?)?;
-        let moves = move_.unwrap_or(false).then(|| "--move-home".to_owned());
+        let contents = move_.unwrap_or(false).then(|| "--move-home".to_owned());
         modify(&name, |user| {
-            Ok((user.home != home).then(|| [vec![format!("--home={home}")], Vec::from_iter(moves)].concat()))
+            Ok((user.home != home).then(|| [vec![format!("--home={home}")], Vec::from_iter(contents)].concat()))
         })
     }
 
