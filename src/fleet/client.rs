@@ -266,6 +266,11 @@ impl Fleet {
         connection.check(&self.inner.in_force.now().identity)
     }
 
+    /// Ends when the host at the other end is not believed any more, with what is to be said of it.
+    pub(super) async fn revokes<B>(&self, connection: &Connection<B>) -> tls::Error {
+        self.inner.in_force.gives_up(&connection.shown).await
+    }
+
     /// Reads an answer whose head is here; nothing if a piece of it does not come within `patience`.
     async fn read(
         &self,

@@ -14,11 +14,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::server::{Behaviour, Reaction, Server, authority, fleet, issue, serve, serve_as, serve_at};
+use super::server::{Behaviour, Reaction, Server, authority, fleet, issue, serve, serve_as, serve_at, unwelcome};
 use crate::{
     ca::{Authority, Host, IssueRequest},
     fleet::{Fleet, FleetOptions, Outcome, Pace, Request, connection::Connection, credentials::InForce},
-    tls::{Identity, Role},
+    tls::Role,
     wire::{Answer, Call, Fault, RemoteError, Value, header},
 };
 
@@ -141,13 +141,6 @@ async fn a_host_that_is_somebody_else_gets_no_request() {
         assert!(matches!(&outcome, Outcome::Unreachable { why } if why.contains("another authority")), "{outcome}");
     }
     drop(authority);
-}
-
-/// Who believes the fleet's minions, and is not believed by them: the CA is theirs, the certificate of another one.
-fn unwelcome(authority: &Authority) -> Identity {
-    let other = Authority::in_memory("other").unwrap();
-    let stranger = other.issue(&IssueRequest::new("boss".parse().unwrap(), Role::Overlord)).unwrap();
-    Identity::from_pem(&stranger.cert_pem, &stranger.key_pem, authority.certificate()).unwrap()
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ pub(crate) enum Reaction {
     Answer(Answer),
     /// Answers with this status and text.
     Raw(u16, Vec<u8>),
+    /// Answers with this status, and of its body this much and no end.
+    Begin(u16, Vec<u8>),
     /// Closes the connection.
     HangUp,
     /// Never answers.
@@ -79,6 +81,13 @@ pub(crate) fn authority() -> Authority {
 
 pub(crate) fn fleet(authority: &Authority, options: FleetOptions) -> Fleet {
     Fleet::new(&issue(authority, "boss", Role::Overlord), options).unwrap()
+}
+
+/// Who believes the fleet's minions, and is not believed by them: the CA is theirs, the certificate of another one.
+pub(crate) fn unwelcome(authority: &Authority) -> Identity {
+    let other = Authority::in_memory("other").unwrap();
+    let stranger = other.issue(&IssueRequest::new("boss".parse().unwrap(), Role::Overlord)).unwrap();
+    Identity::from_pem(&stranger.cert_pem, &stranger.key_pem, authority.certificate()).unwrap()
 }
 
 /// Starts a server on a free port.
@@ -136,6 +145,12 @@ async fn react(request: hyper::Request<Incoming>, behaviour: Behaviour) -> Resul
     match behaviour(call, &parts.headers) {
         Reaction::Answer(answer) => reply(200, encode_answer(&answer).into_bytes()),
         Reaction::Raw(status, body) => reply(status, body),
+        Reaction::Begin(status, body) => {
+            let pieces = stream::iter([Ok(Frame::data(Bytes::from(body)))]).chain(stream::pending());
+            let mut response = Response::new(BodyExt::boxed(StreamBody::new(pieces)));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            Ok(response)
+        }
         Reaction::HangUp => Err("hanging up"),
         Reaction::Drip(answer, pause) => Ok(Response::new(drip(&answer, pause))),
         Reaction::BreakOff(answer) => {
