@@ -7,13 +7,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use func::ca::Host;
-use func::fleet::{Fetched, Fleet as Client, FleetOptions, Outcome};
+use func::fleet::{Fetched, Fleet as Client, FleetOptions, Outcome, Request};
 use func::ids::Digest;
 use func::tls::Identity;
 use func::transfer::Name;
-use func::wire::Value;
+use func::wire::{Call, Value};
 
-use crate::harness::{Cutting, Fleet};
+use crate::harness::{Cutting, Fleet, noise};
 
 /// A minion that lets everything below a folder of its own be written and read, and that folder.
 fn open_fleet() -> (Fleet, PathBuf) {
@@ -36,18 +36,6 @@ fn host(fleet: &mut Fleet) -> Host {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-/// Bytes that do not get smaller.
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    (0..size / 8).flat_map(|_| next()).collect()
 }
 
 fn file(fleet: &Fleet, name: &str, bytes: &[u8]) -> String {
@@ -168,7 +156,7 @@ fn a_folder_goes_there_and_comes_back() {
 #[test]
 fn a_cut_fetch_goes_on_where_it_stopped() {
     let (mut fleet, open) = open_fleet();
-    let bytes = noise(6 << 20);
+    let bytes = noise(1, 6 << 20);
     fs::write(open.join("big"), &bytes).unwrap();
     let way = Cutting::to(fleet.minion("web1").address, &[u64::MAX, 1 << 20, 3 << 20]);
     fleet.func(["hosts", "set", "web1", &way.address().to_string()]).expect(0);
@@ -184,7 +172,7 @@ fn a_cut_fetch_goes_on_where_it_stopped() {
 fn a_fetch_goes_on_in_another_process_unless_the_file_is_another() {
     let (mut fleet, open) = open_fleet();
     let minion = fleet.minion("web1").address;
-    let bytes = noise(3 << 20);
+    let bytes = noise(1, 3 << 20);
     fs::write(open.join("big"), &bytes).unwrap();
     let local = fleet.folder().join("back");
     let fetch = |cuts: &[u64], code: i32| {
@@ -245,8 +233,73 @@ fn a_client_that_only_makes_calls_can_copy_too() {
     assert_eq!(fs::read(place).unwrap(), b"hello you");
 }
 
+/// What is fetched of the folder `open`, as JSON.
+fn fetched(fleet: &Fleet, open: &Path, code: i32) -> serde_json::Value {
+    let local = fleet.folder().join("back").display().to_string();
+    fleet.func(["fetch", &at(open), &local, "--json"]).expect(code).json()["hosts"]["web1"].clone()
+}
+
 #[test]
-fn a_directory_is_not_fetched_without_the_file_whose_name_is_not_utf_8() {
+fn what_cannot_be_fetched_is_named_and_the_rest_is_fetched() {
+    let (fleet, open) = open_fleet();
+    fs::create_dir(open.join("deep")).unwrap();
+    fs::write(open.join("deep/b.log"), "bb").unwrap();
+    let whole = fetched(&fleet, &open, 0);
+    assert_eq!(whole["value"], serde_json::json!({ "files": 1, "bytes": 2 }));
+
+    // What is no file travels nowhere: it is told, and nothing is missing.
+    symlink("b.log", open.join("deep/link")).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(open.join("socket")).unwrap();
+    nix::unistd::mkfifo(&open.join("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let told = fetched(&fleet, &open, 0);
+    let left_out =
+        serde_json::json!({ "deep/link": "it is a symbolic link", "pipe": "it is a pipe", "socket": "it is a socket" });
+    assert_eq!(told["value"], serde_json::json!({ "files": 1, "bytes": 2, "left_out": left_out }));
+    drop(socket);
+
+    // A file without a name that can be asked for is missing.
+    fs::write(open.join(OsStr::from_bytes(b"deep/odd\xff.log")), "c").unwrap();
+    fs::remove_dir_all(fleet.folder().join("back")).unwrap();
+    let failed = fetched(&fleet, &open, 1);
+    let message =
+        "1 could not be fetched; the other 1 files, 2 bytes, are here\n`deep/odd\\xff.log`: its name is not UTF-8";
+    assert_eq!((&failed["error"]["type"], &failed["error"]["message"]), (&"Incomplete".into(), &message.into()));
+    assert_eq!(fs::read(fleet.folder().join("back/web1/open/deep/b.log")).unwrap(), b"bb");
+    let shown = fleet.func(["fetch", &at(&open), &fleet.folder().join("back").display().to_string()]).expect(1).out;
+    assert!(shown.contains("`deep/odd\\xff.log`: its name is not UTF-8\n1 failed: 1 host"), "{shown}");
+}
+
+#[test]
+fn a_file_that_goes_while_a_directory_is_fetched_holds_up_no_other() {
+    let (mut fleet, open) = open_fleet();
+    for name in ["a", "b", "c"] {
+        fs::write(open.join(name), name).unwrap();
+    }
+    let (client, host) = (client(&fleet), host(&mut fleet));
+    let ask = |call: &Call| {
+        // Between the list and the offer: it is gone, or may not be opened any more.
+        if call.method.as_str() == "getfile.offer" && call.params == [at_path(&open.join("b"))] {
+            fs::remove_file(open.join("b")).unwrap();
+        }
+        Request::new(call)
+    };
+    let local = fleet.folder().join("back");
+    let path = open.display().to_string();
+    let outcome = runtime().block_on(client.fetch_tree(&host, &path, &local, &ask, &|_| {}));
+    let Outcome::Failed(error) = outcome else { panic!("{outcome:?}") };
+    assert!(
+        error.message.starts_with("1 could not be fetched; the other 2 files, 2 bytes, are here\n`b`: "),
+        "{error}"
+    );
+    assert_eq!(fs::read(local.join("open/c")).unwrap(), b"c");
+}
+
+fn at_path(path: &Path) -> Value {
+    path.display().to_string().into()
+}
+
+#[test]
+fn nothing_is_told_of_what_may_not_be_read() {
     let mut fleet = Fleet::empty();
     let open = fleet.folder().canonicalize().unwrap().join("open");
     fs::create_dir(&open).unwrap();
@@ -254,13 +307,11 @@ fn a_directory_is_not_fetched_without_the_file_whose_name_is_not_utf_8() {
     let at = open.display();
     let grants = format!("[grants.getfile]\nread = [\"{at}\", \"{at}/*.log\"]\n");
     fleet.add_with("web1", &grants, &[]);
-    let list = || fleet.ask("web1", "getfile.list", vec![open.to_str().unwrap().into()]);
-
     fs::write(open.join(OsStr::from_bytes(b"not-granted\xff")), "b").unwrap();
-    let Outcome::Ok(Value::Array(found)) = list() else { panic!("no list") };
-    assert_eq!(found.len(), 2, "what may not be read is left out: {found:?}");
-    fs::write(open.join(OsStr::from_bytes(b"odd\xff.log")), "c").unwrap();
-    let Outcome::Failed(error) = list() else { panic!("no error") };
-    assert_eq!(error.kind, "Invalid");
-    assert_eq!(error.message, format!("the name of `{at}/odd\u{fffd}.log` is not UTF-8: it cannot be fetched"));
+    fs::write(open.join("not-granted"), "b").unwrap();
+    symlink("/etc/shadow", open.join("link")).unwrap();
+    symlink("/etc/shadow", open.join("link.log")).unwrap();
+    let told = fetched(&fleet, &open, 0);
+    let left_out = serde_json::json!({ "link.log": "it is a symbolic link" });
+    assert_eq!(told["value"], serde_json::json!({ "files": 1, "bytes": 1, "left_out": left_out }));
 }

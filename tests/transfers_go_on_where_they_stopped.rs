@@ -10,24 +10,14 @@ use func::ids::Digest;
 use func::tls::Identity;
 use tokio::runtime::Runtime;
 
-use crate::harness::{Cutting, Fleet, Minion, until};
+use crate::harness::{Cutting, Fleet, Minion, noise, until};
 
-const SIZE: u64 = 8 << 20;
+/// The size of a large file.
+const LARGE: usize = 8 << 20;
+const SIZE: u64 = LARGE as u64;
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-/// Bytes that do not repeat, different for each seed.
-fn bytes(seed: u64, size: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    (0..size / 8).flat_map(|_| next()).collect()
 }
 
 fn source(bytes: &[u8]) -> Source {
@@ -57,7 +47,7 @@ fn staged(minion: &Minion, suffix: &str) -> Vec<PathBuf> {
 fn a_cut_connection_costs_what_was_under_way_and_no_more() {
     let mut fleet = Fleet::empty();
     let minion = fleet.add_with("web1", "", &[]).address;
-    let source = source(&bytes(1, SIZE));
+    let source = source(&noise(1, LARGE));
     // Anywhere: in the handshake, in the head, in the bytes.
     let mut at = 1000;
     let cuts: Vec<u64> = std::iter::repeat_with(|| {
@@ -115,7 +105,7 @@ fn what_gets_smaller_is_compressed_both_ways_and_goes_on_where_it_was_cut() {
 fn a_minion_that_is_killed_goes_on_with_what_it_had() {
     let mut fleet = Fleet::empty();
     let address = fleet.add_with("web1", "", &[]).address;
-    let source = source(&bytes(2, SIZE));
+    let source = source(&noise(2, LARGE));
     let way = Cutting::to(address, &[SIZE / 2]);
     let host = Host { name: "web1".parse().unwrap(), address: way.address().into() };
     let client = client(&fleet, "");
@@ -136,7 +126,7 @@ fn a_minion_that_is_killed_goes_on_with_what_it_had() {
 fn bytes_that_are_not_those_of_the_digest_count_for_nothing() {
     let mut fleet = Fleet::empty();
     let address = fleet.add_with("web1", "", &[]).address;
-    let mut source = source(&bytes(3, 1 << 20));
+    let mut source = source(&noise(3, 1 << 20));
     source.digest = Digest::of(b"something else");
     let refused = send(&fleet, address, &source).unwrap_err();
     assert!(matches!(&refused, Outcome::Refused { why } if why.contains("not those of the digest")), "{refused:?}");
@@ -152,7 +142,7 @@ fn callers_neither_see_nor_disturb_each_other() {
     let address = fleet.add_with("web1", "", &[]).address;
     let out = fleet.folder().join("other");
     fleet.func(["ca", "issue", "other", "--role", "overlord", "--out", out.to_str().unwrap()]).expect(0);
-    let source = source(&bytes(4, SIZE));
+    let source = source(&noise(4, LARGE));
     let host = Host { name: "web1".parse().unwrap(), address: address.into() };
     let (one, two) = (client(&fleet, ""), client(&fleet, "other"));
     let sent = runtime()
@@ -161,7 +151,7 @@ fn callers_neither_see_nor_disturb_each_other() {
     assert_eq!(staged(fleet.minion("web1"), "whole").len(), 2);
 
     // The same caller twice: one sends, the other waits and finds it there.
-    let source = self::source(&bytes(5, SIZE));
+    let source = self::source(&noise(5, LARGE));
     let sent = runtime()
         .block_on(async { tokio::join!(one.send(&host, &source, &|_| {}), one.send(&host, &source, &|_| {})) });
     let (a, b) = (sent.0.unwrap(), sent.1.unwrap());
@@ -173,14 +163,14 @@ fn callers_neither_see_nor_disturb_each_other() {
 fn a_caller_may_stage_so_much_and_no_more() {
     let mut fleet = Fleet::empty();
     let address = fleet.add_with("web1", "[transfers]\nper_caller = \"2MiB\"\nin_all = \"3MiB\"\n", &[]).address;
-    send(&fleet, address, &source(&bytes(6, 1 << 20))).unwrap();
-    let refused = send(&fleet, address, &source(&bytes(7, 2 << 20))).unwrap_err();
+    send(&fleet, address, &source(&noise(6, 1 << 20))).unwrap();
+    let refused = send(&fleet, address, &source(&noise(7, 2 << 20))).unwrap_err();
     assert!(matches!(&refused, Outcome::Refused { why } if why.contains("less than this")), "{refused:?}");
-    send(&fleet, address, &source(&bytes(8, 1 << 20))).unwrap();
+    send(&fleet, address, &source(&noise(8, 1 << 20))).unwrap();
     let out = fleet.folder().join("other");
     fleet.func(["ca", "issue", "other", "--role", "overlord", "--out", out.to_str().unwrap()]).expect(0);
     let host = Host { name: "web1".parse().unwrap(), address: address.into() };
-    let big = source(&bytes(9, 2 << 20));
+    let big = source(&noise(9, 2 << 20));
     let refused = runtime().block_on(client(&fleet, "other").send(&host, &big, &|_| {})).unwrap_err();
     assert!(matches!(&refused, Outcome::Refused { why } if why.contains("no room")), "{refused:?}");
 }

@@ -5,6 +5,8 @@
 //! cut off goes on where it stopped, also in another process; it takes its place by a rename when it is
 //! whole and right. Names are a host's words: each part of a path has to be a plain name, or the path is
 //! refused, and nothing but files and folders is ever made.
+//!
+//! A file that cannot be had holds up no other: it is named at the end, and the fetch counts as failed.
 
 use std::{
     collections::BTreeMap,
@@ -14,13 +16,16 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::{Fetched, Fleet, Outcome, Reason, Request};
+use super::{
+    Fetched, Fleet, Outcome, Reason, Request,
+    haul::{Haul, LeftOut},
+};
 use crate::{
     ca::Host,
     ids::Digest,
     sys::durable,
     transfer::Name,
-    wire::{Call, Value},
+    wire::{Call, RemoteError, Value},
 };
 
 /// The permission bits that are taken over.
@@ -32,6 +37,12 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it names a file `{}`, which is no path below a folder", .0.escape_debug())]
 pub(super) struct HostileName(String);
+
+/// What a host lists.
+enum Listed {
+    Entry(Entry),
+    LeftOut(LeftOut),
+}
 
 /// What a host says of one file or folder.
 struct Entry {
@@ -52,7 +63,7 @@ impl Fleet {
         moved: &(dyn Fn(u64) + Sync),
     ) -> Outcome {
         match self.fetch_all(host, path, folder, ask, moved).await {
-            Ok(value) => Outcome::Ok(value),
+            Ok(haul) => haul.outcome(),
             Err(outcome) => outcome,
         }
     }
@@ -64,13 +75,20 @@ impl Fleet {
         folder: &Path,
         ask: &(dyn Fn(&Call) -> Request + Sync),
         moved: &(dyn Fn(u64) + Sync),
-    ) -> Result<Value, Outcome> {
+    ) -> Result<Haul, Outcome> {
         let listed = self.call(host, &ask(&Call::new("getfile.list", vec![path.into()]))).await;
-        let Value::Array(entries) = result(listed)? else { return Err(nonsense()) };
-        let entries: Vec<Entry> = entries.iter().map(Entry::read).collect::<Option<_>>().ok_or_else(nonsense)?;
+        let Value::Array(listed) = result(listed)? else { return Err(nonsense()) };
+        let listed = listed.iter().map(Listed::read).collect::<Option<Vec<_>>>().ok_or_else(nonsense)?;
         let top = path.trim_end_matches('/').rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("root");
-        let (mut files, mut bytes) = (0, 0);
-        for entry in &entries {
+        let mut haul = Haul::default();
+        for listed in listed {
+            let entry = match listed {
+                Listed::Entry(entry) => entry,
+                Listed::LeftOut(left_out) => {
+                    haul.leave_out(left_out);
+                    continue;
+                }
+            };
             let name = if entry.path.is_empty() { top.to_owned() } else { format!("{top}/{}", entry.path) };
             let place = folder.join(relative(&name).map_err(|error| refused(error.to_string()))?);
             if entry.folder {
@@ -79,11 +97,15 @@ impl Fleet {
             }
             make_folder(durable::folder_of(&place)).map_err(|error| local(&place, &error))?;
             let there = if entry.path.is_empty() { path.to_owned() } else { below(path, &entry.path) };
-            bytes += self.fetch_file(host, &there, &place, entry, ask, moved).await?;
-            files += 1;
+            match self.fetch_file(host, &there, &place, &entry, ask, moved).await {
+                Ok(bytes) => haul.landed(bytes),
+                Err(Outcome::Failed(error)) if !entry.path.is_empty() => {
+                    haul.leave_out(LeftOut { path: entry.path, why: error.message, missing: true });
+                }
+                Err(outcome) => return Err(outcome),
+            }
         }
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        Ok(Value::structure([("files", Value::Int(files)), ("bytes", Value::Int(bytes))]))
+        Ok(haul)
     }
 
     async fn fetch_file(
@@ -124,18 +146,21 @@ impl Fleet {
                 Fetched::Other => fs::remove_file(&part).map_err(failed)?,
             }
         }
-        Err(Outcome::Lost { why: format!("`{there}` changes while it is fetched").into() })
+        Err(Outcome::Failed(RemoteError::new("Changing", format!("`{there}` changes while it is fetched"))))
     }
 }
 
-impl Entry {
+impl Listed {
     fn read(value: &Value) -> Option<Self> {
         let Value::Struct(members) = value else { return None };
-        Some(Self {
-            path: members.get("path")?.as_str()?.to_owned(),
-            folder: matches!(members.get("folder")?, Value::Bool(true)),
-            mode: u32::try_from(number(members, "mode")?).ok()?,
-        })
+        let text = |key: &str| Some(members.get(key)?.as_str()?.to_owned());
+        let is = |key: &str| Some(matches!(members.get(key)?, Value::Bool(true)));
+        let path = text("path")?;
+        if let Some(why) = text("left_out") {
+            return Some(Self::LeftOut(LeftOut { path, why, missing: is("missing")? }));
+        }
+        let mode = u32::try_from(number(members, "mode")?).ok()?;
+        Some(Self::Entry(Entry { path, folder: is("folder")?, mode }))
     }
 }
 

@@ -23,6 +23,7 @@ mod group_error;
 mod group_name;
 mod group_source;
 mod groups;
+mod haul;
 mod known_facts;
 mod landing;
 mod map;

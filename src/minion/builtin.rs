@@ -34,7 +34,13 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "struct",
         "Puts a staged file in its place; {state: wanted, offset} if its bytes have to be sent first.",
     ),
-    builtin("getfile.list", &[PATH], "array", "A file, or a directory with everything in it that may be read."),
+    builtin(
+        "getfile.list",
+        &[PATH],
+        "array",
+        "A file, or a directory with everything in it that may be read: {path, folder, size, mode, owner, group} each. Of what cannot \
+         be fetched {path, left_out, missing} instead: why not, and whether it is a file or a directory at all.",
+    ),
     builtin(
         "getfile.offer",
         &[PATH],

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     ids::ModuleName,
-    plugin::{FileError, FileFacts, HostFiles, Manner},
+    plugin::{FileError, FileFacts, HostFiles, LeftOut, Manner, Tree},
     transfer::{Blob, Name, Staged, version_of},
     wire::{RemoteError, Value},
 };
@@ -61,7 +61,8 @@ pub(super) async fn answer(
         _ => {
             let [path] = builtin.args(params)?;
             let tree = files.tree(&builtin.text(0, path)?, MOST_ENTRIES).map_err(|error| told(&error))?;
-            Ok(tree.iter().map(facts).collect::<Vec<_>>().into())
+            let Tree { found, left_out: others } = tree;
+            Ok(found.iter().map(facts).chain(others.iter().map(left_out)).collect::<Vec<_>>().into())
         }
     };
     let held = move || {
@@ -135,6 +136,15 @@ fn facts(facts: &FileFacts) -> Value {
         ("mode", Value::Int(i64::from(facts.mode))),
         ("owner", facts.owner.as_str().into()),
         ("group", facts.group.as_str().into()),
+    ])
+}
+
+fn left_out(left_out: &LeftOut) -> Value {
+    let LeftOut { path, why, missing } = left_out;
+    Value::structure([
+        ("path", Value::from(path.as_str())),
+        ("left_out", why.as_str().into()),
+        ("missing", Value::Bool(*missing)),
     ])
 }
 

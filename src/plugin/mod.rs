@@ -67,7 +67,7 @@ pub use context::{CallContext, Clock, Events, Level, Limits, Mode, NoEvents};
 pub use engine::Engine;
 pub use error::{Cause, Error};
 pub use examine::{Examined, Import, examine};
-pub use host::{FileError, FileFacts, HostFiles, Manner};
+pub use host::{FileError, FileFacts, HostFiles, LeftOut, Manner, Tree};
 pub use load::Plugin;
 pub use manifest::{MANIFEST_SECTION, Manifest, Right};
 pub use mediator::Trail;

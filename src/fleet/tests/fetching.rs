@@ -72,7 +72,8 @@ async fn names_that_lead_elsewhere_are_refused() {
 async fn bytes_that_are_not_those_of_the_digest_take_no_place() {
     for bytes in ["other", "bytes and more, which nobody has asked for"] {
         let (outcome, folder) = fetched("a", "bytes", bytes).await;
-        assert!(matches!(outcome, Outcome::Lost { .. }), "{outcome}");
+        let Outcome::Failed(error) = &outcome else { panic!("{outcome}") };
+        assert!(error.message.ends_with("`a`: `/srv/a` changes while it is fetched"), "{error}");
         assert_eq!(files(folder.path()), Vec::<String>::new());
     }
 }

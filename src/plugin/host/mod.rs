@@ -47,7 +47,7 @@ mod bindings {
 pub(super) use access::Access;
 pub(super) use bindings::minion::host::types::{Error, ErrorKind};
 pub(super) use denial::grant_lines;
-pub use files::{FileError, FileFacts, HostFiles, Manner};
+pub use files::{FileError, FileFacts, HostFiles, LeftOut, Manner, Tree};
 
 /// A linker that offers everything.
 pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {

@@ -15,9 +15,11 @@ mod overlay;
 mod reach;
 mod rehearse;
 mod space;
+mod tree;
 mod walk;
 mod whole;
 
+pub use tree::{LeftOut, Tree};
 pub use whole::{FileError, FileFacts, HostFiles, Manner};
 
 pub(in crate::plugin) use overlay::Overlay;

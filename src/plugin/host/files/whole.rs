@@ -4,9 +4,8 @@
 //! is written beside its place and renamed into it, and no program gets the rights of its owner this way.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Seek, SeekFrom},
-    os::fd::AsRawFd,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -21,22 +20,18 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        Access, Error, ErrorKind,
+        Access, Error,
         denial::{Right, failed, invalid, shown},
-        error,
     },
     change::{self, Draft, NEW_FILE, SETTABLE},
     reach::kind_of,
 };
 use crate::{access::Grant, ids::ModuleName, plugin::context::Limits};
 
-/// As deep as a folder is looked into.
-const DEEPEST: usize = 64;
-
 /// What the daemon may do with the machine's files on behalf of its callers.
 #[derive(Clone)]
 pub struct HostFiles {
-    access: Access,
+    pub(super) access: Access,
 }
 
 /// Why a file was not placed or opened.
@@ -100,7 +95,7 @@ pub struct FileFacts {
 }
 
 impl FileFacts {
-    fn of(path: String, stat: &FileStat) -> Self {
+    pub(super) fn of(path: String, stat: &FileStat) -> Self {
         let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
         Self {
             path,
@@ -217,91 +212,11 @@ impl HostFiles {
         let file = reached.reopen(OFlag::O_RDONLY).map_err(wrong)?;
         Ok((file, FileFacts::of(String::new(), &stat)))
     }
-
-    /// A file, or a folder with all that is in it. What is neither, links too, is left out; so is what the
-    /// grant does not cover. Where a name is not UTF-8 that is an error: nobody shall take the rest for everything.
-    pub fn tree(&self, path: &str, most: usize) -> Result<Vec<FileFacts>, FileError> {
-        let mut found = Vec::new();
-        let reached = self.access.reach(path)?;
-        let stat = reached.stat().map_err(|source| failed(path, &source))?;
-        found.push(FileFacts::of(String::new(), &stat));
-        if kind_of(&stat) == SFlag::S_IFDIR {
-            self.descend(path, "", &mut found, most, 0)?;
-        }
-        Ok(found)
-    }
-
-    fn descend(
-        &self,
-        root: &str,
-        below: &str,
-        found: &mut Vec<FileFacts>,
-        most: usize,
-        depth: usize,
-    ) -> Result<(), Error> {
-        let path = joined(root, below);
-        let wrong = |source: io::Error| failed(&path, &source);
-        if depth > DEEPEST {
-            return Err(invalid(format!("`{}` is too deep", shown(&path))));
-        }
-        let folder = self.access.reach(&path)?.reopen(OFlag::O_RDONLY | OFlag::O_DIRECTORY).map_err(wrong)?;
-        let mut names = Vec::new();
-        for entry in fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd())).map_err(wrong)? {
-            let entry = entry.map_err(wrong)?;
-            let kind = entry.file_type().map_err(wrong)?;
-            if !kind.is_dir() && !kind.is_file() {
-                continue;
-            }
-            match entry.file_name().into_string() {
-                Ok(name) => names.push(name),
-                Err(name) => self.refuse_name(&joined(root, &joined(below, &name.to_string_lossy())))?,
-            }
-        }
-        names.sort();
-        for name in names {
-            let inside = joined(below, &name);
-            // Reached and judged anew, each of them.
-            let reached = match self.access.reach(&joined(root, &inside)) {
-                Ok(reached) => reached,
-                Err(Error { kind: ErrorKind::Denied | ErrorKind::NotFound, .. }) => continue,
-                Err(error) => return Err(error),
-            };
-            let stat = reached.stat().map_err(wrong)?;
-            if found.len() >= most {
-                let message = format!("there is more in `{}` than {most} files and directories", shown(root));
-                return Err(error(ErrorKind::TooLarge, message, None));
-            }
-            let folder = kind_of(&stat) == SFlag::S_IFDIR;
-            if folder || kind_of(&stat) == SFlag::S_IFREG {
-                found.push(FileFacts::of(inside.clone(), &stat));
-            }
-            if folder {
-                self.descend(root, &inside, found, most, depth + 1)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A file that has no name by which it could be asked for, unless it would be left out whatever its name is.
-    fn refuse_name(&self, path: &str) -> Result<(), Error> {
-        match self.access.reach(path) {
-            Err(Error { kind: ErrorKind::Denied, .. }) => Ok(()),
-            _ => Err(invalid(format!("the name of `{}` is not UTF-8: it cannot be fetched", shown(path)))),
-        }
-    }
 }
 
 impl std::fmt::Debug for HostFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HostFiles").field("module", &self.access.module).finish_non_exhaustive()
-    }
-}
-
-fn joined(folder: &str, name: &str) -> String {
-    match (folder, name) {
-        ("", name) => name.to_owned(),
-        (folder, "") => folder.to_owned(),
-        (folder, name) => format!("{}/{name}", folder.trim_end_matches('/')),
     }
 }
 
