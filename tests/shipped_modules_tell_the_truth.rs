@@ -186,7 +186,10 @@ fn every_method_and_parameter_is_documented() {
             assert!(!module.version.is_empty() && !module.description.is_empty(), "{}", module.name);
             for (name, method) in &module.methods {
                 let at = format!("{}.{name}", module.name);
-                assert!(!method.doc.is_empty(), "{at}");
+                let first = method.doc.split("\n\n").next().unwrap();
+                assert!(first.ends_with(['.', ')']), "{at}: {first}");
+                let fails = method.result.as_ref().is_some_and(|result| result.starts_with("result<"));
+                assert_eq!(fails, method.doc.contains("\n\nErrors: "), "{at} tells its errors, and only if it has any");
                 for param in &method.params {
                     assert!(!param.doc.is_empty(), "{at}: {}", param.name);
                 }

@@ -20,7 +20,8 @@ fn ip(args: &str) -> bool {
 async fn what_is_no_bridge_or_vlan_is_told_from_one() {
     assert!(call("bridge.list", &[]).await.is_array());
     let (kind, message) = error("bridge.set_up", &[text("no-such-bridge"), Value::Bool(true)]).await;
-    assert_eq!((kind.as_str(), message.as_str()), ("not_found", "there is no bridge `no-such-bridge`"));
+    let said = "there is no bridge `no-such-bridge` (hint: list them with `bridge.list`)";
+    assert_eq!((kind.as_str(), message.as_str()), ("not_found", said));
     assert_eq!(error("bridge.add", &[text("lo")]).await.0, "already_exists");
     assert_eq!(error("bridge.delete", &[text("lo")]).await.0, "invalid");
     assert!(call("vlan.list", &[]).await.is_array());
@@ -140,6 +141,9 @@ async fn a_missing_program_is_named() {
             continue;
         }
         let (kind, message) = error(method, &args).await;
-        assert_eq!((kind.as_str(), message), ("unsupported", format!("this machine has no program `{program}`")));
+        assert_eq!(
+            (kind.as_str(), message),
+            ("unsupported", format!("this machine has no program `{program}` (hint: install it there)"))
+        );
     }
 }

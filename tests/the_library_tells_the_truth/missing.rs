@@ -2,7 +2,7 @@
 //!
 //! Files are read as they are granted, and programs run; only to write is granted to nobody.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use func::{access::Grant, plugin::Param, wire::Value};
 use nix::mount::{MsFlags, mount};
@@ -16,7 +16,7 @@ use super::{
 use crate::harness::{
     cannot,
     direct::{call_granted, compiled, grant, recommended},
-    secluded, shipped_modules,
+    secluded, shipped_modules, skip,
 };
 
 /// Where programs are looked for, and what systemd and the scripts before it are known by.
@@ -33,14 +33,14 @@ fn granted(module: &str) -> Grant {
 }
 
 /// An empty folder takes the place of each of these.
-fn hide(folders: &[&str]) {
+pub(super) fn hide(folders: &[&str]) {
     for folder in folders.iter().filter(|folder| Path::new(folder).is_dir()) {
         mount(Some("none"), *folder, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
     }
 }
 
 /// An argument with which a method gets as far as it can on the machine of [`furnish`].
-fn argument(method: &str, param: &Param) -> Value {
+pub(super) fn argument(method: &str, param: &Param) -> Value {
     match (method, param.name.as_str()) {
         ("bridge.add_port", "device") => text("p0"),
         ("bridge.remove_port", "device") => text("q0"),
@@ -64,7 +64,7 @@ fn argument(method: &str, param: &Param) -> Value {
 
 /// Users, groups and a package for methods to begin with, as files tell of them; and links. It returns the modules
 /// of those links that the kernel does not make.
-fn furnish() -> Vec<&'static str> {
+pub(super) fn furnish() -> Vec<&'static str> {
     let links = [
         ("bridge", "link add p0 type veth peer name p1"),
         ("bridge", "link add q0 type veth peer name q1"),
@@ -156,6 +156,33 @@ async fn a_missing_program_is_named_by_every_method_that_needs_one() {
     {
         let Some((kind, message)) = &named[name] else { panic!("{name} answers without its program") };
         assert!(kind == "not_found" && message.contains(what), "{name}: {kind}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_without_a_package_manager_says_so() {
+    const TEST: &str = "a_machine_without_a_package_manager_says_so";
+    if !secluded(module_path!(), TEST) {
+        return;
+    }
+    shipped_modules();
+    let rpm = fs::read("/usr/bin/rpm");
+    hide(&PROGRAMS);
+    hide(&["/var/lib"]);
+    for (method, answer) in answers(|module| module == "package").await {
+        let said = "this machine has neither dpkg nor rpm";
+        assert_eq!(answer, Some(("unsupported".to_owned(), said.to_owned())), "{method}");
+    }
+    let Ok(rpm) = rpm else { return skip(TEST, "this machine has no program `rpm`") };
+    fs::write("/usr/bin/rpm", rpm).unwrap();
+    fs::set_permissions("/usr/bin/rpm", fs::Permissions::from_mode(0o755)).unwrap();
+    let answers = answers(|module| module == "package").await;
+    for method in ["inventory", "glob", "remove"] {
+        assert_eq!(answers[&format!("package.{method}")], None, "rpm alone can tell that nothing is installed");
+    }
+    for method in ["check_update", "refresh", "preview", "install"] {
+        let Some((kind, message)) = &answers[&format!("package.{method}")] else { panic!("{method} needs no dnf") };
+        assert!(kind == "unsupported" && message.contains("no program `dnf`"), "{method}: {kind}: {message}");
     }
 }
 

@@ -65,7 +65,10 @@ async fn what_takes_a_program_says_so_where_it_is_missing() {
             continue;
         }
         let (kind, message) = error(method, &args).await;
-        assert_eq!((kind.as_str(), message), ("unsupported", format!("this machine has no program `{program}`")));
+        assert_eq!(
+            (kind.as_str(), message),
+            ("unsupported", format!("this machine has no program `{program}` (hint: install it there)"))
+        );
     }
     if has("ip") {
         let addresses = call("network.addresses", &[]).await;

@@ -58,7 +58,8 @@ async fn machines_are_those_of_the_hypervisor() {
     assert_eq!(call("virt.set_autostart", &[text("db"), Value::Bool(true)]).await.unwrap()["changed"], true);
     assert_eq!(call("virt.set_autostart", &[text("db"), Value::Bool(false)]).await.unwrap()["changed"], false);
     let missing = call_set("virt.info", &[text("no-such")], grant(r#"run = ["virsh"]"#), ("uri", &uri)).await;
-    assert_eq!(failure(missing), ("not_found".to_owned(), "there is no machine `no-such`".to_owned()));
+    let (kind, message) = failure(missing);
+    assert!(kind == "not_found" && message.starts_with("there is no machine `no-such`"), "{kind}: {message}");
     // What is recommended is for the machine's own hypervisor, which is not there, and is enough to learn that.
     if !Path::new("/var/run/libvirt").exists() {
         let (kind, message) = error("virt.list", &[]).await;

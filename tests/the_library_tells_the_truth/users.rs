@@ -16,7 +16,8 @@ async fn users_and_groups_are_those_of_this_machine() {
     assert_eq!((&root["uid"], &root["group"], &root["home"]), (&json!(0), &json!("root"), &json!("/root")));
     assert_eq!(call("users.groups", &[]).await.as_array().unwrap().len(), read("/etc/group").lines().count());
     let (kind, message) = error("users.get", &[text("no-such-user")]).await;
-    assert_eq!((kind.as_str(), message.as_str()), ("not_found", "there is no user `no-such-user`"));
+    let said = "there is no user `no-such-user` (hint: list them with `users.list`)";
+    assert_eq!((kind.as_str(), message.as_str()), ("not_found", said));
 }
 
 /// A system that has root and nothing else.

@@ -50,7 +50,7 @@ impl Guest for Bridge {
             return Ok(unchanged(before));
         }
         if !is_there(device)? {
-            return Err(missing("interface", device));
+            return Err(Error::no_such("interface", device, "network.interfaces"));
         }
         if let Some(other) = file::link_name(&format!("{DEVICES}/{device}/master"))? {
             let message = format!("the interface {} is in {}", checked::shown(device), checked::shown(&other));
@@ -95,15 +95,11 @@ fn look(name: &str) -> Result<Option<NetworkBridge>> {
 
 fn existing(name: &str) -> Result<NetworkBridge> {
     let name = checked::interface("bridge", name)?;
-    look(name)?.ok_or_else(|| missing("bridge", name))
+    look(name)?.ok_or_else(|| Error::no_such("bridge", name, "bridge.list"))
 }
 
 fn is_there(device: &str) -> Result<bool> {
     Ok(file::attribute(&format!("{DEVICES}/{device}/ifindex"))?.is_some())
-}
-
-fn missing(what: &str, name: &str) -> Error {
-    Error::not_found(format!("there is no {what} {}", checked::shown(name)))
 }
 
 fn unchanged(bridge: NetworkBridge) -> Change {

@@ -46,8 +46,7 @@ impl Guest for Nagios {
             timeout_ms: Some(u64::from(timeout.unwrap_or(TIMEOUT)) * 1000),
         };
         let output = run(&spec).map_err(|error| match error.kind {
-            ErrorKind::NotFound => Error::not_found(format!("there is no check {}", checked::shown(check)))
-                .hint("list them with `nagios.list`"),
+            ErrorKind::NotFound => Error::no_such("check", check, "nagios.list"),
             _ => error,
         })?;
         let (state, code) = match output.status {

@@ -1,6 +1,6 @@
 //! What `rpm` and `dnf` write.
 
-use func_sdk::table;
+use func_sdk::{command::Output, program::lossy, table};
 
 use crate::exports::base::packages::package::{Available, ChangedPackage, Installed};
 
@@ -41,17 +41,35 @@ pub fn available(text: &str) -> Vec<Available> {
     lines.filter_map(package).collect()
 }
 
+/// A name as rpm and dnf write one with an architecture: `bash.x86_64`.
+pub fn name(name: &str) -> String {
+    name.replace(':', ".")
+}
+
+/// What it complained of, without the options that dnf5 advises to try.
+pub fn without_advice(output: Output) -> Output {
+    let said = lossy(output.stderr);
+    let complaint = said.split("You can try to add to command line:").next().unwrap_or_default();
+    Output { stderr: complaint.as_bytes().to_vec(), ..output }
+}
+
 /// Whether the text of `dnf --assumeno` has a table of what would change.
 pub fn is_table(text: &str) -> bool {
-    text.lines().any(|line| line == "Transaction Summary")
+    text.lines().any(ends_table)
+}
+
+/// dnf5 adds the colon.
+fn ends_table(line: &str) -> bool {
+    line.trim_end_matches(':') == "Transaction Summary"
 }
 
 /// What would change, by name: headings such as `Upgrading:`, and below each rows of `NAME ARCH VERSION REPOSITORY SIZE`. A
-/// name that is too long for its column has a line of its own.
+/// name that is too long for its column has a line of its own. dnf5 says of each package that is brought to another version that
+/// it replaces itself.
 pub fn changes(text: &str, installed: &[Installed]) -> Vec<ChangedPackage> {
     let mut found = Vec::new();
     let (mut heading, mut name) = ("", None);
-    for line in text.lines().take_while(|line| *line != "Transaction Summary") {
+    for line in text.lines().take_while(|line| !ends_table(line)) {
         if let Some(title) = line.strip_suffix(':').filter(|title| !title.starts_with(' ')) {
             (heading, name) = (title, None);
             continue;
@@ -59,6 +77,7 @@ pub fn changes(text: &str, installed: &[Installed]) -> Vec<ChangedPackage> {
         let row = table::rows(line).next().unwrap_or_default();
         let (who, architecture, version) = match (row[..].split_first(), name.take()) {
             _ if heading.is_empty() || !line.starts_with(' ') => continue,
+            (Some((&"replacing", [old, architecture, version, _, ..])), _) => (*old, *architecture, version),
             (Some((&"replacing", [old, version, ..])), _) => {
                 let (who, architecture) = old.rsplit_once('.').unwrap_or((old, ""));
                 (who, architecture, version)
@@ -71,11 +90,16 @@ pub fn changes(text: &str, installed: &[Installed]) -> Vec<ChangedPackage> {
             (Some((who, [architecture, version, ..])), None) => (*who, *architecture, version),
             _ => continue,
         };
-        let goes = heading.starts_with("Removing") || row[0] == "replacing";
+        let replaced = row[0] == "replacing";
+        let goes = heading.starts_with("Removing") || replaced;
+        let itself = format!("{who}:{architecture}");
+        if replaced && found.iter().any(|change: &ChangedPackage| change.name == itself) {
+            continue;
+        }
         let is_it = |there: &&Installed| there.name == who && there.architecture == architecture;
         let before = installed.iter().find(is_it).map(|there| there.version.clone());
         found.push(ChangedPackage {
-            name: format!("{who}:{architecture}"),
+            name: itself,
             before: before.filter(|_| !heading.starts_with("Installing") || goes),
             after: (!goes).then(|| (*version).to_owned()),
         });
@@ -86,6 +110,8 @@ pub fn changes(text: &str, installed: &[Installed]) -> Vec<ChangedPackage> {
 
 #[cfg(test)]
 mod tests {
+    use func_sdk::command::Status;
+
     use super::*;
 
     #[test]
@@ -131,6 +157,43 @@ Upgrade  1 Package\n\nTotal size: 6.1 k\nOperation aborted.\n";
             ]
         );
         assert!(is_table(text) && !is_table("Nothing to do.\n") && changes("Nothing to do.\n", &installed).is_empty());
+    }
+
+    #[test]
+    fn what_dnf5_would_change_is_told() {
+        // In the form of dnf5's tables.
+        let text = "Package        Arch   Version Repository      Size\nUpgrading:
+ func-demo      noarch 2.0-1   demo       6.1 KiB\n   replacing func-demo noarch 1.0-1 @demo 6.0 KiB
+Installing:\n func-new       noarch 1.0-1   demo       6.0 KiB
+   replacing func-old noarch 0.9-1 @demo 6.0 KiB
+\nTransaction Summary:\n Upgrading:         1 package\n Replacing:         2 packages
+\nOperation aborted by the user.\n";
+        let installed = installed("func-demo\t1.0-1\tnoarch\t6\ts\nfunc-old\t0.9-1\tnoarch\t6\ts\n");
+        let told: Vec<_> = changes(text, &installed).into_iter().map(|c| (c.name, c.before, c.after)).collect();
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            told,
+            [
+                ("func-demo:noarch".to_owned(), some("1.0-1"), some("2.0-1")),
+                ("func-new:noarch".to_owned(), None, some("1.0-1")),
+                ("func-old:noarch".to_owned(), some("0.9-1"), None),
+            ]
+        );
+        assert!(is_table(text));
+    }
+
+    #[test]
+    fn an_error_is_what_dnf_complained_of() {
+        let stderr = "Failed to resolve the transaction:\nNo match for argument: nope\nYou can try to add to command line:\n  --skip-unavailable\n";
+        let output = Output {
+            status: Status::Exited(1),
+            stdout: vec![],
+            stderr: stderr.into(),
+            truncated: false,
+            elapsed_ms: 1,
+        };
+        assert!(without_advice(output).stderr.ends_with(b"No match for argument: nope\n"));
+        assert_eq!(name("bash:x86_64"), "bash.x86_64");
     }
 
     #[test]

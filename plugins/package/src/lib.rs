@@ -113,7 +113,7 @@ fn change(verb: &str, choose: impl FnOnce(&[Installed]) -> Result<Option<Vec<Str
 
 fn require(installed: &[Installed], names: &[String]) -> Result<()> {
     match names.iter().find(|name| !names::is_in(installed, name)) {
-        Some(name) => Err(Error::not_found(format!("the package {} is not installed", checked::shown(name)))),
+        Some(name) => Err(Error::no_such("installed package", name, "package.inventory")),
         None => Ok(()),
     }
 }

@@ -45,11 +45,11 @@ impl Manager {
 
     /// The altered files of an installed package.
     pub fn verify(self, name: &str) -> Result<Vec<Altered>> {
-        let (program, args) = match self {
-            Self::Apt => ("dpkg", ["--verify", name]),
-            Self::Dnf => ("rpm", ["--verify", name]),
+        let (program, name) = match self {
+            Self::Apt => ("dpkg", name.to_owned()),
+            Self::Dnf => ("rpm", dnf::name(name)),
         };
-        let output = Program::new(program).args(args).run()?;
+        let output = Program::new(program).args(["--verify".to_owned(), name]).run()?;
         // 1 means that something was found.
         Ok(verified::parse(&judge(program, fine_with(output, 1))?))
     }
@@ -76,7 +76,10 @@ impl Manager {
 
     /// Installs, removes or upgrades.
     pub fn change(self, verb: &str, names: &[String]) -> Result<()> {
-        self.program(&[], verb, names).change()
+        match self {
+            Self::Apt => self.program(&[], verb, names).change(),
+            Self::Dnf => judge("dnf", dnf::without_advice(self.program(&[], verb, names).perform()?)).map(drop),
+        }
     }
 
     /// What that would change.
@@ -84,7 +87,8 @@ impl Manager {
         match self {
             Self::Apt => Ok(apt::changes(&self.simulated(verb, names)?)),
             Self::Dnf => {
-                let output = Program::new("dnf").args(["--assumeno", verb]).args(names).run()?;
+                let names = names.iter().map(|name| dnf::name(name));
+                let output = dnf::without_advice(Program::new("dnf").args(["--assumeno", verb]).args(names).run()?);
                 // It ends with 1 when there is something to do and it was told not to; then it has told what.
                 let told = dnf::is_table(&lossy(output.stdout.clone()));
                 let text = untold("dnf", judge("dnf", if told { fine_with(output, 1) } else { output })?)?;
@@ -108,7 +112,7 @@ impl Manager {
                     .args(names)
                     .env("DEBIAN_FRONTEND", "noninteractive")
             }
-            Self::Dnf => Program::new("dnf").args(["-q", "-y", verb]).args(names),
+            Self::Dnf => Program::new("dnf").args(["-q", "-y", verb]).args(names.iter().map(|name| dnf::name(name))),
         }
     }
 }

@@ -25,10 +25,14 @@ pub fn all(texts: &[String]) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether one of the packages has this name, and this architecture where the name has one.
+/// Whether one of the packages has this name, and this architecture where the name has one: as `libc6:amd64` or, as rpm writes
+/// it, as `bash.x86_64`.
 pub fn is_in(packages: &[Installed], name: &str) -> bool {
     let (name, architecture) = name.split_once(':').map_or((name, None), |(name, arch)| (name, Some(arch)));
-    packages.iter().any(|p| p.name == name && architecture.is_none_or(|architecture| p.architecture == architecture))
+    packages.iter().any(|p| {
+        let is_it = p.name == name && architecture.is_none_or(|architecture| p.architecture == architecture);
+        is_it || name.strip_prefix(p.name.as_str()).and_then(|rest| rest.strip_prefix('.')) == Some(&p.architecture)
+    })
 }
 
 #[cfg(test)]
@@ -57,5 +61,6 @@ mod tests {
         };
         let packages = [installed];
         assert!(is_in(&packages, "libc6") && is_in(&packages, "libc6:amd64") && !is_in(&packages, "libc6:i386"));
+        assert!(is_in(&packages, "libc6.amd64") && !is_in(&packages, "libc6.i386") && !is_in(&packages, "libc"));
     }
 }

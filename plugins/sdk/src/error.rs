@@ -1,6 +1,6 @@
 //! Making errors.
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, checked};
 
 impl Error {
     /// An error of a kind. The message is one line that names the thing and what went wrong with it.
@@ -11,6 +11,12 @@ impl Error {
     /// What was named does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, message)
+    }
+
+    /// There is no such thing; `list` is the method that tells which there are.
+    pub fn no_such(what: &str, name: &str, list: &str) -> Self {
+        let name = checked::shown(name);
+        Self::not_found(format!("there is no {what} {name}")).hint(format!("list them with `{list}`"))
     }
 
     /// The request makes no sense.
@@ -42,9 +48,9 @@ mod tests {
 
     #[test]
     fn an_error_carries_its_kind_and_hint() {
-        let error = Error::not_found("no process 7").hint("list them with `process.list`");
+        let error = Error::no_such("process", "7", "process.list");
         assert_eq!(error.kind, ErrorKind::NotFound);
-        assert_eq!(error.message, "no process 7");
+        assert_eq!(error.message, "there is no process `7`");
         assert_eq!(error.hint.as_deref(), Some("list them with `process.list`"));
     }
 }

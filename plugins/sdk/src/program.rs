@@ -72,7 +72,9 @@ impl Program {
     /// Runs it, however it ends. That the machine has no such program is `unsupported`.
     pub fn run(&self) -> Result<Output> {
         command::run(&self.0).map_err(|error| match error.kind {
-            ErrorKind::NotFound => Error::unsupported(format!("this machine has no program `{}`", self.0.program)),
+            ErrorKind::NotFound => {
+                Error::unsupported(format!("this machine has no program `{}`", self.0.program)).hint("install it there")
+            }
             _ => error,
         })
     }
@@ -95,10 +97,15 @@ impl Program {
 
     /// Runs it for what it changes, and logs its command line. In a check the host plans it instead.
     pub fn change(&self) -> Result<()> {
+        judge(&self.0.program, self.perform()?).map(drop)
+    }
+
+    /// The same, however it ends.
+    pub fn perform(&self) -> Result<Output> {
         let line =
             checked::clipped(&[std::slice::from_ref(&self.0.program), &self.0.args[..]].concat().join(" "), COMPLAINT);
         log::info(&format!("{}: {line}", if job::dry_run() { "would run" } else { "runs" }));
-        self.text().map(drop)
+        self.run()
     }
 }
 

@@ -35,8 +35,9 @@ impl Key {
     /// The error in terms of parameters, when there is no such file.
     pub fn missing(&self, error: Error) -> Error {
         match error.kind {
-            ErrorKind::NotFound => Error::not_found(format!("there is no parameter {}", checked::shown(&self.name())))
-                .hint("list them with `sysctl.list`"),
+            ErrorKind::NotFound => {
+                Error::no_such("parameter", &self.name(), "sysctl.list").hint("list them with `sysctl.list`")
+            }
             ErrorKind::Invalid => {
                 Error::invalid(format!("{} is no parameter but a group of them", checked::shown(&self.name())))
             }

@@ -20,7 +20,7 @@ impl Guest for Users {
 
     fn get(name: String) -> Result<User> {
         let name = wanted::name("user", &name)?;
-        user(name)?.ok_or_else(|| missing("user", name))
+        user(name)?.ok_or_else(|| Error::no_such("user", name, "users.list"))
     }
 
     fn groups() -> Result<Vec<UserGroup>> {
@@ -58,7 +58,7 @@ impl Guest for Users {
 
     fn password(name: String, password: Secret) -> Result<Change> {
         let name = wanted::name("user", &name)?;
-        let before = user(name)?.ok_or_else(|| missing("user", name))?;
+        let before = user(name)?.ok_or_else(|| Error::no_such("user", name, "users.list"))?;
         // By the standard input: arguments are seen by everybody on the machine.
         let line = format!("{name}:{}\n", wanted::password(&password)?);
         chpasswd().stdin(line).change()?;
@@ -214,14 +214,10 @@ fn group(name: &str) -> Result<Option<UserGroup>> {
     Ok(groups()?.into_iter().find(|group| group.name == name))
 }
 
-fn missing(what: &str, name: &str) -> Error {
-    Error::not_found(format!("there is no {what} {}", checked::shown(name)))
-}
-
 /// Runs `usermod` with the arguments that make a user what was asked for; there are none where it is so already.
 fn modify(name: &str, args: impl FnOnce(&User) -> Result<Option<Vec<String>>>) -> Result<Change> {
     let name = wanted::name("user", name)?;
-    let before = user(name)?.ok_or_else(|| missing("user", name))?;
+    let before = user(name)?.ok_or_else(|| Error::no_such("user", name, "users.list"))?;
     match args(&before)? {
         None => Ok(Change { before: Some(before.clone()), after: Some(before), changed: false }),
         Some(args) => {

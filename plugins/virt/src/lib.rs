@@ -69,7 +69,7 @@ fn look(name: &str) -> Result<GuestMachine> {
     let name = checked::argument("machine", name)?;
     let text = virsh()?.args(["dominfo", "--domain", name]).look().map_err(|error| {
         let unknown = ["failed to get domain", "Domain not found"].iter().any(|words| error.message.contains(words));
-        if unknown { Error::not_found(format!("there is no machine {}", checked::shown(name))) } else { error }
+        if unknown { Error::no_such("machine", name, "virt.list") } else { error }
     })?;
     dominfo::parse(&text).ok_or_else(|| Error::failed("`virsh dominfo` did not tell the machine"))
 }

@@ -38,7 +38,7 @@ impl Guest for Vlan {
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
         if !is_there(device)? {
-            return Err(Error::not_found(format!("there is no interface {}", checked::shown(device))));
+            return Err(Error::no_such("interface", device, "network.interfaces"));
         }
         ip(&["link", "add", "link", device, "name", name, "type", "vlan", "id", &id.to_string()])?;
         ip(&["link", "set", "dev", name, "up"])?;
