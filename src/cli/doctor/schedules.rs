@@ -15,11 +15,8 @@ const IN_A_ROW: usize = 3;
 
 pub(super) fn check(overlord: &Overlord) -> Vec<Finding> {
     let listed = Context::block_on(async { Ok(overlord.schedules().await) });
-    let (schedules, unreadable) = match listed {
-        Ok(Ok(schedules)) => schedules,
-        // The store is looked at for itself.
-        _ => return Vec::new(),
-    };
+    // The store is looked at for itself.
+    let Ok(Ok((schedules, unreadable))) = listed else { return Vec::new() };
     let mut findings: Vec<Finding> = schedules.iter().filter_map(of).collect();
     findings.extend(unreadable.iter().map(|row| {
         let what = format!("the schedule `{}` cannot be read: {}", row.key, chain(&row.error));
