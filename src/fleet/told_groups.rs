@@ -135,7 +135,9 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             let known = load(&path, &sources);
             let groups = known.values().flat_map(Told::groups).map(|(_, members)| members.len()).sum::<usize>();
-            (known.len(), groups, stale(&known, &sources, None).count())
+            // Digits do not tell kinds of answers apart.
+            let failed = known.values().map(|told| told.failed.is_some()).collect::<Vec<_>>();
+            (failed, "x".repeat(groups.min(9)), stale(&known, &sources, None).next().is_some())
         });
         assert_eq!(load(&path.with_file_name("missing"), &sources), AllTold::new());
     }
