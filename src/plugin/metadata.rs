@@ -2,7 +2,10 @@
 //!
 //! Nothing in here decides what a call does, so damage costs the texts and not the plugin.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use wasmparser::{ComponentName, CustomSectionReader, KnownCustom, Parser, Payload};
 use wit_parser::{Docs as WitDocs, Interface, Resolve, decoding};
@@ -116,7 +119,8 @@ const READ_ONLY: &str = "@read-only";
 impl Docs {
     /// Reads the contents of a [`DOCS_SECTION`].
     fn read(section: &[u8]) -> Option<Self> {
-        let decoded = decoding::decode(section).ok()?;
+        // The decoder breaks off where a section names what is not there.
+        let decoded = catch_unwind(AssertUnwindSafe(|| decoding::decode(section))).ok()?.ok()?;
         let resolve = decoded.resolve();
         let named = resolve
             .interfaces
