@@ -8,26 +8,26 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Fleet, Gate, guest};
+use crate::harness::{Dice, Fleet, Gate, guest};
 
-const MINIONS: usize = 20;
+/// So many hosts.
+pub(crate) const MINIONS: usize = 20;
 
-/// So often is one job's command killed before it is left alone.
-const KILLS_A_JOB: usize = 12;
+/// So often is whoever hands one job out killed before it is left alone.
+pub(crate) const KILLS_A_JOB: usize = 12;
 
-/// Random enough for where a kill falls (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, time: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        time.mul_f64(f64::from(u32::try_from(self.0 >> 40).unwrap()) / f64::from(1_u32 << 24))
-    }
+/// So many kills in all, unless somebody wants another number.
+pub(crate) fn kills(usual: usize) -> usize {
+    std::env::var("FUNC_TESTS_KILLS").map_or(usual, |kills| kills.parse().unwrap())
 }
 
-fn fleet() -> (Fleet, Vec<Gate>) {
+/// Where a kill fell.
+pub(crate) fn stage(job: &serde_json::Value) -> String {
+    format!("{} {}", job["rollout"]["stage"].as_str().unwrap(), job["rollout"]["upto"])
+}
+
+/// Hosts that write down each job that runs there.
+pub(crate) fn fleet() -> (Fleet, Vec<Gate>) {
     let mut fleet = Fleet::empty();
     let mut gates = Vec::new();
     for number in 1..=MINIONS {
@@ -60,13 +60,13 @@ fn kill_after(mut child: Child, age: Duration) -> bool {
 
 #[test]
 fn the_census_is_completed_and_every_host_ran_once() {
-    let kills: usize = std::env::var("FUNC_TESTS_KILLS").map_or(24, |kills| kills.parse().unwrap());
+    let kills = kills(24);
     let (fleet, gates) = fleet();
     // How long it takes when nobody disturbs it.
     let began = Instant::now();
     fleet.func(call("undisturbed")).expect(0);
     let whole = began.elapsed();
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ u64::from(std::process::id()));
+    let mut dice = Dice::new();
     let (mut killed, mut fell, mut words) = (0, BTreeMap::<String, usize>::new(), vec!["undisturbed".to_owned()]);
     while killed < kills {
         let word = format!("job{}", words.len());
@@ -85,8 +85,7 @@ fn the_census_is_completed_and_every_host_ran_once() {
             let total = job["summary"]["total"].as_u64();
             assert_eq!(total, Some(MINIONS as u64), "{job}");
             if at_work {
-                let stage = job["rollout"]["stage"].as_str().unwrap();
-                *fell.entry(format!("{stage} {}", job["rollout"]["upto"])).or_default() += 1;
+                *fell.entry(stage(&job)).or_default() += 1;
             }
             if job["status"] == "FINISHED" || killed >= kills {
                 break;

@@ -10,6 +10,7 @@
 )]
 
 mod a_batch_survives_any_kill;
+mod a_batch_survives_any_kill_of_the_daemon;
 mod a_call_goes_in_batches;
 mod a_call_that_cannot_succeed_is_not_sent;
 mod a_call_to_many_hosts_is_confirmed;

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value as Json;
 
 use super::Fleet;
@@ -42,7 +44,18 @@ impl Daemon {
 
     /// The status, the head and the body of an answer. HTTP/1.0, so that the body ends with the connection.
     pub fn ask(&self, request: &str, body: &str) -> (u16, String, String) {
-        exchange(&mut UnixStream::connect(&self.socket).unwrap(), request, body).unwrap()
+        self.try_ask(request, body).unwrap()
+    }
+
+    /// The same of one that may be killed meanwhile.
+    pub fn try_ask(&self, request: &str, body: &str) -> io::Result<(u16, String, String)> {
+        exchange(&mut UnixStream::connect(&self.socket)?, request, body)
+    }
+
+    /// Kills it without a word, and does not wait for its end.
+    pub fn signal_kill(&self) {
+        let pid = Pid::from_raw(self.process.id().try_into().unwrap());
+        kill(pid, Signal::SIGKILL).unwrap();
     }
 
     /// What a path answers, which must be all right.
