@@ -44,7 +44,8 @@ fn before_a_command_calls_and_while_the_daemon_serves() {
 
 #[test]
 fn not_while_the_key_is_sealed_which_the_doctor_tells() {
-    let fleet = Fleet::empty();
+    // A daemon would have renewed it before it is sealed.
+    let fleet = Fleet::alone();
     make_due(&fleet);
     let file = fleet.folder().join("passphrase");
     std::fs::write(&file, "correct horse").unwrap();

@@ -39,6 +39,7 @@ mod built_in_methods_answer_whatever_they_are_given;
 mod calls_go_through_others;
 mod client;
 mod command_line;
+mod commands_answer_the_same_beside_a_daemon;
 mod commands_share_a_store;
 mod ctrl_c_leaves_a_job_to_itself;
 mod every_call_is_written_down;

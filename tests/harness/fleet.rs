@@ -1,8 +1,10 @@
 //! The overlord's side: its home, its certificate authority, its command line.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 
 use func::ca::{Host, Inventory};
 use func::config::Home;
@@ -14,6 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::daemon::Daemon;
 use super::minion::Minion;
 use super::modules::shipped_modules;
 use super::processes;
@@ -23,6 +26,8 @@ use super::wait::until;
 pub struct Fleet {
     /// In the order in which they were named.
     pub minions: Vec<Minion>,
+    /// A daemon that runs beside the commands, if the whole suite is run so.
+    companion: Mutex<Option<Daemon>>,
     folder: TempDir,
 }
 
@@ -59,12 +64,33 @@ impl From<Output> for Answer {
 }
 
 impl Fleet {
-    /// An authority and an overlord, no minions yet.
+    /// An authority and an overlord, no minions yet. With `FUNC_TESTS_DAEMON` set, a daemon serves it beside every command,
+    /// until the test starts one of its own.
     pub fn empty() -> Self {
+        let fleet = Self::alone();
+        if std::env::var_os("FUNC_TESTS_DAEMON").is_some() {
+            fleet.accompany();
+        }
+        fleet
+    }
+
+    /// The same without a daemon, however the suite is run.
+    pub fn alone() -> Self {
         let folder = tempfile::Builder::new().prefix("func-test-").tempdir().unwrap();
-        let fleet = Self { minions: Vec::new(), folder };
+        let fleet = Self { minions: Vec::new(), companion: Mutex::default(), folder };
         fleet.func(["ca", "init"]).expect(0);
         fleet
+    }
+
+    /// A daemon serves this overlord from now on.
+    pub fn accompany(&self) {
+        let mut command = self.bare(["daemon"]);
+        *self.companion.lock().unwrap() = Some(Daemon::run(&mut command));
+    }
+
+    /// Whether that daemon lives.
+    pub fn is_accompanied(&self) -> bool {
+        self.companion.lock().unwrap().as_mut().is_some_and(|daemon| matches!(daemon.process.try_wait(), Ok(None)))
     }
 
     /// Minions of these names with the shipped modules and no grants.
@@ -229,17 +255,26 @@ impl Fleet {
         self.folder.path()
     }
 
-    /// A `func` command of the overlord, not yet started.
+    /// A `func` command of the overlord, not yet started. The test's own daemon takes the companion's place.
     pub fn command<I: AsRef<str>>(&self, arguments: impl IntoIterator<Item = I>) -> Command {
+        let arguments: Vec<String> = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
+        if arguments.first().is_some_and(|word| word == "daemon") {
+            self.companion.lock().unwrap().take();
+        }
+        self.bare(arguments)
+    }
+
+    fn bare<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_func"));
-        command.args(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
-        command.env("FUNC_HOME", self.home()).stdin(Stdio::null());
+        command.args(arguments).env("FUNC_HOME", self.home()).stdin(Stdio::null());
         command
     }
 
     /// The overlord's processes that go on in the background.
     pub fn background(&self) -> Vec<Pid> {
-        processes::of_home(&self.home())
+        let companion = self.companion.lock().unwrap().as_ref().map(|daemon| daemon.process.id());
+        let of_home = processes::of_home(&self.home()).into_iter();
+        of_home.filter(|pid| u32::try_from(pid.as_raw()).ok() != companion).collect()
     }
 
     /// The background processes are killed, and gone.
