@@ -52,10 +52,11 @@ impl Daemon {
                 Failure::new(Exit::Configuration, error)
                     .hint("stop the other one, or name another socket with --socket")
             })?;
-            let listen = Settings::load(&context.home.overlord_toml()).or_exit(Exit::Configuration)?.daemon.listen;
-            let remote = match listen {
+            let settings = Settings::load(&context.home.overlord_toml()).or_exit(Exit::Configuration)?.daemon;
+            let remote = match &settings.listen {
                 Some(listen) => {
-                    Some(Remote::bind(&listen, &context.home.daemon_identity(), &overlord).await.map_err(refused)?)
+                    let identity = context.home.daemon_identity();
+                    Some(Remote::bind(listen, &settings, &identity, &overlord).await.map_err(refused)?)
                 }
                 None => None,
             };

@@ -19,11 +19,11 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{Remote, Socket, remote::Limits, run};
+use super::{Remote, Socket, run};
 use crate::{
     ca::{Authority, IssueRequest},
-    config::Home,
-    overlord::{Overlord, OverlordConfig},
+    config::{Home, Period},
+    overlord::{DaemonSettings, Overlord, OverlordConfig},
     tls::{ENDLESS_HANDSHAKE, Identity, Role, client_config, drip},
 };
 
@@ -39,7 +39,7 @@ struct Stand {
 }
 
 impl Stand {
-    async fn within(limits: Limits) -> Self {
+    async fn within(bounds: DaemonSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::init(&Home::at(folder.path()).authority(), "Func CA").unwrap();
         let issue = |name: &str, role| authority.issue(&IssueRequest::new(name.parse().unwrap(), role)).unwrap();
@@ -49,7 +49,7 @@ impl Stand {
         let serve = async move || {
             let overlord = Overlord::open(OverlordConfig::at(&Home::at(folder.path()))).unwrap();
             let (listen, own) = ("127.0.0.1:0".parse().unwrap(), folder.path().join("daemon-identity"));
-            let remote = Remote::within(limits, &listen, &own, &overlord).await.unwrap();
+            let remote = Remote::bind(&listen, &bounds, &own, &overlord).await.unwrap();
             tell.send(remote.address().unwrap()).unwrap();
             let socket = Socket::bind(&folder.path().join("overlord.sock")).unwrap();
             run(socket, Some(remote), overlord, async { drop(stopped.await) }).await.unwrap();
@@ -82,8 +82,9 @@ async fn is_answered(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> bool
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_says_nothing_or_little_at_a_time_is_cut() {
-    let short = Duration::from_millis(700);
-    let stand = Stand::within(Limits { handshake: short, arrival: short, ..Limits::default() }).await;
+    let short: Period = "700ms".parse().unwrap();
+    let bounds = DaemonSettings { handshake_timeout: short, request_timeout: short, ..DaemonSettings::default() };
+    let stand = Stand::within(bounds).await;
     let boss = stand.identity("boss2");
     let begun = Instant::now();
     let mut mute = TcpStream::connect(stand.address).await.unwrap();
@@ -101,13 +102,13 @@ async fn whoever_says_nothing_or_little_at_a_time_is_cut() {
         )
     };
     tokio::time::timeout(DEADLINE, slow).await.expect("each of them is cut");
-    assert!(begun.elapsed() >= short, "after its time");
+    assert!(begun.elapsed() >= short.duration(), "after its time");
     assert!(is_answered(&mut stand.connect("127.0.0.1", &boss).await.unwrap()).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_caller_takes_so_many_connections_and_leaves_the_others_theirs() {
-    let stand = Stand::within(Limits { at_once: 8, per_caller: 2, ..Limits::default() }).await;
+    let stand = Stand::within(DaemonSettings { connections: 8, per_caller: 2, ..DaemonSettings::default() }).await;
     let (greedy, other) = (stand.identity("greedy"), stand.identity("other"));
     let mut held = Vec::new();
     for _ in 0..2 {
@@ -122,7 +123,7 @@ async fn one_caller_takes_so_many_connections_and_leaves_the_others_theirs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_strangers_leaves_an_overlord_its_service() {
-    let stand = Stand::within(Limits { at_once: 32, ..Limits::default() }).await;
+    let stand = Stand::within(DaemonSettings { connections: 32, ..DaemonSettings::default() }).await;
     let (over, opened) = (tokio_util::sync::CancellationToken::new(), Arc::new(AtomicU64::new(0)));
     for _ in 0..4 {
         let (address, over, opened) = (stand.address, over.clone(), Arc::clone(&opened));

@@ -10,36 +10,12 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{
-    Daemon, Error,
-    caller::Caller,
-    identity::InForce,
-    server::{self, ARRIVAL},
-};
+use super::{Daemon, Error, caller::Caller, identity::InForce, server};
 use crate::{
     config::Listen,
-    overlord::Overlord,
+    overlord::{DaemonSettings, Overlord},
     tls::{Chain, Gate, Peer},
 };
-
-/// Bounds on connections from the network.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// Callers at a time.
-    pub(super) at_once: usize,
-    /// Connections of one of them.
-    pub(super) per_caller: usize,
-    /// For a handshake.
-    pub(super) handshake: Duration,
-    /// For the head of a request, and then for its body, to arrive.
-    pub(super) arrival: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { at_once: 256, per_caller: 128, handshake: Duration::from_secs(10), arrival: ARRIVAL }
-    }
-}
 
 /// A TCP listener with an identity.
 #[derive(Debug)]
@@ -51,22 +27,19 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Listens here with the identity in this folder, which must be fit for a server, and the overlord's revocation list.
-    pub async fn bind(listen: &Listen, identity: &Path, overlord: &Overlord) -> Result<Self, Error> {
-        Self::within(Limits::default(), listen, identity, overlord).await
-    }
-
-    pub(super) async fn within(
-        limits: Limits,
+    /// Listens here, within these bounds, with the identity in this folder, which must be fit for a server, and the
+    /// overlord's revocation list.
+    pub async fn bind(
         listen: &Listen,
+        bounds: &DaemonSettings,
         identity: &Path,
         overlord: &Overlord,
     ) -> Result<Self, Error> {
         let identity = InForce::following(identity, overlord.identity_folder()).map_err(Error::Unfit)?;
         let failed = |source| Error::Listen { path: listen.as_str().into(), source };
         let listener = TcpListener::bind(listen.as_str()).await.map_err(failed)?;
-        let gate = Gate::new(limits.at_once, limits.per_caller, limits.handshake);
-        Ok(Self { listener, identity, gate, arrival: limits.arrival })
+        let gate = Gate::new(bounds.connections, bounds.per_caller, bounds.handshake_timeout.duration());
+        Ok(Self { listener, identity, gate, arrival: bounds.request_timeout.duration() })
     }
 
     /// Where it is.

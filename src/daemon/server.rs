@@ -31,8 +31,8 @@ pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 const CONNECTIONS: usize = 256;
 /// The largest body that is read.
 const LARGEST: usize = 16 << 20;
-/// How long the head of a request, and then its body, may take to arrive.
-pub(super) const ARRIVAL: Duration = Duration::from_secs(30);
+/// How long the head of a request, and then its body, may take to arrive on the socket.
+const ARRIVAL: Duration = Duration::from_secs(30);
 /// The pause after a failed `accept`, which mostly means that descriptors have run out.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 

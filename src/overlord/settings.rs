@@ -22,11 +22,26 @@ pub struct Settings {
 }
 
 /// How the daemon serves.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DaemonSettings {
     /// Where it listens for holders of certificates, besides its socket. Nowhere if `None`.
     pub listen: Option<Listen>,
+    /// So many connections with a certificate at a time, and as many that have not shown one yet.
+    pub connections: usize,
+    /// So many of them for one caller.
+    pub per_caller: usize,
+    /// How long a handshake may take.
+    pub handshake_timeout: Period,
+    /// How long the head of a request, and then its body, may take to arrive.
+    pub request_timeout: Period,
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        let (handshake_timeout, request_timeout) = (Period::seconds(10), Period::seconds(30));
+        Self { listen: None, connections: 256, per_caller: 128, handshake_timeout, request_timeout }
+    }
 }
 
 /// How calls are made.
@@ -88,6 +103,8 @@ mod tests {
         assert!(read("[daemon]\nlisten = \"nowhere\"").is_err());
         let listen = read("[daemon]\nlisten = \"0.0.0.0:51236\"").unwrap().daemon.listen.unwrap();
         assert_eq!(listen.as_str(), "0.0.0.0:51236");
+        let bounds = read("[daemon]\nper_caller = 3\nhandshake_timeout = \"2s\"").unwrap().daemon;
+        assert_eq!((bounds.connections, bounds.per_caller, bounds.handshake_timeout), (256, 3, Period::seconds(2)));
         assert_eq!(Settings::load(Path::new("/nonexistent/overlord.toml")).unwrap(), Settings::default());
     }
 }
