@@ -32,7 +32,7 @@ use crate::{
     access::{Grant, NetworkGrant, PathGrant},
     sys::{
         durable, family,
-        fence::{Calls, Capability, Connect, Modes, Reach, keep_capabilities, limit},
+        fence::{Calls, Capability, Connect, Modes, Reach, keep_capabilities, know_capabilities, limit},
         process as own,
     },
 };
@@ -66,8 +66,9 @@ const THREADS: u64 = 8;
 pub(super) struct Fences(Option<Calls>);
 
 impl Fences {
-    pub(super) fn prepare() -> io::Result<Self> {
-        Calls::compile().map(Self)
+    pub(super) fn prepare() -> Self {
+        know_capabilities();
+        Self(Calls::compile())
     }
 
     /// Raises those that a call with this grant can live with, for good.
@@ -102,6 +103,11 @@ impl Fences {
 pub(super) fn may_run_programs(grant: &Grant) -> bool {
     // What a script starts a service with, the service keeps.
     !grant.run.is_empty() || !grant.services.is_empty()
+}
+
+/// Whether a call may wait for a socket or for a program.
+pub(super) fn waits_for_others(grant: &Grant) -> bool {
+    may_run_programs(grant) || !grant.services_read.is_empty() || !grant.network.is_empty()
 }
 
 /// Whether a call may need what only the owner of another process, or root, is told.

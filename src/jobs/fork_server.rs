@@ -19,13 +19,11 @@ use std::{
 };
 
 use super::{
-    fence::Fences,
     request::{Arrived, Refusal, Reply, Request},
-    worker::{self, Task},
+    worker::{self, Task, Tools},
 };
 use crate::{
     ids::MinionJobId,
-    plugin::{Engine, Plugin},
     sys::{
         clock::BootId, descriptor, double_fork::DoubleFork, fork::ForkError, pidfd::PidFd, process,
         seqpacket::SeqPacket, title,
@@ -51,18 +49,16 @@ pub fn fork_server_main() -> ExitCode {
         process::keep_ends_of_children()?;
         process::usual_umask();
         title::set("funcd: fork server")?;
-        let engine = Engine::forking().map_err(std::io::Error::other)?;
-        serve(&engine, socket, BootId::current())
+        serve(&Tools::make()?, socket, BootId::current())
     };
     // The daemon sees the socket's end, and says so; there is nobody else to tell.
     if serve().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Answers requests until the daemon is gone.
-fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()> {
+fn serve(tools: &Tools, socket: SeqPacket, boot: BootId) -> std::io::Result<()> {
     let mut loaded = Loaded(VecDeque::new());
     let mut forks = DoubleFork::new()?;
-    let fences = Fences::prepare()?;
     let mut socket = Some(socket);
     while let Some(daemon) = &socket {
         let Some(packet) = daemon.receive()? else { break };
@@ -74,8 +70,7 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
         };
         // Nor is there anything to say about a journal that cannot be read or is not to be begun.
         let Ok(Some(task)) = Task::take(journal, boot) else { continue };
-        let load = |path: &Path| Plugin::load_compiled(engine, path).map_err(|error| error.chain());
-        let plugin = match loaded.get(&compiled, load) {
+        let plugin = match loaded.get(&compiled, |path| tools.load(path)) {
             Ok(plugin) => plugin,
             Err(why) => {
                 refuse(daemon, id, Refusal::NotLoaded(why), &task, &completion);
@@ -101,7 +96,7 @@ fn serve(engine: &Engine, socket: SeqPacket, boot: BootId) -> std::io::Result<()
                 let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
                 let _ = Reply { id: id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
             }
-            let work = |task| worker::work(engine, plugin, &fences, task, secrets.as_ref(), state.as_deref(), boot);
+            let work = |task| worker::work(tools, plugin, task, secrets.as_ref(), state.as_deref(), boot);
             let recorded = task.take().map_or(Ok(()), work);
             drop(completion.take());
             i32::from(recorded.is_err())

@@ -16,6 +16,7 @@
 //! error, or none, whatever it had started is ended, also what left its parents, and the job is cancelled.
 
 use std::{
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -26,6 +27,8 @@ use std::{
     },
     time::Duration,
 };
+
+use tokio::runtime::{Builder, Runtime};
 
 use super::{
     error::JournalError,
@@ -87,11 +90,32 @@ impl AsFd for Task {
     }
 }
 
+/// What is made once, by the fork server, for all workers.
+pub(super) struct Tools {
+    engine: Engine,
+    fences: Fences,
+    /// It has neither threads nor descriptors, so each forked copy has one of its own.
+    plain: Runtime,
+}
+
+impl Tools {
+    pub(super) fn make() -> io::Result<Self> {
+        let engine = Engine::forking().map_err(io::Error::other)?;
+        Engine::prepare_thread();
+        let plain = Builder::new_current_thread().enable_time().build()?;
+        Ok(Self { engine, fences: Fences::prepare(), plain })
+    }
+
+    /// Code that was compiled earlier.
+    pub(super) fn load(&self, path: &Path) -> Result<Plugin, String> {
+        Plugin::load_compiled(&self.engine, path).map_err(|error| error.chain())
+    }
+}
+
 /// Runs the job. When this returns, the process has nothing left to do.
 pub(super) fn work(
-    engine: &Engine,
+    tools: &Tools,
     plugin: &Plugin,
-    fences: &Fences,
     task: Task,
     secrets: Option<&OwnedFd>,
     state: Option<&Path>,
@@ -111,12 +135,12 @@ pub(super) fn work(
     let _ = title::set(&format!("funcd: job {}", call.id));
     let module = plugin.module(call.method.checked().as_ref().unwrap_or(&call.method));
     let kept = state.zip(module).map(|(state, module)| state.join(module.full_name.as_str()));
-    if let Err(error) = fences.raise(&call.grant, kept.as_deref(), left) {
+    if let Err(error) = tools.fences.raise(&call.grant, kept.as_deref(), left) {
         return journal.finish(boot.now(), internal(&format!("its fences cannot be raised: {error}")));
     }
 
     let events = Arc::new(JournalEvents::new(journal, &started, call.limits.log_bytes));
-    let made = catch_unwind(AssertUnwindSafe(|| make(engine, plugin, &call, state, left, &events)));
+    let made = catch_unwind(AssertUnwindSafe(|| make(tools, plugin, &call, state, left, &events)));
     let (end, budget) = made.unwrap_or_else(|panic| {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
@@ -134,18 +158,24 @@ fn take_secrets(call: &mut Call, memory: Option<&OwnedFd>) -> bool {
 
 /// Makes the call.
 fn make(
-    engine: &Engine,
+    tools: &Tools,
     plugin: &Plugin,
     call: &Call,
     state: Option<&Path>,
     left: Duration,
     events: &Arc<JournalEvents>,
 ) -> (End, Option<Budget>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return (internal(&format!("cannot start the runtime: {error}")), None),
+    let own = if super::fence::waits_for_others(&call.grant) {
+        match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => Some(runtime),
+            Err(error) => return (internal(&format!("cannot start the runtime: {error}")), None),
+        }
+    } else {
+        None
     };
-    if let Err(error) = alarm::start(engine.wasmtime(), Alarm { after: left, every: REMINDER, chances: REMINDERS }) {
+    let runtime = own.as_ref().unwrap_or(&tools.plain);
+    let alarm = Alarm { after: left, every: REMINDER, chances: REMINDERS };
+    if let Err(error) = alarm::start(tools.engine.wasmtime(), alarm) {
         return (internal(&format!("cannot set the timer: {error}")), None);
     }
     let cancelled = Arc::new(AtomicBool::new(false));
@@ -177,7 +207,9 @@ fn make(
         .await
     });
     // Whatever still runs in the background ends with the process.
-    runtime.shutdown_background();
+    if let Some(own) = own {
+        own.shutdown_background();
+    }
     let (end, budget) = match answer {
         Ok(called) => {
             let budget = called.budget.clone();

@@ -2,7 +2,7 @@
 //!
 //! A call is bounded in every direction. Guest code gives way at each tick of the epoch and ends when
 //! its time is over; a wait inside a host function ends by the timer around the whole call. The store
-//! is made for the call and dropped with it, so nothing that a trap left behind is ever seen again.
+//! is made for the call and ends with it, so nothing that a trap left behind is ever seen again.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -136,7 +136,13 @@ impl Plugin {
             None => Err(interrupted(state, deadline)),
         };
         let answer = answer.map_err(|error| error.masked(&mask));
-        Called { answer, budget: state.counter.budget(&watch, state.usage.memory()), trail }
+        let called = Called { answer, budget: state.counter.budget(&watch, state.usage.memory()), trail };
+        if clock == Clock::OneShot {
+            // The process is there for this call and ends after it, so nobody needs its memory back.
+            store.data_mut().end_printing();
+            std::mem::forget(store);
+        }
+        called
     }
 }
 

@@ -94,6 +94,13 @@ impl Engine {
         Ok(Self(Arc::new(Inner { wasmtime, linker, ticker, slots, compiles })))
     }
 
+    /// Makes what this thread needs for a call ahead of it. What is made lives on in forked copies of the thread.
+    pub fn prepare_thread() {
+        // The first look at a thread makes it known, which takes the dynamic linker.
+        drop(std::thread::current());
+        wasmtime::Engine::tls_eager_initialize();
+    }
+
     /// Ends the guest code that runs under [`Clock::OneShot`](super::Clock::OneShot). One atomic
     /// addition: fit for a signal handler.
     pub fn advance_epoch(&self) {

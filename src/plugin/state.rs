@@ -99,6 +99,12 @@ impl State {
         Arc::clone(&self.context.cancelled)
     }
 
+    /// Lets go of what the module printed to, so that a last line without its end is logged.
+    pub(super) fn end_printing(&mut self) {
+        self.table = ResourceTable::new();
+        self.wasi = None;
+    }
+
     pub(super) fn record(&self, level: Level, message: &str, fields: &[(String, String)]) {
         self.logs.log(&*self.context.events, level, message, fields);
     }

@@ -3,16 +3,15 @@
 //! A list of what is refused and not of what is allowed: which calls a C library makes differs between versions and
 //! machines, and one that is missing from such a list breaks a worker years later. What is refused answers EPERM.
 
-use std::{collections::BTreeMap, env::consts::ARCH, io};
+use std::io;
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Is, SeccompCondition as Condition,
-    SeccompFilter, SeccompRule, apply_filter, sock_filter,
-};
+use seccompiler::{BpfProgram, apply_filter};
+
+use super::filter::{self, Verdict};
 
 /// Refused whatever their arguments: they start programs, look into other processes, change what is mounted, load code
 /// into the kernel, make name spaces, change the machine's clock, name or power, or have been the kernel's weak places.
-const REFUSED: &[i64] = &[
+const REFUSED: &[libc::c_long] = &[
     libc::SYS_execve,
     libc::SYS_execveat,
     libc::SYS_ptrace,
@@ -105,26 +104,26 @@ const REMOVEXATTRAT: i64 = 466;
 /// Refused besides where no file may be changed: the same by descriptor, also of what can only be read.
 const MODES: [i64; 4] = [libc::SYS_fchmod, libc::SYS_fchown, libc::SYS_fsetxattr, libc::SYS_fremovexattr];
 /// With these a clone begins in a name space of its own.
-const NAME_SPACES: [libc::c_int; 7] = [
-    libc::CLONE_NEWNS,
-    libc::CLONE_NEWUSER,
-    libc::CLONE_NEWPID,
-    libc::CLONE_NEWNET,
-    libc::CLONE_NEWIPC,
-    libc::CLONE_NEWUTS,
-    libc::CLONE_NEWCGROUP,
-];
+const NAME_SPACES: libc::c_int = libc::CLONE_NEWNS
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP;
 /// Sockets that may be made. Others (packets, the kernel's crypto, virtual machines, …) are for nothing that a module does.
 /// Those of this machine (`AF_UNIX`) lead to services that do for root whatever it asks: D-Bus, and systemd behind it.
-const FAMILIES: [libc::c_int; 3] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+const FAMILIES: &[libc::c_int] = &[libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 /// Both ends of a pair are our own.
-const PAIRS: [libc::c_int; 1] = [libc::AF_UNIX];
+const PAIRS: &[libc::c_int] = &[libc::AF_UNIX];
+/// The limits of another process are refused; one's own are number 0.
+const OWN: &[libc::c_int] = &[0];
 
-/// The filters, compiled once and installed in every worker.
+/// The filter, compiled once and installed in every worker.
 #[derive(Debug, Clone)]
 pub struct Calls {
-    always: Vec<BpfProgram>,
-    modes: BpfProgram,
+    changing: BpfProgram,
+    staying: BpfProgram,
 }
 
 /// Whether a process may change modes and owners of files that it has open.
@@ -137,65 +136,35 @@ pub enum Modes {
 }
 
 impl Calls {
-    /// Compiles them. Nothing on a machine for which this cannot be done.
-    pub fn compile() -> io::Result<Option<Self>> {
-        let Ok(machine) = ARCH.try_into() else { return Ok(None) };
-        let compile = |rules, refusal| -> Result<BpfProgram, seccompiler::BackendError> {
-            SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(refusal), machine)?.try_into()
-        };
-        let compiled = || -> Result<_, seccompiler::BackendError> {
-            let mut refused = compile(rules()?, libc::EPERM.cast_unsigned())?;
-            refuse_other_numbers(&mut refused);
-            // Its arguments lie where no filter looks; C libraries then take clone, whose flags are in sight.
-            let unknown = compile([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS.cast_unsigned())?;
-            let modes = compile(MODES.map(|call| (call, Vec::new())).into(), libc::EPERM.cast_unsigned())?;
-            Ok(Self { always: vec![refused, unknown], modes })
-        };
-        compiled().map(Some).map_err(io::Error::other)
+    /// Compiles it. Nothing on a machine for which this cannot be done.
+    pub fn compile() -> Option<Self> {
+        Some(Self { changing: compile(Modes::Change)?, staying: compile(Modes::Stay)? })
     }
 
-    /// Installs them for this thread and what it starts, for good. Implies `no_new_privs`.
+    /// Installs it for this thread and what it starts, for good. Implies `no_new_privs`.
     pub fn raise(&self, modes: Modes) -> io::Result<()> {
-        let more = (modes == Modes::Stay).then_some(&self.modes);
-        self.always.iter().chain(more).try_for_each(|filter| apply_filter(filter)).map_err(io::Error::other)
+        let filter = match modes {
+            Modes::Change => &self.changing,
+            Modes::Stay => &self.staying,
+        };
+        apply_filter(filter).map_err(io::Error::other)
     }
 }
 
-fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
-    let mut rules: BTreeMap<_, _> = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
-    let spaces = NAME_SPACES.into_iter().map(|flag| {
-        let flag = u64::from(flag.cast_unsigned());
-        SeccompRule::new(vec![Condition::new(0, Length::Qword, Is::MaskedEq(flag), flag)?])
-    });
-    rules.insert(libc::SYS_clone, spaces.collect::<Result<_, _>>()?);
-    rules.insert(libc::SYS_socket, vec![other_than(&FAMILIES)?]);
-    rules.insert(libc::SYS_socketpair, vec![other_than(&PAIRS)?]);
-    // The limits of another process; one's own are number 0.
-    rules.insert(libc::SYS_prlimit64, vec![other_than(&[0])?]);
-    Ok(rules)
-}
-
-/// For a call whose first argument is none of these.
-fn other_than(allowed: &[libc::c_int]) -> Result<SeccompRule, seccompiler::BackendError> {
-    let none = |value: &libc::c_int| Condition::new(0, Length::Dword, Is::Ne, u64::from(value.cast_unsigned()));
-    SeccompRule::new(allowed.iter().map(none).collect::<Result<_, _>>()?)
-}
-
-/// On x86-64 the same calls have a second set of numbers (x32), from 2^30 on.
-fn refuse_other_numbers(filter: &mut BpfProgram) {
-    if ARCH == "x86_64" {
-        let instruction = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-        filter.splice(
-            0..0,
-            [
-                // The call's number, which is the first word of what a filter sees.
-                instruction(0x20, 0, 0, 0),
-                // Below 2^30: on to the rest.
-                instruction(0x35, 0, 1, 0x4000_0000),
-                instruction(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned()),
-            ],
-        );
-    }
+fn compile(modes: Modes) -> Option<BpfProgram> {
+    let refused = REFUSED.iter().chain(MODES.iter().filter(|_| modes == Modes::Stay));
+    let refused = refused.map(|call| (*call, Verdict::Refuse(libc::EPERM)));
+    let others = |values| Verdict::RefuseOthers(values, libc::EPERM);
+    let by_arguments = [
+        (libc::SYS_clone, Verdict::RefuseFlags(NAME_SPACES.cast_unsigned(), libc::EPERM)),
+        // Its arguments lie where no filter looks; C libraries then take clone, whose flags are in sight.
+        (libc::SYS_clone3, Verdict::Refuse(libc::ENOSYS)),
+        (libc::SYS_socket, others(FAMILIES)),
+        (libc::SYS_socketpair, others(PAIRS)),
+        (libc::SYS_prlimit64, others(OWN)),
+    ];
+    let named = refused.chain(by_arguments).map(|(call, verdict)| Some((u32::try_from(call).ok()?, verdict)));
+    filter::compile(&named.collect::<Option<_>>()?)
 }
 
 /// Whether the kernel filters system calls.

@@ -1,6 +1,6 @@
 //! The parts of root's power.
 
-use std::{fmt, io, str::FromStr};
+use std::{fmt, io, str::FromStr, sync::LazyLock};
 
 use caps::{CapSet, CapsHashSet, errors::CapsError};
 
@@ -52,32 +52,39 @@ impl fmt::Display for Capability {
 
 /// Gives these up, here and in whatever this thread starts. What it does not have is given up already.
 pub fn drop_capabilities(dropped: &[Capability]) -> io::Result<()> {
-    let dropped: CapsHashSet = dropped.iter().map(|capability| capability.0).collect();
-    keep_all(|capability| !dropped.contains(&capability)).map_err(io::Error::other)
+    let dropped = |capability: &caps::Capability| dropped.iter().any(|dropped| dropped.0 == *capability);
+    let kept: Vec<_> = EVERY.iter().copied().filter(|capability| !dropped(capability)).collect();
+    keep_all(&kept).map_err(io::Error::other)
 }
 
 /// Gives up all but these.
 pub fn keep_capabilities(kept: &[Capability]) -> io::Result<()> {
-    keep_all(|capability| kept.iter().any(|kept| kept.0 == capability)).map_err(io::Error::other)
+    let kept: Vec<_> = kept.iter().map(|kept| kept.0).collect();
+    keep_all(&kept).map_err(io::Error::other)
 }
 
-fn keep_all(is_kept: impl Fn(caps::Capability) -> bool) -> Result<(), CapsError> {
+/// All that there are, listed once: every worker goes through them.
+static EVERY: LazyLock<Vec<caps::Capability>> = LazyLock::new(|| caps::all().into_iter().collect());
+
+fn keep_all(kept: &[caps::Capability]) -> Result<(), CapsError> {
     // Only who may change the sets may make the bounding set smaller. Others get nothing out of it: programs that would
     // give them more are what `no_new_privs` is for.
     if caps::has_cap(None, CapSet::Effective, caps::Capability::CAP_SETPCAP)? {
-        for capability in caps::all() {
-            if !is_kept(capability) && caps::has_cap(None, CapSet::Bounding, capability).unwrap_or(false) {
-                caps::drop(None, CapSet::Bounding, capability)?;
+        for capability in &*EVERY {
+            if !kept.contains(capability) && caps::has_cap(None, CapSet::Bounding, *capability).unwrap_or(false) {
+                caps::drop(None, CapSet::Bounding, *capability)?;
             }
         }
     }
     // A permitted one can be made effective again, so it goes last: what is inherited must be permitted.
     for set in [CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
-        let now = caps::read(None, set)?;
-        let kept: CapsHashSet = now.iter().copied().filter(|capability| is_kept(*capability)).collect();
-        if kept != now {
-            caps::set(None, set, &kept)?;
+        let mut still = CapsHashSet::new();
+        for capability in kept {
+            if caps::has_cap(None, set, *capability)? {
+                still.insert(*capability);
+            }
         }
+        caps::set(None, set, &still)?;
     }
     Ok(())
 }
@@ -88,6 +95,11 @@ pub fn still_has(process: u32, given_up: &[Capability]) -> Vec<Capability> {
         return Vec::new();
     };
     given_up.iter().copied().filter(|capability| has.contains(&capability.0)).collect()
+}
+
+/// Looks up what keeping some asks for, so that forked copies need not.
+pub fn know_capabilities() {
+    LazyLock::force(&EVERY);
 }
 
 /// What this thread has.

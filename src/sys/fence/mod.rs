@@ -3,7 +3,7 @@
 //! | file | fence | a kernel without it |
 //! | --- | --- | --- |
 //! | `files` | landlock: files, TCP ports, signals | goes on without; an older one keeps the part that it knows |
-//! | `calls` | seccomp: system calls that no module's work needs | goes on without |
+//! | `calls` (compiled by `filter`) | seccomp: system calls that no module's work needs | goes on without |
 //! | `capabilities` | the parts of root's power | every kernel has it |
 //! | `limits` | rlimits | every kernel has it |
 //!
@@ -13,11 +13,13 @@
 mod calls;
 mod capabilities;
 mod files;
+mod filter;
 mod limits;
 
 pub use calls::{Calls, Modes};
 pub use capabilities::{
-    Capability, InvalidCapability, drop_capabilities, effective_capabilities, keep_capabilities, still_has,
+    Capability, InvalidCapability, drop_capabilities, effective_capabilities, keep_capabilities, know_capabilities,
+    still_has,
 };
 pub use files::{Connect, Reach};
 pub use limits::limit;
