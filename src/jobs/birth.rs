@@ -1,10 +1,9 @@
 //! How a job's file comes into being.
 //!
-//! The call is written to a temporary name, locked, made durable, then linked to the job's id,
+//! The call is written to a temporary name, locked, made durable, then moved to the job's id,
 //! which fails if the id is taken; then the folder is made durable. Only after that may anybody be told
-//! that the job exists. The temporary name begins with the job's, because the system goes on calling the
-//! open file by it (see `watch.rs`).
-//!
+//! that the job exists. The temporary name begins with the job's, because where a file can only be given a second
+//! name and then lose the first, the system goes on calling the open file by that (see `watch.rs`).
 
 use std::{fs, io, path::Path};
 
@@ -31,15 +30,17 @@ pub(super) fn create(folder: &Path, call: Call) -> Result<Birth, JournalError> {
     let temporary = folder.join(temporary_name(&call.id));
     let path = folder.join(call.id.as_str());
     let at = |source| JournalError::io(&path, source);
-    let born = create_at(&temporary, &path, call);
-    let removed = fs::remove_file(&temporary);
-    let journal = match born {
-        Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-            return Ok(Birth::Taken);
+    let journal = match create_at(&temporary, &path, call) {
+        Ok(journal) => journal,
+        Err(error) => {
+            let _ = fs::remove_file(&temporary);
+            return match error {
+                JournalError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Ok(Birth::Taken),
+                other => Err(other),
+            };
         }
-        born => born?,
     };
-    if let Err(source) = removed.and_then(|()| durable::sync_folder(folder)) {
+    if let Err(source) = durable::sync_folder(folder) {
         // The caller is told that there is no job, so there must be none after a restart either.
         let _ = fs::remove_file(&path);
         return Err(at(source));
@@ -55,7 +56,7 @@ fn create_at(temporary: &Path, path: &Path, call: Call) -> Result<Journal, Journ
     }
     let journal = Journal::begin(file, call)?;
     journal.sync_all().map_err(at)?;
-    durable::link_new(temporary, path).map_err(at)?;
+    durable::move_new(temporary, path).map_err(at)?;
     Ok(journal)
 }
 

@@ -38,8 +38,8 @@
 //!
 //! | the crash comes after | found | becomes |
 //! | --- | --- | --- |
-//! | a temporary file, before the link | `.ID.….new` | removed; nobody was told |
-//! | the link | call, lock free | spawned; with a secret in the call, lost |
+//! | a temporary file, before it has its name | `.ID.….new` | removed; nobody was told |
+//! | its name | call, lock free | spawned; with a secret in the call, lost |
 //! | the hand-over, in the fork server's queue | call, lock free | spawned again; with a secret in the call, lost |
 //! | the beginning of an attempt, before STARTED | call, HANDED OVER, lock free | spawned again, twice at most |
 //! | STARTED | no end, lock free | lost, and recorded so |

@@ -72,6 +72,18 @@ pub fn link_new(from: &Path, to: &Path) -> io::Result<()> {
     Ok(linkat(AT_FDCWD, from, AT_FDCWD, to, nix::fcntl::AtFlags::empty())?)
 }
 
+/// Moves the file at `from` to the name `to`, which must be free, also where the file system cannot rename without
+/// replacing: then both names are there for a moment. The caller syncs the folder.
+pub fn move_new(from: &Path, to: &Path) -> io::Result<()> {
+    match rename_new(from, to) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            link_new(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => renamed,
+    }
+}
+
 /// Renames without replacing: fails with [`io::ErrorKind::AlreadyExists`] when `to` is taken.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     Ok(renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE)?)
