@@ -47,7 +47,7 @@ pub struct FleetOptions {
     pub connect_timeout: Duration,
     /// The longest answer that is read.
     pub max_answer: usize,
-    /// How long an unused connection is kept: less than the minions keep theirs.
+    /// How long an unused connection is kept at most: less than the minions keep theirs.
     pub idle: Duration,
     /// How many unused connections are kept in all: each is an open file.
     pub keep: usize,
@@ -87,7 +87,7 @@ impl Fleet {
     /// A fleet called as `identity`.
     pub fn new(identity: &Identity, options: FleetOptions) -> Result<Self, tls::Error> {
         let in_force = InForce::new(identity, options.sessions)?;
-        let pool = Pool::new(options.keep);
+        let pool = Pool::new(options.keep, options.idle);
         let inner = Inner { in_force, options, pool, opened: AtomicU64::new(0), ends: Ends::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -123,7 +123,9 @@ impl Fleet {
     pub async fn call(&self, host: &Host, request: &Request) -> Outcome {
         match Relay::to(host, request) {
             None => self.call_directly(host, request, &host.name).await,
-            Some(Ok(relay)) => relay.outcome(self.call_directly(&relay.hop, &relay.request, &host.name).await),
+            Some(Ok(relay)) => {
+                relay.outcome(Box::pin(self.call_directly(&relay.hop, &relay.request, &host.name)).await)
+            }
             Some(Err(outcome)) => outcome,
         }
     }
@@ -153,7 +155,7 @@ impl Fleet {
             Outcome::TimedOut { after: took.unwrap_or(after) }
         });
         for news in behind {
-            self.bring(host, news).await;
+            Box::pin(self.bring(host, news)).await;
         }
         outcome
     }
@@ -198,13 +200,14 @@ impl Fleet {
         let inner = &*self.inner;
         let mut http = request.to_http(host.name.as_str(), after);
         // It may have been in use, and so not in the pool, when our certificate was replaced.
-        let kept = inner.pool.take(host, inner.options.idle);
+        let kept = inner.pool.take(host);
         let mut kept = kept.filter(|connection: &Connection| connection.is_ours(&inner.in_force.now()));
         loop {
             let from_pool = kept.is_some();
             let mut connection = match kept.take() {
                 Some(connection) => connection,
-                None => match self.open(host).await {
+                // What is rare and large lies apart: each call of a fan-out would carry it along.
+                None => match Box::pin(self.open(host)).await {
                     Ok(connection) => connection,
                     Err(ConnectError::Failed(why)) => return Err(Outcome::Unreachable { why }),
                     Err(ConnectError::Unwelcome(why)) => return Err(refused_us(why)),

@@ -81,13 +81,16 @@ impl Fleet {
         let fleet = self.clone();
         let name = host.name.clone();
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
-            for tried in 0..retry {
+            let mut tried = 0;
+            loop {
                 match fleet.call(&host, &request).await {
-                    Outcome::Unreachable { .. } => tokio::time::sleep(backoff(&host.name, tried)).await,
-                    outcome => return (outcome, tried + 1),
+                    Outcome::Unreachable { .. } if tried < retry => {
+                        tokio::time::sleep(backoff(&host.name, tried)).await;
+                        tried += 1;
+                    }
+                    outcome => return (outcome, tried.saturating_add(1)),
                 }
             }
-            (fleet.call(&host, &request).await, retry.saturating_add(1))
         }));
         async move {
             let broke_off = |error| (Outcome::Lost { why: Reason::new("the call broke off", error) }, 1);

@@ -243,6 +243,27 @@ async fn no_more_unused_connections_are_kept_than_there_is_room_for() {
     assert_eq!(servers.map(|server| server.connections.load(Ordering::SeqCst)), [1, 2]);
 }
 
+#[tokio::test]
+async fn hosts_that_are_not_called_again_take_nobodys_room() {
+    let authority = authority();
+    let servers = [serve(&authority, "web1", echo()).await, serve(&authority, "web2", echo()).await];
+    let idle = Duration::from_millis(200);
+    let fleet = fleet(&authority, FleetOptions { keep: 1, idle, ..FleetOptions::default() });
+    assert_eq!(fleet.call(&servers[0].host, &ping()).await, seven());
+    let began = tokio::time::Instant::now();
+    // Until the first host's connection has had its time there is no room for the second's.
+    let mut opened = 2;
+    loop {
+        assert_eq!(fleet.call(&servers[1].host, &ping()).await, seven());
+        if fleet.connections_opened() < opened {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "its room was never given to another");
+        opened += 1;
+    }
+    assert!(opened > 2 && began.elapsed() >= idle * 3 / 4, "{opened} after {:?}", began.elapsed());
+}
+
 /// Somebody who is no minion.
 async fn stranger(says: &'static [u8]) -> Host {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
