@@ -39,7 +39,7 @@ struct Times {
 
 /// How many callers may be connected: no more than a third of the files that the process may open, because
 /// as many again may be in the lobby, where any stranger comes in, and jobs and modules need files, too.
-fn connections_at_once(wanted: usize, files: u64) -> usize {
+pub(super) fn connections_at_once(wanted: usize, files: u64) -> usize {
     let most = usize::try_from(files / 3).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
     if wanted > most {
         tracing::warn!(wanted, most, files, "fewer callers than configured: the limit of open files is too low");
@@ -59,17 +59,17 @@ pub(super) struct Door<B> {
 }
 
 impl<B: Backend> Door<B> {
+    /// For so many callers at once, whatever the bounds say.
     pub(super) fn new(
         acceptor: Accept,
         choose: Choose<B>,
         connections: &Connections,
         calls: &Calls,
-        files: u64,
+        at_once: usize,
         stopping: CancellationToken,
     ) -> Self {
         let times = Times { head: connections.header_timeout.duration(), idle: connections.idle_timeout.duration() };
         let bounds = Bounds { largest: calls.largest_request.bytes(), body_time: connections.body_timeout.duration() };
-        let at_once = connections_at_once(connections.at_once, files);
         let gate = Gate::new(at_once, connections.per_caller, connections.handshake_timeout.duration());
         Self { acceptor, choose, times, bounds, intake: Intake::new(bounds.largest), gate, stopping }
     }

@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Error, MinionConfig, check, config,
-    connection::{Choose, Door},
+    connection::{Choose, Door, connections_at_once},
     delegation::SubOverlord,
     dispatch::Dispatcher,
     identity::{self, IdentityInForce},
@@ -98,8 +98,9 @@ pub async fn run_with(
     let address = listener.local_addr().map_err(Error::Listener)?;
     tracing::info!(%address, name = identity.peer().name, "serving");
     let choose: Choose<Live> = Arc::new(move |_| Some(Arc::clone(&dispatcher)));
-    let door =
-        Door::new(Arc::new(move || in_force.acceptor()), choose, &config.connections, &config.calls, files, stopping);
+    let at_once = connections_at_once(config.connections.at_once, files);
+    let acceptor = Arc::new(move || in_force.acceptor());
+    let door = Door::new(acceptor, choose, &config.connections, &config.calls, at_once, stopping);
     let patience = config.calls.timeout.duration();
     let supervisor = Supervisor::from_environment();
     supervisor.ready();

@@ -38,6 +38,9 @@ use crate::{
     tls::{self, Role, server_config_with},
 };
 
+/// What a simulation opens besides its connections.
+const OTHER_FILES: u64 = 200;
+
 /// A fleet to simulate, in a folder of its own.
 #[derive(Debug, Clone)]
 pub struct SimConfig {
@@ -163,10 +166,21 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
     };
     let acceptor = TlsAcceptor::from(server_config_with(&trust, hosts)?);
     let authorities = trust.authorities().clone();
-    let accept = move || (acceptor.clone(), authorities.clone());
-    let door = Door::new(Arc::new(accept), choose, &connections, &call_bounds, files, stopping);
+    let accept = Arc::new(move || (acceptor.clone(), authorities.clone()));
+    let at_once = connections_at_once(connections.at_once, files);
+    let door = Door::new(accept, choose, &connections, &call_bounds, at_once, stopping);
     server::serve(listener, door, &calls, call_bounds.timeout.duration(), shutdown).await;
     Ok(())
+}
+
+/// How many connections all the hosts have together: all the files but a few. Who simulates a fleet has no strangers at
+/// the door, and no jobs or modules that need files.
+fn connections_at_once(wanted: usize, files: u64) -> usize {
+    let most = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX).max(1);
+    if wanted > most {
+        tracing::info!(wanted, most, files, "fewer connections than hosts could have: the limit of open files");
+    }
+    wanted.min(most)
 }
 
 /// Every host's certificate and what answers for it, by name.
