@@ -39,6 +39,7 @@ mod multicall;
 mod policy;
 #[cfg(test)]
 mod promises;
+mod rest;
 mod rules;
 mod run;
 mod server;

@@ -13,6 +13,7 @@ use super::{
     identity::{self, IdentityInForce},
     live::Live,
     modules::{self, Modules},
+    rest,
     rules::RulesInForce,
     server,
     transfers::Transfers,
@@ -64,6 +65,7 @@ pub async fn run_with(
         tokio::spawn(adopted::reap_as_they_end());
     }
     tokio::spawn(collect_unused_code(registry.clone(), jobs.clone(), stopping.clone()));
+    tokio::spawn(rest::when_idle(stopping.clone()));
     let calls = TaskTracker::new();
     let audit = Arc::new(audit);
     let started = Event::Started { version: env!("CARGO_PKG_VERSION"), config: config.digest() };

@@ -22,6 +22,7 @@ pub mod lock;
 pub mod memory;
 pub mod pidfd;
 pub mod process;
+pub mod rest;
 pub mod seqpacket;
 pub mod space;
 pub mod supervisor;
