@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use func::access::{AuditLog, AuditOutcome, AuditRecord, Rotation};
 use func::ca::{Host, Inventory};
 use func::config::Home;
 use func::fleet::{Fleet as Client, FleetOptions, Outcome, Request};
 use func::ids::MethodName;
 use func::plugin::{CallContext, Engine, Plugin};
-use func::tls::Identity;
+use func::tls::{Identity, Role};
 use func::wire::{Call, Value};
 
 use crate::harness::{Fleet, shipped_modules};
@@ -37,6 +38,55 @@ pub fn run() {
     }
     table.print();
     println!("  goal: under 50 µs added.");
+    audit(&runtime);
+}
+
+/// A call to a module has two lines in the audit log, and waits until the first of them is written.
+fn audit(runtime: &tokio::runtime::Runtime) {
+    let folder = tempfile::tempdir().unwrap();
+    let rotation = Rotation { bytes: 64 << 20, age: Duration::from_hours(24), keep: 1 };
+    let logs = [AuditLog::open(&folder.path().join("audit.jsonl"), rotation).unwrap(), AuditLog::none()];
+    let serial = "01".parse().unwrap();
+    let line = |outcome| AuditRecord {
+        time: jiff::Timestamp::now(),
+        caller: "overlord",
+        role: Some(Role::Overlord),
+        serial: &serial,
+        from: ([127, 0, 0, 1], 40_000).into(),
+        minion: None,
+        method: Some("test.ping"),
+        args: Some("[]"),
+        outcome,
+        error: None,
+        duration: Duration::from_micros(50),
+        call: None,
+        job: None,
+        overlord_job: None,
+        says_on_behalf_of: None,
+        version: Some("0.1.0"),
+        digest: None,
+        check: false,
+        denials: Vec::new(),
+    };
+    let mut table = Table::new(
+        &format!("the audit log's part in a call, {CALLS} in sequence"),
+        ["", "until the first line is written", "the second line, not waited for"],
+    );
+    for (name, log) in ["kept", "not kept"].into_iter().zip(logs) {
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        runtime.block_on(async {
+            for _ in 0..CALLS {
+                let began = Instant::now();
+                log.record(&line(AuditOutcome::Begun)).done().await;
+                first.push(began.elapsed());
+                let began = Instant::now();
+                drop(log.record(&line(AuditOutcome::Ok)));
+                second.push(began.elapsed());
+            }
+        });
+        table.row([name.to_owned(), time(quantile(&mut first, 0.5)), time(quantile(&mut second, 0.5))]);
+    }
+    table.print();
 }
 
 async fn in_process(method: &str) -> (Vec<Duration>, Vec<Duration>) {

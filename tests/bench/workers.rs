@@ -13,6 +13,7 @@ use func::ids::Digest;
 use func::jobs::{CompiledCode, ForkServerCommand, JobState, Jobs, JobsConfig, Submission};
 use func::plugin::{Cache, Engine, Limits};
 use func::sys::descriptor;
+use func::sys::fence::{Calls, Capability, Reach, keep_capabilities, know_capabilities, limit};
 use func::sys::fork::{Forked, double_fork, exit_now};
 use func::sys::process::private_memory;
 use func::wire::Value;
@@ -25,19 +26,69 @@ const FORKS: usize = 1000;
 const JOBS: usize = 600;
 const OWNER: &str = "bench";
 
-/// Double forks a second that do nothing but end, one after the other.
+/// What can be measured only while this process has one thread.
 pub struct BareForks {
-    /// Of this process as it started.
+    /// Double forks a second that do nothing but end, one after the other: of this process as it started.
     empty: f64,
     /// With an engine for workers in it, as the fork server has one.
     with_engine: f64,
+    /// What it takes to raise each fence of a worker that may run no programs.
+    fences: Vec<(&'static str, Duration)>,
 }
 
 /// Must run while this process has one thread.
 pub fn bare_double_forks() -> BareForks {
     let empty = forks_a_second();
     let _engine = Engine::forking().unwrap();
-    BareForks { empty, with_engine: forks_a_second() }
+    BareForks { empty, with_engine: forks_a_second(), fences: fences() }
+}
+
+fn fences() -> Vec<(&'static str, Duration)> {
+    know_capabilities();
+    let calls = Calls::compile();
+    let read = [
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/localtime",
+        "/lib",
+        "/usr/lib",
+        "/usr/share/zoneinfo",
+        "/dev/null",
+        "/proc",
+    ];
+    let reach = Reach { read: read.map(PathBuf::from).to_vec(), ..Reach::default() };
+    let raise: [(&str, &dyn Fn()); 4] = [
+        ("limits", &|| limit(3600).unwrap()),
+        ("landlock", &|| assert!(reach.raise().is_ok())),
+        ("capabilities", &|| keep_capabilities(&Capability::FILES).unwrap()),
+        ("seccomp", &|| calls.iter().for_each(|calls| calls.raise().unwrap())),
+    ];
+    let mut samples: Vec<Vec<Duration>> = vec![Vec::new(); raise.len()];
+    for _ in 0..200 {
+        let (read, write) = descriptor::pipe().unwrap();
+        match double_fork().unwrap() {
+            Forked::Grandchild => {
+                let mut to = File::from(write);
+                for (_, raise) in raise {
+                    let began = Instant::now();
+                    raise();
+                    let took = u64::try_from(began.elapsed().as_nanos()).unwrap();
+                    to.write_all(&took.to_le_bytes()).unwrap();
+                }
+                exit_now(0)
+            }
+            Forked::Caller => {
+                drop(write);
+                let mut told = Vec::new();
+                File::from(read).read_to_end(&mut told).unwrap();
+                let (each, _) = told.as_chunks::<8>();
+                for (samples, nanos) in samples.iter_mut().zip(each) {
+                    samples.push(Duration::from_nanos(u64::from_le_bytes(*nanos)));
+                }
+            }
+        }
+    }
+    raise.iter().zip(&mut samples).map(|((name, _), samples)| (*name, quantile(samples, 0.5))).collect()
 }
 
 /// The pipe's end says that the grandchild is gone.
@@ -102,6 +153,11 @@ impl Bench {
 }
 
 pub fn run(bare: &BareForks) {
+    let mut table = Table::new("what a worker's fences take, in a process that only raises them", ["fence", "p50"]);
+    for (name, took) in &bare.fences {
+        table.row([(*name).to_owned(), time(*took)]);
+    }
+    table.print();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     // A job costs a few fsyncs, which cost what the disk makes of them; on memory they cost nothing.
     let memory = Path::new("/dev/shm");
