@@ -69,8 +69,8 @@ impl Cgroups {
     pub(super) fn after(&self, id: &MinionJobId, settled: &Result<Settled, JournalError>) {
         let leaf = self.of(id);
         match settled {
-            Ok(Settled::Ended(ended)) if ended.cancelled => end(&leaf),
-            Ok(Settled::Ended(_)) => remove(&leaf),
+            Ok(Settled::Ended(ended, _)) if ended.cancelled => end(&leaf),
+            Ok(Settled::Ended(..)) => remove(&leaf),
             _ => {}
         }
     }

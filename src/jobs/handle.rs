@@ -21,7 +21,7 @@ use super::{
     log::{self, LogPiece},
     message::{Cancelling, Known, Message},
     owner::{Owner, path_of},
-    record::{Call, fingerprint},
+    record::{Call, End, fingerprint},
     recover::recover,
     report::{JobReport, JobState, Listing},
     retention::{JumpGuard, Retention},
@@ -164,6 +164,8 @@ impl Jobs {
             index: Index::default(),
             queue: std::collections::VecDeque::new(),
             births: 0,
+            fetched: Vec::new(),
+            acknowledging: false,
             background: 0,
             places_taken: 0,
             closing: Vec::new(),
@@ -223,11 +225,13 @@ impl Jobs {
 
     /// Like [`Jobs::status`], answered when the job ends or when the time is over.
     pub async fn wait(&self, id: &MinionJobId, owner: &str, time: Duration) -> Result<Option<JobReport>, Error> {
-        if let Some(Known { end: Some(end), .. }) = self.find(id, owner).await? {
-            // The end is told by dropping the sender, so both outcomes only mean: look now.
-            let _ = tokio::time::timeout(time, end).await;
+        let Some(mut known) = self.find(id, owner).await? else { return Ok(None) };
+        let Some(end) = known.end.take() else { return self.report(id, known).await };
+        match tokio::time::timeout(time, end).await {
+            Ok(Ok(end)) => Ok(Some(self.ended(id, known, Arc::unwrap_or_clone(end)))),
+            // The time is over, or the end is in the file only.
+            _ => self.status(id, owner).await,
         }
-        self.status(id, owner).await
     }
 
     /// Ends a job, with everything that it has started, and answers what became of it: the result that it had by then, or
@@ -292,25 +296,21 @@ impl Jobs {
     }
 
     async fn report(&self, id: &MinionJobId, known: Known) -> Result<Option<JobReport>, Error> {
-        let state = match known.end {
-            Some(_) => JobState::Running,
-            None => match self.read(id).await? {
-                Some(History { ended: Some(ended), .. }) => {
-                    let _ = self.messages.send(Message::Fetched { id: id.clone() });
-                    ended.end.into()
-                }
-                // Purged between the question and the answer.
-                None | Some(History { tombstone: Some(_), .. }) => return Ok(None),
-                Some(_) => return Err(Error::Unreadable { id: id.clone() }),
-            },
-        };
-        Ok(Some(JobReport {
-            id: id.clone(),
-            method: known.method,
-            overlord_job: known.overlord_job,
-            accepted: known.accepted.wall,
-            state,
-        }))
+        if known.end.is_some() {
+            return Ok(Some(known.into_report(id, JobState::Running)));
+        }
+        match self.read(id).await? {
+            Some(History { ended: Some(ended), .. }) => Ok(Some(self.ended(id, known, ended.end))),
+            // Purged between the question and the answer.
+            None | Some(History { tombstone: Some(_), .. }) => Ok(None),
+            Some(_) => Err(Error::Unreadable { id: id.clone() }),
+        }
+    }
+
+    /// What is told of a job that has ended. From then on it counts as fetched.
+    fn ended(&self, id: &MinionJobId, known: Known, end: End) -> JobReport {
+        let _ = self.messages.send(Message::Fetched { id: id.clone() });
+        known.into_report(id, end.into())
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use super::{
     error::{Error, SubmitError},
     intent::Intent,
     message::{Known, SubmitReply},
-    record::{Call, Tombstone},
+    record::{Call, End, Tombstone},
     report::Listing,
     request::Refusal,
     retention::Remains,
@@ -62,8 +63,8 @@ pub(super) struct Job {
     pub(super) intent: Intent,
     /// How often it came back from the fork server without having been begun.
     pub(super) returns: u32,
-    /// Dropped at the job's end, which wakes whoever waits for it.
-    waiters: Vec<oneshot::Sender<()>>,
+    /// Whoever waits for the job's end.
+    waiters: Vec<oneshot::Sender<Arc<End>>>,
 }
 
 /// How far a job is, seen from the daemon.
@@ -145,11 +146,14 @@ impl Job {
         self.accepted.until(now) >= self.deadline
     }
 
-    /// Notes the end and wakes whoever waits for it.
-    pub(super) fn end(&mut self, remembered: Remembered) {
+    /// Notes the end and wakes whoever waits for it, with what became of the job if that is at hand.
+    pub(super) fn end(&mut self, remembered: Remembered, end: Option<&Arc<End>>) {
         self.phase = Phase::Ended(remembered);
         self.secrets = Secrets::default();
-        self.waiters.clear();
+        for waiter in self.waiters.drain(..) {
+            // Who does not wait any more does not hear of it; without an end, that the sender is gone says enough.
+            let _ = end.map(|end| waiter.send(Arc::clone(end)));
+        }
     }
 
     /// What of its call is here and not in its journal.

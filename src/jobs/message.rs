@@ -1,13 +1,15 @@
 //! What the owner's task can be asked and told.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::{
     birth::Birth,
     error::{Error, JournalError, SubmitError},
-    record::{Call, Tombstone},
+    record::{Call, End, Tombstone},
     recover::Found,
-    report::Listing,
+    report::{JobReport, JobState, Listing},
     settle::Settled,
 };
 use crate::{
@@ -63,6 +65,8 @@ pub(super) enum Done {
     Intended { id: MinionJobId },
     /// The id of a job that was never submitted was taken.
     Reserved { id: MinionJobId, reserved: Result<bool, JournalError>, reply: CancelReply },
+    /// It was written down whose results were fetched.
+    Acknowledged,
     /// Something was written that nothing depends on.
     Noted,
 }
@@ -82,6 +86,18 @@ pub(super) struct Known {
     pub(super) method: MethodName,
     pub(super) overlord_job: Option<OverlordJobId>,
     pub(super) accepted: Moment,
-    /// For a job that has not ended: the sender is dropped when it does.
-    pub(super) end: Option<oneshot::Receiver<()>>,
+    /// For a job that has not ended: its end, once it comes, or the sender is dropped and it is in the file.
+    pub(super) end: Option<oneshot::Receiver<Arc<End>>>,
+}
+
+impl Known {
+    pub(super) fn into_report(self, id: &MinionJobId, state: JobState) -> JobReport {
+        JobReport {
+            id: id.clone(),
+            method: self.method,
+            overlord_job: self.overlord_job,
+            accepted: self.accepted.wall,
+            state,
+        }
+    }
 }

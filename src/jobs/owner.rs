@@ -67,6 +67,10 @@ pub(super) struct Owner {
     pub(super) index: Index,
     pub(super) queue: VecDeque<Queued>,
     pub(super) births: usize,
+    /// Jobs whose results were given to their owners, which is yet to be written down.
+    pub(super) fetched: Vec<MinionJobId>,
+    /// Whether that is being done for others.
+    pub(super) acknowledging: bool,
     /// Pieces of work on other threads whose message has not come yet.
     pub(super) background: usize,
     pub(super) places_taken: usize,
@@ -134,13 +138,13 @@ impl Owner {
         let mut entry = match (settled, call) {
             (None, _) => Entry::Unread { looking: false },
             (Some(Settled::Held), Some(call)) => Entry::Job(Job::new(&call, Phase::Adopted)),
-            (Some(Settled::Ended(remembered)), Some(call)) => Entry::Job(Job::new(&call, Phase::Ended(remembered))),
+            (Some(Settled::Ended(remembered, _)), Some(call)) => Entry::Job(Job::new(&call, Phase::Ended(remembered))),
             (Some(Settled::Spawn(journal)), Some(call)) => {
                 self.queue.push_back(Queued::new(id.clone(), journal));
                 Entry::Job(Job::new(&call, Phase::Waiting))
             }
             (Some(Settled::Purged(tombstone)), _) => Entry::Tombstone(tombstone),
-            (Some(Settled::Unreadable | Settled::Held | Settled::Ended(_) | Settled::Spawn(_)), _) => {
+            (Some(Settled::Unreadable | Settled::Held | Settled::Ended(..) | Settled::Spawn(_)), _) => {
                 tracing::error!(job = %id, "its journal cannot be read; it is left alone, and its id stays taken");
                 Entry::Unreadable
             }
@@ -175,6 +179,10 @@ impl Owner {
                     Done::Purged { id, left } => self.purged(id, left),
                     Done::Intended { id } => self.pursue(&id),
                     Done::Reserved { id, reserved, reply } => self.reserved(id, reserved, reply),
+                    Done::Acknowledged => {
+                        self.acknowledging = false;
+                        self.write_acknowledgements();
+                    }
                     Done::Noted => {}
                 }
             }
@@ -269,6 +277,8 @@ mod tests {
                 index: Index::default(),
                 queue: VecDeque::new(),
                 births: 0,
+                fetched: Vec::new(),
+                acknowledging: false,
                 background: 0,
                 places_taken: 0,
                 closing: Vec::new(),

@@ -74,6 +74,10 @@ pub(super) fn find(
     let recovered = settled.and_then(|settled| Ok((journal::read(path)?.call, settled)));
     let intent = Intent::of(path);
     match recovered {
+        // Nobody waits for it, and there may be many.
+        Ok((call, Settled::Ended(remembered, _))) => {
+            (Found { id, call, intent, settled: Some(Settled::Ended(remembered, None)) }, None)
+        }
         Ok((call, settled)) => (Found { id, call, intent, settled: Some(settled) }, None),
         Err(error) => {
             // One that can be read is as good as held: it will be settled like one.

@@ -3,7 +3,7 @@
 //! These functions wait for the disk, so they run on the threads for that. They carry out what
 //! [`super::state::judge`] says and decide nothing themselves.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use super::{
     error::JournalError,
@@ -35,8 +35,8 @@ pub(super) const SECRET_LOST: &str = "the secret that it was called with was los
 pub(super) enum Settled {
     /// Somebody is at it.
     Held,
-    /// It has ended.
-    Ended(Remembered),
+    /// It has ended, with this where it was just read.
+    Ended(Remembered, Option<Arc<End>>),
     /// It is to be given to a worker.
     Spawn(Journal),
     /// It has been purged.
@@ -86,7 +86,7 @@ pub(super) fn settle(
             Some((journal, history)) => conclude(journal, &history, &boot.now(), refusal, intent, in_hand),
         },
     };
-    if written == Intent::Cancel && matches!(settled, Ok(Settled::Ended(_) | Settled::Purged(_))) {
+    if written == Intent::Cancel && matches!(settled, Ok(Settled::Ended(..) | Settled::Purged(_))) {
         Intent::settled(path);
     }
     settled
@@ -119,7 +119,8 @@ fn conclude(
     };
     let (status, cancelled) = (JobState::from(end.clone()).answer().0, end == End::Cancelled);
     journal.finish(*now, end)?;
-    Ok(Settled::Ended(Remembered { at: *now, status, fetched: None, bytes: journal.length(), cancelled }))
+    let remembered = Remembered { at: *now, status, fetched: None, bytes: journal.length(), cancelled };
+    Ok(Settled::Ended(remembered, None))
 }
 
 fn lost(history: &History) -> String {
@@ -137,13 +138,16 @@ fn known(history: &History) -> Settled {
         return Settled::Purged(tombstone.clone());
     }
     match &history.ended {
-        Some(ended) => Settled::Ended(Remembered {
-            at: ended.at,
-            status: JobState::from(ended.end.clone()).answer().0,
-            fetched: history.fetched,
-            bytes: history.whole,
-            cancelled: ended.end == End::Cancelled,
-        }),
+        Some(ended) => {
+            let remembered = Remembered {
+                at: ended.at,
+                status: JobState::from(ended.end.clone()).answer().0,
+                fetched: history.fetched,
+                bytes: history.whole,
+                cancelled: ended.end == End::Cancelled,
+            };
+            Settled::Ended(remembered, Some(Arc::new(ended.end.clone())))
+        }
         None => Settled::Unreadable,
     }
 }
@@ -153,7 +157,8 @@ pub(super) fn end_unbegun(path: &Path, mut journal: Journal, boot: BootId, end: 
     let (now, status, cancelled) = (boot.now(), JobState::from(end.clone()).answer().0, end == End::Cancelled);
     journal.finish(now, end)?;
     Intent::settled(path);
-    Ok(Settled::Ended(Remembered { at: now, status, fetched: None, bytes: journal.length(), cancelled }))
+    let remembered = Remembered { at: now, status, fetched: None, bytes: journal.length(), cancelled };
+    Ok(Settled::Ended(remembered, None))
 }
 
 /// Records that the owner has been given the result. Losing this to a power cut only keeps it longer.
@@ -219,7 +224,7 @@ mod tests {
     #[test]
     fn a_begun_job_without_a_writer_is_recorded_as_lost() {
         let (settled, history) = found(samples::call(), &[samples::started()]);
-        assert!(matches!(settled, Settled::Ended(Remembered { status: JobStatus::Lost, .. })), "{settled:?}");
+        assert!(matches!(settled, Settled::Ended(Remembered { status: JobStatus::Lost, .. }, _)), "{settled:?}");
         let End::Lost { why } = end(history) else { panic!("lost is recorded") };
         assert!(why.starts_with("its worker (process 4711, begun "), "{why}");
     }
@@ -229,7 +234,7 @@ mod tests {
         let secret = Value::Secret(crate::wire::Secret::new("hunter2"));
         let call = || Call { args: vec![Value::from("bob"), secret.clone()], ..samples::call() };
         let (settled, history) = found(call(), &[Record::HandOver(samples::moment(0))]);
-        assert!(matches!(settled, Settled::Ended(Remembered { status: JobStatus::Lost, .. })), "{settled:?}");
+        assert!(matches!(settled, Settled::Ended(Remembered { status: JobStatus::Lost, .. }, _)), "{settled:?}");
         assert!(matches!(end(history), End::Lost { why } if why.contains("submit it again")));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(samples::left_behind(folder.path(), call(), &[]).as_str());
@@ -263,7 +268,7 @@ mod tests {
         let ended = samples::ended(End::Finished(Value::Int(1)));
         let (settled, _) =
             found(samples::call(), &[samples::started(), ended, Record::Acknowledged(samples::moment(0))]);
-        let Settled::Ended(remembered) = settled else { panic!("it has ended") };
+        let Settled::Ended(remembered, _) = settled else { panic!("it has ended") };
         assert_eq!((remembered.status, remembered.fetched.is_some()), (JobStatus::Finished, true));
     }
 

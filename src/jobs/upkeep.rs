@@ -9,7 +9,7 @@ use super::{
     index::{Entry, Job, Phase},
     intent::Intent,
     message::Done,
-    owner::{Owner, PATIENCE, Queued},
+    owner::{Owner, PATIENCE, Queued, path_of},
     record::{End, Tombstone},
     recover::{self, Found},
     request::Refusal,
@@ -80,8 +80,8 @@ impl Owner {
                 }
                 return;
             }
-            Ok(Settled::Ended(remembered)) => {
-                job.end(remembered);
+            Ok(Settled::Ended(remembered, end)) => {
+                job.end(remembered, end.as_ref());
                 if job.intent == Intent::Cancel {
                     self.forget_wish(&id);
                 }
@@ -138,21 +138,32 @@ impl Owner {
 
     /// Notes that the owner was given the result.
     pub(super) fn acknowledge(&mut self, id: MinionJobId) {
-        let (path, boot) = (self.path(&id), self.boot);
+        let now = self.boot.now();
         if let Some(Job { phase: Phase::Ended(remembered), .. }) = self.index.job(&id)
             && remembered.fetched.is_none()
         {
-            remembered.fetched = Some(boot.now());
-            self.in_background(
-                move || settle::acknowledge(&path, boot),
-                move |noted| {
-                    if let Err(error) = noted {
-                        tracing::warn!(job = %id, error = &error as &dyn std::error::Error, "cannot note that it was fetched");
-                    }
-                    Done::Noted
-                },
-            );
+            remembered.fetched = Some(now);
+            self.fetched.push(id);
+            self.write_acknowledgements();
         }
+    }
+
+    /// Writes down which results were fetched: all that have come together while others were written.
+    pub(super) fn write_acknowledgements(&mut self) {
+        if self.acknowledging || self.fetched.is_empty() {
+            return;
+        }
+        self.acknowledging = true;
+        let (ids, folder, boot) = (std::mem::take(&mut self.fetched), self.folder.clone(), self.boot);
+        let work = move || {
+            for id in ids {
+                if let Err(error) = settle::acknowledge(&path_of(&folder, &id), boot) {
+                    tracing::warn!(job = %id, error = &error as &dyn std::error::Error, "cannot note that it was fetched");
+                }
+            }
+            Ok(())
+        };
+        self.in_background(work, |_| Done::Acknowledged);
     }
 
     /// Looks at what nobody reports.

@@ -46,7 +46,7 @@ fn audit(runtime: &tokio::runtime::Runtime) {
     let folder = tempfile::tempdir().unwrap();
     let rotation = Rotation { bytes: 64 << 20, age: Duration::from_hours(24), keep: 1 };
     let logs = [AuditLog::open(&folder.path().join("audit.jsonl"), rotation).unwrap(), AuditLog::none()];
-    let serial = "01".parse().unwrap();
+    let serial = "1".parse().unwrap();
     let line = |outcome| AuditRecord {
         time: jiff::Timestamp::now(),
         caller: "overlord",
