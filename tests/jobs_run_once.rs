@@ -2,8 +2,11 @@
 
 use std::{
     fs,
-    io::Write,
-    os::{fd::AsFd, unix::process::CommandExt},
+    io::{Read as _, Write as _},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
     path::PathBuf,
     pin::Pin,
     process::Command,
@@ -250,6 +253,49 @@ async fn a_fork_that_never_happened_is_not_an_attempt() {
     for id in futures_util::future::join_all(ids).await {
         assert!(matches!(end(&jobs, &id.unwrap()).await, JobState::Finished(_)));
     }
+}
+
+/// Not a test of its own: a fork server whose first worker is never told that its job is durable.
+#[test]
+#[ignore = "run by other tests in a process of its own"]
+fn a_fork_server_that_keeps_the_word() {
+    let daemon = SeqPacket::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
+    let (here, there) = SeqPacket::pair().unwrap();
+    let mut real = Command::new(env!("CARGO_BIN_EXE_func"));
+    let mut real = real.args([FORK_SERVER_WORD, &"-".repeat(80)]).stdin(OwnedFd::from(there)).spawn().unwrap();
+    let Some(Packet { bytes, descriptors }) = daemon.receive().unwrap() else { return };
+    let (mut word, worker) = UnixStream::pair().unwrap();
+    here.send(&bytes, &[descriptors[0].as_fd(), worker.as_fd()]).unwrap();
+    drop(worker);
+    assert!(here.receive().unwrap().is_some(), "it has a worker");
+    let journal = fs::File::from(descriptors[0].try_clone().unwrap());
+    let length = || journal.metadata().unwrap().len();
+    let attempted = length();
+    word.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(word.read_exact(&mut [0]).is_err(), "it waits");
+    word.shutdown(std::net::Shutdown::Write).unwrap();
+    word.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!((word.read(&mut [0]).unwrap(), length()), (0, attempted), "it ended, and has written nothing");
+    drop(here);
+    real.wait().unwrap();
+    drop((descriptors, journal));
+    become_the_fork_server();
+}
+
+#[tokio::test]
+async fn a_worker_that_is_not_told_that_its_job_is_durable_begins_nothing() {
+    let place = Place::new();
+    let script = format!(
+        "#!/bin/sh\nexec '{}' --exact jobs_run_once::a_fork_server_that_keeps_the_word --ignored\n",
+        std::env::current_exe().unwrap().display(),
+    );
+    let mut config = place.config();
+    config.fork_server = script_in(place.path(), "silent", &script);
+    let jobs = place.open_with(config).await;
+    let id = jobs.submit(submission("add", &[3, 4])).await.unwrap();
+    assert_eq!(end(&jobs, &id).await, JobState::Finished(Value::Int(7)));
+    assert_eq!(begins(&jobs, &id).await, 1);
+    assert_eq!(records(&place.file_of(&id), 2), 2, "an attempt that came to nothing, and one that did not");
 }
 
 /// Code in a folder of this test alone, which is made again when somebody asks.

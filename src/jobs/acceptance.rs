@@ -7,7 +7,7 @@ use super::{
     error::{JournalError, SubmitError},
     index::{Entry, Job, Phase},
     intent::Intent,
-    message::{Done, SubmitReply},
+    message::{Done, Message, SubmitReply},
     owner::{Owner, Queued},
     record::{Call, End},
 };
@@ -20,7 +20,7 @@ impl Owner {
         let refuse = |reply: SubmitReply, error| drop(reply.send(Err(error)));
         match self.index.get(&id) {
             Some(Entry::Job(job)) if job.is_for(&call) => match &mut job.phase {
-                Phase::Birth(waiting) => waiting.push(reply),
+                Phase::Birth { replies, .. } => replies.push(reply),
                 Phase::Burying(_) => refuse(reply, SubmitError::Purged { id }),
                 _ => drop(reply.send(Ok(id))),
             },
@@ -39,10 +39,16 @@ impl Owner {
                 refuse(reply, SubmitError::Busy { waiting: self.queue.len() + self.births });
             }
             None => {
-                self.index.insert(id.clone(), Entry::Job(Job::new(&call, Phase::Birth(vec![reply]))));
+                let birth = Phase::Birth { replies: vec![reply], early: None };
+                self.index.insert(id.clone(), Entry::Job(Job::new(&call, birth)));
                 self.births += 1;
-                let folder = self.folder.clone();
-                self.in_background(move || birth::create(&folder, *call), |born| Done::Born { id, born });
+                let (folder, itself, newborn) = (self.folder.clone(), self.itself.clone(), id.clone());
+                let written = move |journal| {
+                    if let Some(itself) = itself.upgrade() {
+                        let _ = itself.send(Message::Written { id: newborn, journal });
+                    }
+                };
+                self.in_background(move || birth::create(&folder, *call, written), |born| Done::Born { id, born });
             }
         }
     }
@@ -52,11 +58,26 @@ impl Owner {
         self.births -= 1;
         let Some(job) = self.index.job(&id) else { return };
         let cancelled = job.intent == Intent::Cancel;
-        let Phase::Birth(replies) = std::mem::replace(&mut job.phase, Phase::Waiting) else { return };
+        let Phase::Birth { replies, early } = std::mem::replace(&mut job.phase, Phase::Waiting) else { return };
+        let early = match (&born, early) {
+            (Ok(Birth::New(_)), early) => early,
+            // There is no such job, so nobody begins it.
+            (_, Some(early)) => {
+                early.word.never();
+                self.places_taken -= 1;
+                None
+            }
+            (_, None) => None,
+        };
         match born {
             Ok(Birth::New(journal)) => {
                 for reply in replies {
                     let _ = reply.send(Ok(id.clone()));
+                }
+                if let Some(early) = early {
+                    // From here on the lock is the worker's alone.
+                    drop(journal);
+                    return self.let_begin(&id, early, cancelled);
                 }
                 let queued = Queued::new(id, journal);
                 if cancelled {

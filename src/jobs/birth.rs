@@ -25,12 +25,12 @@ pub(super) enum Birth {
     Taken,
 }
 
-/// Creates the file of a job.
-pub(super) fn create(folder: &Path, call: Call) -> Result<Birth, JournalError> {
+/// Creates the file of a job. `written` is given the same journal before it is durable.
+pub(super) fn create(folder: &Path, call: Call, written: impl FnOnce(Journal)) -> Result<Birth, JournalError> {
     let temporary = folder.join(temporary_name(&call.id));
     let path = folder.join(call.id.as_str());
     let at = |source| JournalError::io(&path, source);
-    let journal = match create_at(&temporary, &path, call) {
+    let journal = match create_at(&temporary, &path, call, written) {
         Ok(journal) => journal,
         Err(error) => {
             let _ = fs::remove_file(&temporary);
@@ -48,13 +48,21 @@ pub(super) fn create(folder: &Path, call: Call) -> Result<Birth, JournalError> {
     Ok(Birth::New(journal))
 }
 
-fn create_at(temporary: &Path, path: &Path, call: Call) -> Result<Journal, JournalError> {
+fn create_at(
+    temporary: &Path,
+    path: &Path,
+    call: Call,
+    written: impl FnOnce(Journal),
+) -> Result<Journal, JournalError> {
     let at = |source| JournalError::io(path, source);
     let file = durable::create_new(temporary, 0o600).map_err(at)?;
     if lock::try_exclusive(&file).map_err(at)? == Attempt::Busy {
         return Err(at(io::ErrorKind::ResourceBusy.into()));
     }
     let journal = Journal::begin(file, call)?;
+    if let Ok(copy) = journal.copy() {
+        written(copy);
+    }
     journal.sync_all().map_err(at)?;
     durable::move_new(temporary, path).map_err(at)?;
     Ok(journal)
@@ -106,7 +114,7 @@ mod tests {
         let call = samples::call();
         let _journal = samples::born(folder.path(), call.clone());
         let other = Call { owner: "stranger".to_owned(), ..call.clone() };
-        assert!(matches!(create(folder.path(), other).unwrap(), Birth::Taken));
+        assert!(matches!(create(folder.path(), other, drop).unwrap(), Birth::Taken));
         assert_eq!(read(&folder.path().join(call.id.as_str())).unwrap().call.as_deref(), Some(&call));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

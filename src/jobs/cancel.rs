@@ -27,7 +27,7 @@ impl Owner {
                     drop(reply.send(Ok(Some(Cancelling::Begun(known)))));
                     return;
                 }
-                let newborn = matches!(job.phase, Phase::Birth(_));
+                let newborn = matches!(job.phase, Phase::Birth { .. });
                 job.intent = Intent::Cancel;
                 if newborn {
                     // There is no journal yet to write the wish beside; it ends as soon as there is one.
@@ -119,7 +119,7 @@ impl Owner {
             // The wish came too late, but it lies there.
             Phase::Ended(_) | Phase::Burying(_) => self.forget_wish(id),
             // These come back here, or end and are done with.
-            Phase::Birth(_) | Phase::Settling(_) | Phase::Ending => {}
+            Phase::Birth { .. } | Phase::Settling(_) | Phase::Ending => {}
         }
     }
 }

@@ -96,9 +96,12 @@ fn serve(tools: &Tools, socket: SeqPacket, boot: BootId) -> std::io::Result<()> 
                 let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
                 let _ = Reply { id: id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
             }
-            let work = |task| worker::work(tools, plugin, task, secrets.as_ref(), state.as_deref(), boot);
-            let recorded = task.take().map_or(Ok(()), work);
-            drop(completion.take());
+            let (task, completion) = (task.take(), completion.take());
+            let begun = task.zip(completion.as_ref());
+            let recorded = begun.map_or(Ok(()), |(task, completion)| {
+                worker::work(tools, plugin, task, completion, secrets.as_ref(), state.as_deref(), boot)
+            });
+            drop(completion);
             i32::from(recorded.is_err())
         });
         // Where nobody knows, there may be a worker, whose journal is not ours to write into. Its lock will tell.

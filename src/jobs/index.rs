@@ -9,6 +9,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
+    early::Early,
     error::{Error, SubmitError},
     intent::Intent,
     message::{Known, SubmitReply},
@@ -70,8 +71,8 @@ pub(super) struct Job {
 /// How far a job is, seen from the daemon.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// Its file is being made; these wait for it.
-    Birth(Vec<SubmitReply>),
+    /// Its file is being made; these wait for it. A worker may be getting ready for it meanwhile.
+    Birth { replies: Vec<SubmitReply>, early: Option<Early> },
     /// It waits for a worker.
     Waiting,
     /// A worker of ours has it; its pipe will end. The worker is known once the fork server has said so.
@@ -93,13 +94,17 @@ pub(super) enum Phase {
 impl Phase {
     /// Whether the job takes one of the places for workers.
     pub(super) fn takes_a_place(&self) -> bool {
-        matches!(self, Self::HandedOver { .. } | Self::Refused(_) | Self::Adopted | Self::Settling(_) | Self::Ending)
+        match self {
+            Self::Birth { early, .. } => early.is_some(),
+            Self::HandedOver { .. } | Self::Refused(_) | Self::Adopted | Self::Settling(_) | Self::Ending => true,
+            Self::Waiting | Self::Ended(_) | Self::Burying(_) => false,
+        }
     }
 
     /// Whether the job may still need the compiled code of its digest.
     fn needs_code(&self) -> bool {
         match self {
-            Self::Birth(_)
+            Self::Birth { .. }
             | Self::Waiting
             | Self::Refused(_)
             | Self::Settling(_)
@@ -203,7 +208,7 @@ impl Index {
             // Whose it is cannot be told yet.
             Some(Entry::Unread { .. }) => Err(Error::Unread { id: id.clone() }),
             // A job that is not durable yet does not exist yet.
-            Some(Entry::Job(job)) if job.owner == owner && !matches!(job.phase, Phase::Birth(_)) => {
+            Some(Entry::Job(job)) if job.owner == owner && !matches!(job.phase, Phase::Birth { .. }) => {
                 Ok(Some(job.known()))
             }
             Some(Entry::Unreadable) => Err(Error::Unreadable { id: id.clone() }),
@@ -225,7 +230,7 @@ impl Index {
                 let standing = match job.phase {
                     Phase::Burying(_) => None,
                     // Not durable yet, so to be submitted like a new one, which waits until it is.
-                    Phase::Birth(_) => Some(false),
+                    Phase::Birth { .. } => Some(false),
                     _ => Some(true),
                 };
                 (&job.owner, job.fingerprint, standing)
@@ -253,7 +258,7 @@ impl Index {
     pub(super) fn list(&self, owner: &str) -> Vec<Listing> {
         let mut list: Vec<Listing> = self
             .jobs()
-            .filter(|(_, job)| job.owner == owner && !matches!(job.phase, Phase::Birth(_)))
+            .filter(|(_, job)| job.owner == owner && !matches!(job.phase, Phase::Birth { .. }))
             .map(|(id, job)| Listing {
                 id: id.clone(),
                 overlord_job: job.overlord_job.clone(),

@@ -60,6 +60,11 @@ impl Journal {
         Ok(journal)
     }
 
+    /// The same writer, to be handed to the process that goes on while this one only waits for the disk.
+    pub(super) fn copy(&self) -> io::Result<Self> {
+        Ok(Self { file: self.file.try_clone()?, ..*self })
+    }
+
     /// Takes over the file of a job that nobody is at, waiting a little for readers to let go. `None`: a
     /// writer has it.
     pub(super) fn seize(path: &Path, patience: Duration) -> Result<Option<(Self, History)>, JournalError> {

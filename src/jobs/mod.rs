@@ -14,7 +14,7 @@
 //! (`state.rs`, which draws the state machine), so the daemon that accepted a job and one that was started an
 //! hour later say the same of it. What the owner's task has in memory is an index of the files.
 //!
-//! *A job is made once.* A worker records STARTED, durably, before guest code runs; a journal without it
+//! *A job is made once.* A worker records STARTED, durably, before guest code runs, and not before the job itself is durable; a journal without it
 //! may be spawned again, one with it never. An attempt counts when the fork server begins it, and not when
 //! the system makes no process for it; then, and when the fork server keeps dying, the job is tried again
 //! after ever longer pauses until its deadline. Compiled code that does not load is made again in between. An id chosen by the caller is bound to the caller, the method
@@ -38,7 +38,7 @@
 //!
 //! | the crash comes after | found | becomes |
 //! | --- | --- | --- |
-//! | a temporary file, before it has its name | `.ID.….new` | removed; nobody was told |
+//! | a temporary file, before it has its name | `.ID.….new` | removed; nobody was told, and a worker that got ready has begun nothing |
 //! | its name | call, lock free | spawned; with a secret in the call, lost |
 //! | the hand-over, in the fork server's queue | call, lock free | spawned again; with a secret in the call, lost |
 //! | the beginning of an attempt, before STARTED | call, HANDED OVER, lock free | spawned again, twice at most |
@@ -67,6 +67,7 @@ mod birth;
 mod cancel;
 mod cgroups;
 mod code;
+mod early;
 mod error;
 mod events;
 mod fence;
@@ -95,6 +96,7 @@ mod spawner;
 mod state;
 mod upkeep;
 mod watch;
+mod word;
 mod worker;
 
 pub use cgroups::Cgroups;

@@ -169,7 +169,8 @@ impl Owner {
             Message::Fetched { id } => self.acknowledge(id),
             Message::Shutdown { reply } => self.closing.push(reply),
             Message::Renewed { digest } => self.renewed(digest),
-            Message::Gone { id } => self.look(&id, PATIENCE),
+            Message::Written { id, journal } => self.written(&id, journal),
+            Message::Gone { id } => self.gone(&id),
             Message::Done(done) => {
                 self.background -= 1;
                 match done {
@@ -226,7 +227,7 @@ async fn next_closings(closings: Option<&Closings>) -> io::Result<Vec<MinionJobI
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::pin::Pin;
 
     use super::{
@@ -248,14 +249,14 @@ mod tests {
     }
 
     /// An owner without jobs, workers or a fork server.
-    struct Faulty {
-        owner: Owner,
+    pub(in crate::jobs) struct Faulty {
+        pub(in crate::jobs) owner: Owner,
         /// Held, so that its messages arrive.
         _itself: mpsc::UnboundedSender<Message>,
     }
 
     impl Faulty {
-        fn new(folder: &Path) -> Self {
+        pub(in crate::jobs) fn new(folder: &Path) -> Self {
             let (sender, messages) = mpsc::unbounded_channel();
             let boot = BootId::current();
             let owner = Owner {
@@ -312,7 +313,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut faulty = Faulty::new(folder.path());
         let (reply, answer) = oneshot::channel();
-        let id = faulty.has(Phase::Birth(vec![reply]));
+        let id = faulty.has(Phase::Birth { replies: vec![reply], early: None });
         faulty.owner.births = 1;
         let born = id.clone();
         faulty.breaks_off(|result| Done::Born { id: born, born: result }).await;

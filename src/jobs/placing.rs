@@ -1,27 +1,45 @@
 //! Giving jobs to workers while there are places for them.
 
-use std::{collections::VecDeque, io, os::fd::OwnedFd, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::PathBuf,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{
-    index::{Job, Phase},
+    index::Phase,
+    journal::Journal,
     message::{Done, Message},
     owner::{Owner, Queued},
     record::End,
     request::Request,
     settle,
     spawner::{HandOver, Spawned},
-    watch::pipe_end,
+    watch::closed,
+    word::Word,
 };
 use crate::{
     ids::{Digest, MinionJobId},
-    sys::{descriptor, memory, pidfd::PidFd},
+    sys::{memory, pidfd::PidFd},
 };
 
 /// How long a job waits for the compiled code of its module to appear again (after a restart it may have
 /// to be compiled anew).
 const CODE_PATIENCE: Duration = Duration::from_mins(2);
+
+/// What ties a worker to this daemon.
+pub(super) struct Ties {
+    word: Word,
+    /// Ends with the worker.
+    end: UnixStream,
+    /// The worker's own end.
+    completion: OwnedFd,
+    secrets: Option<OwnedFd>,
+}
 
 impl Owner {
     /// Gives waiting jobs to workers while there are places.
@@ -70,27 +88,34 @@ impl Owner {
             self.end_unbegun(next, End::Lost { why });
             return None;
         };
-        let (reading, completion) = match descriptor::pipe() {
-            Ok(pipe) => pipe,
+        let ties = match self.ties_to_worker(&next.id) {
+            Ok(ties) => ties,
             Err(error) => {
-                tracing::error!(%error, "cannot make a pipe for a worker");
-                return Some(next);
-            }
-        };
-        let secrets = match self.secrets_of(&next.id) {
-            Ok(secrets) => secrets,
-            Err(error) => {
-                tracing::error!(%error, "cannot make memory for what is secret of a job");
+                tracing::error!(%error, "cannot make what ties a worker to this daemon");
                 return Some(next);
             }
         };
         self.index.job(&next.id)?.phase = Phase::HandedOver { worker: None };
-        self.places_taken += 1;
-        self.tell_when_gone(next.id.clone(), reading);
-        let request = Request { id: next.id, compiled, state: self.state.clone(), cgroups: self.cgroups.clone() };
-        // Were the other side gone, the pipe's end would bring the job back here.
-        let _ = self.hand_overs.send(HandOver { request, journal: next.journal, completion, secrets });
+        self.send_away(next.id, compiled, next.journal, ties).begin();
         None
+    }
+
+    /// Makes what ties a worker to this daemon.
+    pub(super) fn ties_to_worker(&mut self, id: &MinionJobId) -> io::Result<Ties> {
+        let (here, there) = UnixStream::pair()?;
+        let secrets = self.secrets_of(id)?;
+        Ok(Ties { word: Word::new(here.try_clone()?), end: here, completion: there.into(), secrets })
+    }
+
+    /// Sends a job to the fork server. The worker begins when the word is said that this answers.
+    pub(super) fn send_away(&mut self, id: MinionJobId, compiled: PathBuf, journal: Journal, ties: Ties) -> Word {
+        let Ties { word, end, completion, secrets } = ties;
+        self.places_taken += 1;
+        self.tell_when_gone(id.clone(), end);
+        let request = Request { id, compiled, state: self.state.clone(), cgroups: self.cgroups.clone() };
+        // Were the other side gone, the completion's end would bring the job back here.
+        let _ = self.hand_overs.send(HandOver { request, journal, completion, secrets });
+        word
     }
 
     /// What is secret of a job's call, in memory that a worker can be handed; nothing where nothing is.
@@ -115,11 +140,11 @@ impl Owner {
         }
     }
 
-    /// Sends a message to this task when the pipe ends.
-    fn tell_when_gone(&self, id: MinionJobId, pipe: OwnedFd) {
+    /// Sends a message to this task when the worker's end is closed.
+    fn tell_when_gone(&self, id: MinionJobId, end: UnixStream) {
         let itself = self.itself.clone();
         tokio::spawn(async move {
-            if let Err(error) = pipe_end(pipe).await {
+            if let Err(error) = closed(end).await {
                 tracing::error!(job = %id, %error, "cannot watch a worker; its journal will be looked at");
             }
             if let Some(itself) = itself.upgrade() {
@@ -130,14 +155,18 @@ impl Owner {
 
     /// Notes who the worker of a job is.
     pub(super) fn note_worker(&mut self, Spawned { reply, descriptors }: Spawned) {
-        let Some(Job { phase: phase @ Phase::HandedOver { .. }, .. }) = self.index.job(&reply.id) else { return };
-        match reply.worker {
-            Ok(_) => *phase = Phase::HandedOver { worker: descriptors.into_iter().next().map(PidFd::from) },
-            Err(refusal) => {
-                tracing::error!(job = %reply.id, %refusal, "the fork server made no worker");
-                // Now the journal is let go and the pipe ends, which brings the job back here.
-                *phase = Phase::Refused(refusal);
-            }
+        let Some(job) = self.index.job(&reply.id) else { return };
+        let told = reply.worker.map(|_| descriptors.into_iter().next().map(PidFd::from));
+        if let Err(refusal) = &told {
+            tracing::error!(job = %reply.id, %refusal, "the fork server made no worker");
+        }
+        // After a refusal the journal is let go and the completion ends, which brings the job back here.
+        match (&mut job.phase, told) {
+            (Phase::Birth { early: Some(early), .. }, Ok(worker)) => early.worker = worker,
+            (Phase::Birth { early: Some(early), .. }, Err(refusal)) => early.refusal = Some(refusal),
+            (phase @ Phase::HandedOver { .. }, Ok(worker)) => *phase = Phase::HandedOver { worker },
+            (phase @ Phase::HandedOver { .. }, Err(refusal)) => *phase = Phase::Refused(refusal),
+            _ => {}
         }
     }
 

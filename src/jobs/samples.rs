@@ -66,7 +66,7 @@ pub(super) fn progress(done: u64) -> Record {
 
 /// The writer of a new job's file.
 pub(super) fn born(folder: &Path, call: Call) -> Journal {
-    match birth::create(folder, call).unwrap() {
+    match birth::create(folder, call, drop).unwrap() {
         Birth::New(journal) => journal,
         Birth::Taken => panic!("the id is taken"),
     }

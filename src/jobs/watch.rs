@@ -1,28 +1,30 @@
 //! Seeing that a worker is done.
 //!
-//! A worker that this daemon started holds the writing end of a pipe, and its end is the pipe's. One
+//! A worker that this daemon started holds one end of a socket, and its end is the socket's. One
 //! that an earlier daemon started is seen by inotify: the system reports that a file opened for writing
 //! was closed. It reports the name the file was opened under, which for a job is that of its birth.
 //!
 //! Both only say that it is time to look: the lock may be freed a moment later, and only the journal
 //! says what became of the job.
 
-use std::{io, os::fd::OwnedFd, path::Path};
+use std::{io, os::unix::net::UnixStream, path::Path};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use tokio::net::unix::pipe;
 
 use super::birth::id_in_temporary_name;
 use crate::{ids::MinionJobId, sys::watched::Watched};
 
-/// Returns when every copy of the pipe's writing end is closed.
-pub(super) async fn pipe_end(reading: OwnedFd) -> io::Result<()> {
-    let pipe = pipe::Receiver::from_owned_fd(reading)?;
+/// Returns when every copy of the other end is closed.
+pub(super) async fn closed(here: UnixStream) -> io::Result<()> {
+    here.set_nonblocking(true)?;
+    let here = tokio::net::UnixStream::from_std(here)?;
     let mut byte = [0; 16];
     loop {
-        pipe.readable().await?;
-        match pipe.try_read(&mut byte) {
+        here.readable().await?;
+        match here.try_read(&mut byte) {
             Ok(0) => return Ok(()),
+            // It ended without having read what was said to it.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
@@ -53,21 +55,28 @@ impl Closings {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, File};
+    use std::{
+        fs::{self, File},
+        io::Write as _,
+    };
 
     use super::*;
-    use crate::sys::descriptor;
 
     #[tokio::test]
-    async fn a_pipe_ends_with_its_last_writer() {
-        let (reading, writing) = descriptor::pipe().unwrap();
-        let copy = writing.try_clone().unwrap();
-        let end = tokio::spawn(pipe_end(reading));
-        drop(writing);
-        tokio::task::yield_now().await;
-        assert!(!end.is_finished());
-        drop(copy);
-        end.await.unwrap().unwrap();
+    async fn a_worker_is_gone_with_the_last_copy_of_its_end() {
+        for said in [false, true] {
+            let (here, there) = UnixStream::pair().unwrap();
+            let copy = there.try_clone().unwrap();
+            if said {
+                here.try_clone().unwrap().write_all(b"x").unwrap();
+            }
+            let end = tokio::spawn(closed(here));
+            drop(there);
+            tokio::task::yield_now().await;
+            assert!(!end.is_finished());
+            drop(copy);
+            end.await.unwrap().unwrap();
+        }
     }
 
     #[tokio::test]

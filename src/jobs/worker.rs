@@ -37,6 +37,7 @@ use super::{
     journal::Journal,
     record::{Call, End, Record, Started},
     settle::SECRET_LOST,
+    word::may_begin,
 };
 use crate::{
     plugin::{Budget, CallContext, CallError, Clock, Engine, Events, Level, Mode, Plugin},
@@ -117,6 +118,7 @@ pub(super) fn work(
     tools: &Tools,
     plugin: &Plugin,
     task: Task,
+    completion: &OwnedFd,
     secrets: Option<&OwnedFd>,
     state: Option<&Path>,
     boot: BootId,
@@ -130,14 +132,23 @@ pub(super) fn work(
     if left.is_zero() {
         return journal.finish(now, End::TimedOut { after: call.deadline });
     }
-    let started = Started { at: now, pid: process::id() };
-    journal.append_durably(&Record::Started(started))?;
     let _ = title::set(&format!("funcd: job {}", call.id));
     let module = plugin.module(call.method.checked().as_ref().unwrap_or(&call.method));
     let kept = state.zip(module).map(|(state, module)| state.join(module.full_name.as_str()));
     if let Err(error) = tools.fences.raise(&call.grant, kept.as_deref(), left) {
         return journal.finish(boot.now(), internal(&format!("its fences cannot be raised: {error}")));
     }
+    // So far the job may not have been durable.
+    if !may_begin(completion) {
+        return Ok(());
+    }
+    let now = boot.now();
+    let left = call.deadline.saturating_sub(call.accepted.until(&now));
+    if left.is_zero() {
+        return journal.finish(now, End::TimedOut { after: call.deadline });
+    }
+    let started = Started { at: now, pid: process::id() };
+    journal.append_durably(&Record::Started(started))?;
 
     let events = Arc::new(JournalEvents::new(journal, &started, call.limits.log_bytes));
     let made = catch_unwind(AssertUnwindSafe(|| make(tools, plugin, &call, state, left, &events)));
