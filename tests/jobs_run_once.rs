@@ -260,10 +260,10 @@ async fn a_fork_that_never_happened_is_not_an_attempt() {
 #[ignore = "run by other tests in a process of its own"]
 fn a_fork_server_that_keeps_the_word() {
     let daemon = SeqPacket::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
+    let Some(Packet { bytes, descriptors }) = daemon.receive().unwrap() else { return };
     let (here, there) = SeqPacket::pair().unwrap();
     let mut real = Command::new(env!("CARGO_BIN_EXE_func"));
     let mut real = real.args([FORK_SERVER_WORD, &"-".repeat(80)]).stdin(OwnedFd::from(there)).spawn().unwrap();
-    let Some(Packet { bytes, descriptors }) = daemon.receive().unwrap() else { return };
     let (mut word, worker) = UnixStream::pair().unwrap();
     here.send(&bytes, &[descriptors[0].as_fd(), worker.as_fd()]).unwrap();
     drop(worker);
