@@ -26,7 +26,7 @@ const STEPS: &[Step] = &[
     ("doc", 0, None),
     ("doc test.add", 0, None),
     ("modules @both", 0, None),
-    ("map build", 0, None),
+    ("map build", 1, None),
     ("map show", 0, None),
     ("call * test.add 1 2", 1, None),
     ("call @both test.add 20 22 --json", 0, None),
