@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -134,4 +135,34 @@ fn who_is_revoked_is_cut_off_and_not_let_in_again() {
     assert!(!String::from_utf8_lossy(&rest).contains("event: end"));
     assert!(exchange(&mut idle, "GET /v1/jobs", "").is_err());
     until("no connection for a revoked certificate", || served.ask(&boss, "GET /v1/jobs", "").is_err().then_some(()));
+}
+
+#[test]
+fn a_reader_is_told_groups_as_they_are_known_and_runs_no_program() {
+    let served = Served::start();
+    let (program, asked) = (served.fleet.home().join("cloud"), served.fleet.home().join("asked"));
+    fs::write(&program, format!("#!/bin/sh\necho >> {}\necho '{{\"web\": [\"m1\"]}}'\n", asked.display())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let groups = format!("[groups]\n\n[sources.cloud]\nprogram = \"{}\"\nkeep = \"0s\"\n", program.display());
+    fs::write(served.fleet.home().join("groups.toml"), groups).unwrap();
+    let times = || fs::read_to_string(&asked).unwrap_or_default().lines().count();
+    let (reader, boss) = (served.issue("watcher", "reader"), served.issue("boss2", "overlord"));
+    let request = "GET /v1/hosts?target=%40web";
+    let (status, _, answer) = served.ask(&reader, request, "").unwrap();
+    assert!(status == 400 && answer.contains("whoever only looks does not have it asked"), "{status} {answer}");
+    assert_eq!(times(), 0, "nobody asked");
+
+    let (status, _, answer) = served.ask(&boss, request, "").unwrap();
+    assert!(status == 200 && answer.contains("\"warnings\":[]") && times() == 1, "{answer}");
+    let (status, _, answer) = served.ask(&reader, request, "").unwrap();
+    assert!(status == 200 && answer.contains("\"m1\"") && answer.contains("the groups of `cloud` are "), "{answer}");
+    assert_eq!(times(), 1, "asked once, by the overlord");
+
+    // What the source told stays, and who calls by it is told that it fails.
+    fs::write(&program, "#!/bin/sh\nexit 3\n").unwrap();
+    let call = json!({ "target": "@web", "method": "test.add", "args": [1, 2] }).to_string();
+    for path in ["POST /v1/calls", "POST /v1/jobs"] {
+        let answer = served.ask(&boss, path, &call).unwrap().2;
+        assert!(answer.contains("\"warnings\":[\"the groups of `cloud` are "), "{answer}");
+    }
 }

@@ -9,10 +9,8 @@ use jiff::Timestamp;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
-use super::job_list::age;
-use super::render;
 use crate::config::Period;
-use crate::fleet::{Rollout, Selection, Selector, SourceStanding, Target};
+use crate::fleet::{Rollout, Selection, Selector, Target};
 use crate::overlord::{CallOptions, Overlord, OverlordConfig};
 
 /// Which hosts, and how many at a time.
@@ -67,39 +65,9 @@ impl FleetOptions {
     }
 }
 
-/// What is known of hosts is older than this only with a word about it.
-const OLD: Duration = Duration::from_hours(24);
-
-/// Hosts that are left out because nothing is known of them are told of, and so is what was known long ago, or is still taken
-/// for so because whoever knows better fails.
+/// Tells what is likely not as it was meant.
 pub(super) fn warn_of_choice(selection: &Selection) {
-    if !selection.unsure.is_empty() {
-        let hosts = render::compress(&selection.unsure);
-        Context::warn(format!(
-            "left out, because their facts are not known here: {hosts}; ask with `func facts refresh`"
-        ));
-    }
-    if !selection.unmapped.is_empty() {
-        let hosts = render::compress(&selection.unmapped);
-        Context::warn(format!("who is behind these is not known, and not counted: {hosts}; ask with `func map build`"));
-    }
-    let now = Timestamp::now();
-    selection.stale.iter().filter_map(|standing| complaint(standing, now)).for_each(Context::warn);
-    if let Some(since) = selection.known_since
-        && u64::try_from(now.as_second() - since.as_second()).is_ok_and(|age| age > OLD.as_secs())
-    {
-        Context::warn(format!("some facts are {} old; ask again with `func facts refresh`", age(since, now)));
-    }
-}
-
-/// What is wrong with a source of groups, and how old what is used of it is.
-pub(super) fn complaint(standing: &SourceStanding, now: Timestamp) -> Option<String> {
-    let (failed, why) = standing.failed.as_ref()?;
-    let (name, failed) = (&standing.name, age(*failed, now));
-    Some(match standing.at {
-        Some(at) => format!("the groups of `{name}` are {} old; asked {failed} ago, it failed: {why}", age(at, now)),
-        None => format!("the source `{name}` has told of no groups yet; asked {failed} ago, it failed: {why}"),
-    })
+    selection.warnings(Timestamp::now()).into_iter().for_each(Context::warn);
 }
 
 /// This machine as an overlord.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::fleet_options::{complaint, overlord};
+use super::fleet_options::overlord;
 use super::hints::of_groups;
 use super::render;
 use super::report::{Lines, Report};
@@ -260,7 +260,7 @@ fn warn_of_nobody(overlord: &Overlord, members: Vec<Target>) {
 fn warn_of_sources(groups: &Groups) {
     let now = Timestamp::now();
     for standing in groups.standings() {
-        complaint(&standing, now).iter().for_each(Context::warn);
+        standing.complaint(now).iter().for_each(Context::warn);
         for group in standing.hidden {
             Context::warn(format!(
                 "`{group}` of the source `{}` counts for nothing: there is such a group",

@@ -11,7 +11,7 @@ use super::job::state_word;
 use super::outcomes::counts;
 use super::render;
 use super::report::{Lines, Report};
-use crate::config::Period;
+use crate::config::{Period, age, passed};
 use crate::ids::{HostName, OverlordJobId};
 use crate::overlord::{JobLine, JobList};
 use crate::wire::JobStatus;
@@ -103,7 +103,7 @@ impl List {
     fn means(&self, job: &JobLine, method: Option<&GlobMatcher>, now: Timestamp) -> bool {
         self.state.is_none_or(|state| state.is_of(job))
             && method.is_none_or(|method| method.is_match(job.method.to_string()))
-            && self.since.is_none_or(|since| seconds(job.submitted, now) <= since.duration().as_secs())
+            && self.since.is_none_or(|since| passed(job.submitted, now) <= since.duration())
     }
 }
 
@@ -129,7 +129,7 @@ impl Purge {
             if let Some(older_than) = self.older_than {
                 let old = |job: &JobLine| {
                     let ended = job.progress.ended.filter(|_| job.status() == JobStatus::Finished);
-                    ended.is_some_and(|at| seconds(at, now) >= older_than.duration().as_secs())
+                    ended.is_some_and(|at| passed(at, now) >= older_than.duration())
                 };
                 ids = overlord.list().await?.jobs.into_iter().filter(old).map(|job| job.id).collect();
             }
@@ -138,29 +138,5 @@ impl Purge {
         })?;
         let line = format!("purged {} job{}", purged.len(), if purged.len() == 1 { "" } else { "s" });
         Ok(Box::new(Lines { lines: vec![line], data: serde_json::json!({ "purged": purged }) }))
-    }
-}
-
-fn seconds(at: Timestamp, now: Timestamp) -> u64 {
-    u64::try_from(now.as_second() - at.as_second()).unwrap_or(0)
-}
-
-/// How long ago, in its largest unit: `45s`, `7m`, `3h`, `12d`.
-pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
-    let seconds = seconds(at, now);
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-    let (size, unit) = units.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "s"));
-    format!("{}{unit}", seconds / size)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_age_is_told_in_its_largest_unit() {
-        let now = Timestamp::from_second(2_000_000_000).unwrap();
-        let ago = |seconds: i64| age(Timestamp::from_second(2_000_000_000 - seconds).unwrap(), now);
-        assert_eq!([-5, 0, 59, 60, 7_199, 86_399, 172_800].map(ago), ["0s", "0s", "59s", "1m", "1h", "23h", "2d"]);
     }
 }

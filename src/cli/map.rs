@@ -12,9 +12,9 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fleet_options::overlord;
-use super::job_list::age;
 use super::render;
 use super::report::Report;
+use crate::config::age;
 use crate::fleet::{FleetMap, Tree};
 use crate::ids::HostName;
 

@@ -2,14 +2,16 @@
 //!
 //! The structures of each daemon's file live with the daemon, which knows what its parts need. Here
 //! are what they share: where things lie ([`Home`]), how a file is read ([`load`]), and how people
-//! write periods and sizes.
+//! write periods, ages and sizes.
 
+mod age;
 mod amend;
 mod home;
 mod listen;
 mod load;
 mod quantity;
 
+pub use age::{age, passed};
 pub use amend::{NotAmended, add_to_list, lines};
 pub use home::Home;
 pub use listen::{InvalidListen, Listen};

@@ -1,22 +1,24 @@
 //! What each endpoint answers.
 
 use hyper::{Response, StatusCode, body::Bytes, header, http::request::Parts};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
     Daemon,
     api::{self, Endpoint},
-    caller::Caller,
+    caller::{Caller, Deed},
     calls, events,
     problem::Problem,
     rpc, schedules,
     server::{self, Body},
+    submission::Submitted,
 };
 use crate::{
     fleet::Selector,
     ids::OverlordJobId,
-    overlord::{JobLine, JobView},
+    overlord::{Error, JobLine},
 };
 
 /// Answers a request whose body is all there.
@@ -30,7 +32,7 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Problem> {
     let ok = |data: &Json| Ok(server::json(StatusCode::OK, data));
     match endpoint {
-        Endpoint::Hosts => ok(&daemon.hosts(head.uri.query())?),
+        Endpoint::Hosts => ok(&daemon.hosts(caller, head.uri.query())?),
         Endpoint::Call if calls::takes_lines(&head.headers) => daemon.call_by_lines(&parse(&body)?),
         Endpoint::Call => ok(&daemon.call(&parse(&body)?).await?),
         Endpoint::Submit => Ok(created(&daemon.submit(caller, &parse(&body)?).await?)),
@@ -54,7 +56,10 @@ pub(super) async fn answer(
             ok(&view.to_json(true))
         }
         Endpoint::RemoveSchedule => ok(&daemon.remove_schedule(caller, &schedules::name(id)?).await?),
-        Endpoint::RunSchedule => Ok(created(&daemon.run_schedule(caller, &schedules::name(id)?).await?)),
+        Endpoint::RunSchedule => {
+            let job = daemon.run_schedule(caller, &schedules::name(id)?).await?;
+            Ok(created(&Submitted { job, warnings: Vec::new() }))
+        }
         Endpoint::Rpc => {
             Ok(server::whole(StatusCode::OK, "text/xml; charset=utf-8", rpc::answer(daemon, caller, &body).await))
         }
@@ -71,8 +76,12 @@ pub(super) async fn answer(
             Ok(server::whole(StatusCode::OK, media, text))
         }
         Endpoint::Health => {
-            daemon.overlord.fleet()?;
-            daemon.overlord.list().await?;
+            daemon.overlord.check_identity()?;
+            match daemon.overlord.knock().await {
+                // There is none before the first job.
+                Ok(()) | Err(Error::NoStore { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
             ok(&json!({ "jobs": daemon.attendant.count() }))
         }
         Endpoint::Document => ok(&api::document()),
@@ -82,8 +91,8 @@ pub(super) async fn answer(
 const SEGMENT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 impl Daemon {
-    /// Whom a target means.
-    pub(super) fn hosts(&self, query: Option<&str>) -> Result<Json, Problem> {
+    /// Whom a target means. For whoever may only look, no program that tells groups is run.
+    pub(super) fn hosts(&self, caller: &Caller, query: Option<&str>) -> Result<Json, Problem> {
         let (mut target, mut exclude) = ("*".to_owned(), None);
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
@@ -94,7 +103,10 @@ impl Daemon {
         }
         let exclude = exclude.map(|exclude| api::target("exclude", &exclude)).transpose()?;
         let selector = Selector { exclude, ..Selector::new(api::target("target", &target)?) };
-        let selection = self.overlord.select(&selector)?;
+        let selection = match caller.allow(Deed::Acts) {
+            Ok(()) => self.overlord.select(&selector)?,
+            Err(_) => self.overlord.select_as_known(&selector)?,
+        };
         let hosts: Vec<_> = selection
             .hosts
             .iter()
@@ -102,9 +114,8 @@ impl Daemon {
             .collect();
         let skipped: Map<_, _> =
             selection.skipped.iter().map(|(host, reason)| (host.name.to_string(), reason.text().into())).collect();
-        Ok(
-            json!({ "hosts": hosts, "skipped": skipped, "unmatched": selection.unmatched, "unmapped": selection.unmapped }),
-        )
+        Ok(json!({ "hosts": hosts, "skipped": skipped, "unmatched": selection.unmatched,
+                   "unmapped": selection.unmapped, "warnings": selection.warnings(Timestamp::now()) }))
     }
 
     /// Every job.
@@ -131,9 +142,11 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 /// A job that was made now, and where it is.
-fn created(job: &JobView) -> Response<Body> {
+fn created(Submitted { job, warnings }: &Submitted) -> Response<Body> {
+    let mut data = job.to_json();
+    data["warnings"] = json!(warnings);
     let place = format!("/v1/jobs/{}", percent_encoding::utf8_percent_encode(job.id.as_str(), SEGMENT));
-    let mut response = server::json(StatusCode::CREATED, &job.to_json());
+    let mut response = server::json(StatusCode::CREATED, &data);
     if let Ok(place) = place.try_into() {
         response.headers_mut().insert(header::LOCATION, place);
     }

@@ -9,6 +9,7 @@ use hyper::{
     body::{Bytes, Frame},
     header,
 };
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -31,28 +32,29 @@ struct Begun<A> {
     method: String,
     unmatched: Vec<String>,
     unmapped: Vec<HostName>,
+    warnings: Vec<String>,
     answers: A,
 }
 
 impl Daemon {
     /// A call's answer when every host has ended.
     pub(super) async fn call(&self, request: &CallRequest) -> Result<Json, Problem> {
-        let Begun { method, unmatched, unmapped, answers } = self.send(request)?;
+        let Begun { method, unmatched, unmapped, warnings, answers } = self.send(request)?;
         let mut answers = pin!(answers);
         let (mut hosts, mut summary) = (Map::new(), Summary::default());
         while let Some((host, outcome)) = answers.next().await {
             summary.add(&outcome);
             hosts.insert(host.to_string(), outcome.to_json());
         }
-        let summary = summary.to_json();
-        Ok(
-            json!({ "method": method, "summary": summary, "hosts": hosts, "unmatched": unmatched, "unmapped": unmapped }),
-        )
+        Ok(json!({
+            "method": method, "summary": summary.to_json(), "hosts": hosts, "unmatched": unmatched,
+            "unmapped": unmapped, "warnings": warnings,
+        }))
     }
 
     /// The same, a line for each host when it ends.
     pub(super) fn call_by_lines(&self, request: &CallRequest) -> Result<Response<Body>, Problem> {
-        let Begun { method, unmatched, unmapped, answers } = self.send(request)?;
+        let Begun { method, unmatched, unmapped, warnings, answers } = self.send(request)?;
         let line = |data: &Json| Ok(Frame::data(Bytes::from(format!("{data}\n"))));
         let all = answers.map(Some).chain(futures_util::stream::iter([None]));
         let lines = all.scan(Summary::default(), move |summary, answer| {
@@ -62,8 +64,10 @@ impl Daemon {
                 data["host"] = json!(host);
                 data
             } else {
-                let summary = summary.to_json();
-                json!({ "method": method, "summary": summary, "unmatched": unmatched, "unmapped": unmapped })
+                json!({
+                    "method": method, "summary": summary.to_json(), "unmatched": unmatched,
+                    "unmapped": unmapped, "warnings": warnings,
+                })
             };
             std::future::ready(Some(line(&data)))
         });
@@ -77,6 +81,7 @@ impl Daemon {
         let wanted = request.wanted()?;
         let selection = self.overlord.select(&wanted.selector)?;
         let (unmatched, unmapped) = (selection.unmatched.clone(), selection.unmapped.clone());
+        let warnings = selection.warnings(Timestamp::now());
         let options = wanted.call_options(selection.hosts.len());
         let Wanted { method, args, filter, .. } = wanted;
         let call = Request::new(&wire::Call::new(method.to_string(), Wanted::sent(filter.as_ref(), args)));
@@ -89,7 +94,7 @@ impl Daemon {
             figures.outcome(&outcome);
             (host, outcome)
         });
-        Ok(Begun { method: method.to_string(), unmatched, unmapped, answers })
+        Ok(Begun { method: method.to_string(), unmatched, unmapped, warnings, answers })
     }
 }
 

@@ -46,12 +46,13 @@ async fn respond(daemon: &Daemon, caller: &Caller, call: wire::Call) -> Result<V
             answer["hosts"].take()
         }
         ("overlord.submit", [Value::String(target), Value::String(module), Value::String(method), rest @ ..]) => {
-            let job = daemon.submit(caller, &request(call_members(target, module, method, rest)?)?).await?;
-            return Ok(Value::from(job.id.as_str()));
+            let submitted = daemon.submit(caller, &request(call_members(target, module, method, rest)?)?).await?;
+            return Ok(Value::from(submitted.job.id.as_str()));
         }
         ("overlord.retry", [Value::String(id), options @ Value::Struct(_)]) => {
-            let job = daemon.retry(caller, &answers::job(Some(id.clone()))?, &request(options.to_json())?).await?;
-            return Ok(Value::from(job.id.as_str()));
+            let submitted =
+                daemon.retry(caller, &answers::job(Some(id.clone()))?, &request(options.to_json())?).await?;
+            return Ok(Value::from(submitted.job.id.as_str()));
         }
         ("overlord.resume", [Value::String(id), rest @ ..]) => {
             let options = options(rest)?;
@@ -64,10 +65,10 @@ async fn respond(daemon: &Daemon, caller: &Caller, call: wire::Call) -> Result<V
             daemon.overlord.cancel(&answers::job(Some(id.clone()))?).await?.to_json()
         }
         ("overlord.jobs", []) => daemon.jobs().await?["jobs"].take(),
-        ("overlord.hosts", []) => daemon.hosts(None)?["hosts"].take(),
+        ("overlord.hosts", []) => daemon.hosts(caller, None)?["hosts"].take(),
         ("overlord.hosts", [Value::String(target)]) => {
             let query = form_urlencoded::Serializer::new(String::new()).append_pair("target", target).finish();
-            daemon.hosts(Some(&query))?["hosts"].take()
+            daemon.hosts(caller, Some(&query))?["hosts"].take()
         }
         ("system.listMethods", []) => METHODS.into_iter().map(Json::from).collect(),
         (method, _) if METHODS.contains(&method) => {

@@ -47,8 +47,21 @@ pub struct Groups {
     sources: Sources,
     /// What the sources have told, once they were asked.
     told: Option<AllTold>,
+    /// Whether they were not asked, however old that is.
+    as_known: bool,
     /// The groups of the sources that the file does not have, and whose they are.
     others: BTreeMap<GroupName, (GroupName, Vec<Target>)>,
+}
+
+/// Which sources of groups are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking<'a> {
+    /// Those whose answer is old.
+    Stale,
+    /// These, whatever is known of them; all if none are named.
+    These(&'a [GroupName]),
+    /// None: what is known is used, however old it is.
+    Nobody,
 }
 
 /// How a source of groups stands.
@@ -60,6 +73,8 @@ pub struct SourceStanding {
     pub at: Option<Timestamp>,
     /// When it failed, and why, if it has since.
     pub failed: Option<(Timestamp, String)>,
+    /// Whether its answer is old, and nobody has asked it again.
+    pub unasked: bool,
     /// What it told of groups that the file has, or a source before it, counts for nothing.
     pub hidden: Vec<GroupName>,
 }
@@ -115,19 +130,26 @@ impl Groups {
         Ok(result)
     }
 
-    /// With what its sources tell, whose answers are kept in `path`. Those are asked whose answer is old, or, `anew`, all of
-    /// these, whatever is known; all if none are named. Blocks while they are.
-    pub fn with_sources(mut self, path: &Path, anew: Option<&[GroupName]>) -> Result<Self, GroupError> {
-        if let Some(name) = anew.unwrap_or_default().iter().find(|name| !self.sources.contains_key(name)) {
+    /// With what its sources tell, whose answers are kept in `path`. Blocks while they are asked.
+    pub fn with_sources(mut self, path: &Path, asking: Asking<'_>) -> Result<Self, GroupError> {
+        if let Asking::These(names) = asking
+            && let Some(name) = names.iter().find(|name| !self.sources.contains_key(name))
+        {
             return Err(GroupError::NoSource { name: name.clone() });
         }
-        let told = if self.sources.is_empty() { AllTold::new() } else { told_groups::ask(path, &self.sources, anew)? };
+        let told = match asking {
+            _ if self.sources.is_empty() => AllTold::new(),
+            Asking::Nobody => told_groups::known(path, &self.sources),
+            Asking::Stale => told_groups::ask(path, &self.sources, None)?,
+            Asking::These(names) => told_groups::ask(path, &self.sources, Some(names))?,
+        };
         for (source, told) in &told {
             for (group, members) in told.groups().filter(|(group, _)| !self.own.contains_key(group)) {
                 self.others.entry(group).or_insert((source.clone(), members));
             }
         }
         self.told = Some(told);
+        self.as_known = asking == Asking::Nobody;
         self.order()?;
         Ok(self)
     }
@@ -150,9 +172,11 @@ impl Groups {
 
     /// How each source stands, once they were asked.
     pub fn standings(&self) -> Vec<SourceStanding> {
+        let now = Timestamp::now();
         let standing = |(name, told): (&GroupName, &told_groups::Told)| {
             let hidden = told.groups().map(|(group, _)| group).filter(|group| self.source_of(group) != Some(name));
-            SourceStanding { name: name.clone(), at: told.at, failed: told.failed.clone(), hidden: hidden.collect() }
+            let (at, failed, unasked) = (told.at, told.failed.clone(), self.as_known && told.is_old(now));
+            SourceStanding { name: name.clone(), at, failed, unasked, hidden: hidden.collect() }
         };
         self.told.iter().flatten().map(standing).collect()
     }
@@ -207,7 +231,10 @@ impl Groups {
 
     /// Who is in each group.
     pub fn resolve(&self, inventory: &[Host], facts: KnownFacts) -> Result<Members, GroupError> {
-        let stale = self.standings().into_iter().filter(|standing| standing.at.is_some() && standing.failed.is_some());
+        let stale = self
+            .standings()
+            .into_iter()
+            .filter(|standing| standing.at.is_some() && (standing.failed.is_some() || standing.unasked));
         let mut members = Members { facts, silent: self.silent(), stale: stale.collect(), ..Members::default() };
         for group in self.order()? {
             let targets = self.members(group)?;

@@ -13,6 +13,7 @@
 //! module knows nothing of jobs, and nothing is printed here.
 
 mod client;
+mod compress;
 mod connection;
 mod credentials;
 mod ends;
@@ -44,15 +45,17 @@ mod told_groups;
 mod transfer;
 #[cfg(test)]
 pub(crate) mod tests;
+mod warnings;
 mod word;
 
 pub use client::{Fleet, FleetOptions, WeakFleet};
+pub use compress::compress;
 pub use fan_out::Width;
 pub use filter::{Filter, InvalidFilter};
 pub use group_error::GroupError;
 pub use group_name::{GroupName, InvalidGroupName};
 pub use group_source::{GroupSource, SourceError};
-pub use groups::{Groups, SourceStanding};
+pub use groups::{Asking, Groups, SourceStanding};
 pub use known_facts::{FactsError, HostFacts, KnownFacts};
 pub use map::{FleetMap, MapError, Reach, Tree};
 pub use members::Members;

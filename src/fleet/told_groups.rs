@@ -39,6 +39,11 @@ impl Told {
         self.groups.iter().map(move |(group, members)| (group.clone(), read(members)))
     }
 
+    /// Whether it should be asked again.
+    pub(super) fn is_old(&self, now: Timestamp) -> bool {
+        !self.is_fresh(now)
+    }
+
     fn is_fresh(&self, now: Timestamp) -> bool {
         let within = |at: Timestamp, time: Duration| {
             Duration::try_from(now.duration_since(at)).is_ok_and(|passed| passed < time)
@@ -46,6 +51,21 @@ impl Told {
         self.at.is_some_and(|at| within(at, self.source.keep.duration()))
             || self.failed.as_ref().is_some_and(|(at, _)| within(*at, AGAIN.min(self.source.keep.duration())))
     }
+}
+
+/// What each source has told, and of those that never were asked, that.
+pub(super) fn known(path: &Path, sources: &Sources) -> AllTold {
+    let mut known = load(path, sources);
+    for (name, source) in sources {
+        let unasked = || Told {
+            source: source.clone(),
+            at: None,
+            groups: BTreeMap::new(),
+            failed: Some((Timestamp::now(), "whoever only looks does not have it asked".to_owned())),
+        };
+        known.entry(name.clone()).or_insert_with(unasked);
+    }
+    known
 }
 
 /// What each source has told, those asked whose answer is old, or all of these. One process asks, the others wait for it.

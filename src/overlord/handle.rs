@@ -19,8 +19,8 @@ use crate::{
     ca::{Host, Inventory},
     config::{self, Home},
     fleet::{
-        Fleet, FleetMap, FleetOptions, GroupName, Groups, KnownDown, KnownFacts, Members, Outcome, Request, Rollout,
-        Selection, Selector, Stage, Width, delegated_first,
+        Asking, Fleet, FleetMap, FleetOptions, GroupName, Groups, KnownDown, KnownFacts, Members, Outcome, Request,
+        Rollout, Selection, Selector, Stage, Width, delegated_first,
     },
     ids::{HostName, MethodName, OverlordJobId},
     store::SetAside,
@@ -193,13 +193,22 @@ impl Overlord {
 
     /// Freezes the set of hosts that a selector chooses.
     pub fn select(&self, selector: &Selector) -> Result<Selection, Error> {
+        self.select_asking(selector, Asking::Stale)
+    }
+
+    /// The same by what is known, for whoever only looks: no source of groups is asked, so no program is run.
+    pub fn select_as_known(&self, selector: &Selector) -> Result<Selection, Error> {
+        self.select_asking(selector, Asking::Nobody)
+    }
+
+    fn select_asking(&self, selector: &Selector, asking: Asking<'_>) -> Result<Selection, Error> {
         let map = self.map()?;
         let hosts = self.hosts_by(&map)?;
         if hosts.is_empty() && !selector.allow_unknown {
             let path = self.inner.config.inventory.clone();
             return Err(Error::NoMinions { missing: !path.exists(), path });
         }
-        let members = self.members_for(&hosts, selector)?;
+        let members = self.members_for(&hosts, selector, asking)?;
         selector.check(&members)?;
         let down = KnownDown::load(&self.inner.config.known_down)?;
         let mut selection = selector.select(&hosts, &members, &down)?;
@@ -211,10 +220,10 @@ impl Overlord {
 
     /// Who is in each group that a selector may mean, and what is known of hosts, if it is about that.
     pub fn members(&self, selector: &Selector) -> Result<Members, Error> {
-        self.members_for(&self.hosts()?, selector)
+        self.members_for(&self.hosts()?, selector, Asking::Stale)
     }
 
-    fn members_for(&self, hosts: &[Host], selector: &Selector) -> Result<Members, Error> {
+    fn members_for(&self, hosts: &[Host], selector: &Selector, asking: Asking<'_>) -> Result<Members, Error> {
         let facts = |groups: Option<&Groups>| {
             let about = selector.has_facts() || groups.is_some_and(Groups::has_facts);
             if about { self.known_facts() } else { Ok(KnownFacts::default()) }
@@ -222,7 +231,7 @@ impl Overlord {
         if !selector.has_groups() {
             return Ok(Members::without_groups(facts(None)?));
         }
-        let groups = self.groups()?;
+        let groups = self.groups_asking(asking)?;
         Ok(groups.resolve(hosts, facts(Some(&groups))?)?)
     }
 
@@ -239,17 +248,17 @@ impl Overlord {
 
     /// Every group. Sources of groups whose answer is old are asked, and waited for.
     pub fn groups(&self) -> Result<Groups, Error> {
-        self.groups_with(None)
+        self.groups_asking(Asking::Stale)
     }
 
     /// The same, and these sources are asked whatever is known of them; all if none are named.
     pub fn refresh_groups(&self, sources: &[GroupName]) -> Result<Groups, Error> {
-        self.groups_with(Some(sources))
+        self.groups_asking(Asking::These(sources))
     }
 
-    fn groups_with(&self, anew: Option<&[GroupName]>) -> Result<Groups, Error> {
+    fn groups_asking(&self, asking: Asking<'_>) -> Result<Groups, Error> {
         let groups = Groups::load(&self.inner.config.groups)?;
-        let ask = || groups.with_sources(&self.inner.config.told_groups, anew);
+        let ask = || groups.with_sources(&self.inner.config.told_groups, asking);
         // Where others share the thread, they go on elsewhere meanwhile.
         let shared = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
         Ok(if shared { tokio::task::block_in_place(ask) } else { ask() }?)
@@ -386,6 +395,12 @@ impl Overlord {
     /// The damaged stores that were set aside since the last call, for the operator to be told, loudly and once.
     pub fn take_set_aside(&self) -> Vec<SetAside> {
         self.inner.ledger.take_set_aside()
+    }
+
+    /// Whether our identity could be used now. Nothing is renewed by this.
+    pub fn check_identity(&self) -> Result<(), Error> {
+        let identity = Identity::in_folder(&self.inner.config.identity)?;
+        Ok(identity.peer().check(Timestamp::now(), identity.revoked())?)
     }
 
     /// Answers when the store has, whatever that says.

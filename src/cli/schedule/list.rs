@@ -8,10 +8,10 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::fleet_options::overlord;
 use crate::cli::job::state_word;
-use crate::cli::job_list::age;
 use crate::cli::outcomes::counts;
 use crate::cli::render;
 use crate::cli::report::{Lines, Report};
+use crate::config::age;
 use crate::overlord::{RunView, ScheduleView};
 
 /// List schedules with their next and their last run

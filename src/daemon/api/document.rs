@@ -133,11 +133,14 @@ fn answers() -> Json {
     let count = json!({ "type": "integer" });
     let unmatched = texts("parts of the target that chose nobody");
     let unmapped = texts("chosen hosts of which it is not known who is behind them");
+    let warnings =
+        texts("what is likely not as it was meant: groups and facts that are old, hosts of which too little is known");
     let job = json!({
         "id": text("the job"), "status": { "enum": ["RUNNING", "PARTIAL", "FINISHED"] },
         "interrupted": { "type": "boolean", "description": "nobody hands it out; resume it" },
         "submitter": { "type": ["string", "null"], "description": "who made it: a user here, or the holder of a certificate" },
         "target": text("as it was written"), "method": text("MODULE.METHOD"), "summary": reference("Summary"), "open": count,
+        "warnings": texts("of a job that was made now, the same as of a call"),
     });
     let of_job = |hosts: Json| {
         let mut properties = job.clone();
@@ -145,9 +148,9 @@ fn answers() -> Json {
         properties
     };
     json!({
-        "CallAnswer": object(&["method", "summary", "hosts", "unmatched", "unmapped"], json!({
+        "CallAnswer": object(&["method", "summary", "hosts", "unmatched", "unmapped", "warnings"], json!({
             "method": text("MODULE.METHOD"), "summary": reference("Summary"), "unmatched": unmatched,
-            "unmapped": unmapped,
+            "unmapped": unmapped, "warnings": warnings,
             "hosts": { "type": "object", "description": "by host", "additionalProperties": reference("Outcome") },
         })),
         "Outcome": object(&["outcome"], json!({
@@ -155,11 +158,11 @@ fn answers() -> Json {
             "error": { "type": "object", "description": "the method's failure" }, "why": text("what went wrong"),
         })),
         "Summary": object(&["ok", "total"], json!({ "total": count, "ok": count })),
-        "Hosts": object(&["hosts", "skipped", "unmatched", "unmapped"], json!({
+        "Hosts": object(&["hosts", "skipped", "unmatched", "unmapped", "warnings"], json!({
             "hosts": { "type": "array", "items": object(&["name", "address"], json!({ "name": text("its name"),
                                                                                      "address": text("where it is") })) },
             "skipped": { "type": "object", "description": "why a host is not asked, by name" },
-            "unmatched": unmatched, "unmapped": unmapped,
+            "unmatched": unmatched, "unmapped": unmapped, "warnings": warnings,
         })),
         "Job": object(&["id", "status", "submitter", "target", "method", "hosts", "summary", "open"],
                       of_job(json!({ "type": "object", "description": "state and result, by host" }))),

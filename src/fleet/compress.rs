@@ -21,7 +21,7 @@ fn cut(name: &str) -> Option<Numbered<'_>> {
 }
 
 /// Names the hosts, sorted, with runs of numbers as ranges. Every host is in the text exactly once.
-pub(in crate::cli) fn compress<'a>(hosts: impl IntoIterator<Item = &'a HostName>) -> String {
+pub fn compress<'a>(hosts: impl IntoIterator<Item = &'a HostName>) -> String {
     let mut names: Vec<&str> = hosts.into_iter().map(HostName::as_str).collect();
     names.sort_unstable_by_key(|name| match cut(name) {
         Some(n) => (n.before, n.digits.len(), n.after, n.digits),
