@@ -149,8 +149,8 @@ fn a_daemon_that_is_killed_goes_on_with_its_jobs_when_it_is_started_again() {
     let view = until("the job's end", || Some(daemon.get(&place(&job))).filter(|job| job["status"] == "FINISHED"));
     assert_eq!(view["summary"]["ok"], 2, "{view}");
     assert!(gates.iter().all(|gate| gate.lines().len() == 1), "nothing ran twice");
-    let figures = daemon.ask("GET /metrics", "").2;
     until("no job is attended", || (daemon.get("/healthz")["jobs"] == 0).then_some(()));
+    let figures = daemon.ask("GET /metrics", "").2;
     assert!(figures.contains("func_host_outcomes_total{outcome=\"ok\"} 2"), "{figures}");
 }
 
