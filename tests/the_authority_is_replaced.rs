@@ -243,6 +243,17 @@ fn killed_at_any_moment_it_goes_on_where_it_was() {
 }
 
 #[test]
+fn an_overlord_killed_between_its_new_key_and_its_new_certificate_calls_with_both() {
+    let fleet = Fleet::start(["web1"]);
+    let (identity, fresh) = (fleet.home().join("identity"), fleet.folder().join("fresh"));
+    fleet.func(["ca", "issue", "bob", "--role", "overlord", "--out", fresh.to_str().unwrap()]).expect(0);
+    fs::rename(fresh.join("key.pem"), identity.join("key.pem")).unwrap();
+    fs::rename(fresh.join("cert.pem"), identity.join("next-cert.pem")).unwrap();
+    fleet.func(["ping"]).expect(0);
+    assert!(!identity.join("next-cert.pem").exists());
+}
+
+#[test]
 fn a_revocation_meanwhile_is_signed_by_each_and_heeded() {
     let fleet = Fleet::start(["web1"]);
     let operator = |name: &str| {

@@ -46,7 +46,7 @@ pub use index::Entry;
 pub use inventory::{Host, Inventory};
 pub use key::{EmptyPassphrase, Passphrase};
 pub use name_glob::{InvalidGlob, NameGlob};
-pub use own::own_is_due;
+pub use own::{finish_own, own_is_due};
 pub use rotation::{Held, Left, Rotation, Stage, Straggler};
 pub use signing_request::{InvalidRequest, SigningRequest, comparison, comparison_of, key_of};
 pub use token::{InvalidToken, Secret, Token};

@@ -48,6 +48,17 @@ impl Authority {
     }
 }
 
+/// Finishes a renewal of the identity in `folder` that broke off, after which key and certificate belong together again.
+/// Whoever is about to renew it is waited for; where no new certificate lies ready nothing happens, without a lock.
+pub fn finish_own(folder: &Path) -> Result<(), Error> {
+    if !folder.join(tls::NEXT_CERTIFICATE_FILE).exists() {
+        return Ok(());
+    }
+    let path = folder.join(CERTIFICATE_FILE);
+    let _lock = lock::hold(&path)?;
+    tls::finish_installation(&path, &folder.join(KEY_FILE)).map_err(|source| Error::Write { path, source })
+}
+
 /// Whether the certificate in a folder is an overlord's that should be replaced. It takes no lock and reads one file.
 pub fn own_is_due(folder: &Path) -> bool {
     let pem = fs::read(folder.join(CERTIFICATE_FILE)).ok();

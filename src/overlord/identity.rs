@@ -33,6 +33,10 @@ pub(super) fn follow(fleet: &Fleet, folder: PathBuf, authority: PathBuf, identit
 /// Renews the identity in `folder`, if it is due and the authority is here and can sign without being asked. What fails is
 /// said: the certificate holds for some time yet, and `func doctor` tells of its end.
 pub(super) fn renew(folder: &Path, authority: &Path) {
+    if let Err(error) = ca::finish_own(folder) {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "cannot finish a renewal of this overlord's own certificate that broke off");
+    }
     if !ca::own_is_due(folder) || !authority.exists() {
         return;
     }
