@@ -33,6 +33,7 @@ mod fan_out;
 mod follow;
 mod ledger;
 mod lock;
+mod options;
 mod handle;
 mod identity;
 mod record;
@@ -55,7 +56,8 @@ pub use describe::Description;
 pub use error::Error;
 pub use fan_out::FanOut;
 pub use follow::Heard;
-pub use handle::{CallOptions, CertificateEnd, JobOptions, Overlord, OverlordConfig};
+pub use handle::{CertificateEnd, Overlord};
+pub use options::{CallOptions, JobOptions, OverlordConfig};
 pub use record::{JobPlan, JobRecord, Progress};
 pub use retention::Keep;
 pub use schedules::{
