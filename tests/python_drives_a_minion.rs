@@ -1,5 +1,6 @@
 //! Python's stock `xmlrpc.client`, with an ssl context and no code of ours, drives a minion.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
@@ -20,7 +21,7 @@ fn python_drives_a_minion() {
     std::fs::create_dir_all(home.join("modules")).unwrap();
     let test = shipped_modules().modules.iter().find(|built| built.name == "test").unwrap();
     std::fs::copy(&test.path, home.join("modules/test.wasm")).unwrap();
-    let minion = Minion::start("web1", &home, &home.join("cache"), "");
+    let minion = Minion::start_at(Ipv4Addr::LOCALHOST, "web1", &home, &home.join("cache"));
 
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python_drives_a_minion.py");
     let boss = fleet.home().join("identity");

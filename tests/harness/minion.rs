@@ -1,16 +1,27 @@
 //! One minion as a process.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU8, Ordering},
+};
 use std::{fs, thread};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::processes;
+
+/// A loopback address for one minion, so that its port is still free when it is started again: a port of 127.0.0.1 may
+/// meanwhile be the near end of somebody's connection.
+fn own_address() -> Ipv4Addr {
+    static MINIONS: AtomicU8 = AtomicU8::new(0);
+    let process = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, process[2] | 1, process[3], MINIONS.fetch_add(1, Ordering::Relaxed) | 1)
+}
 
 /// A minion that runs, or ran, in a folder of its own.
 pub struct Minion {
@@ -32,6 +43,11 @@ impl Minion {
         Self::start_as((env!("CARGO_BIN_EXE_func"), &["minion"]), name, home, cache, extra)
     }
 
+    /// The same at this address, for a client that looks for it in the certificate.
+    pub fn start_at(address: Ipv4Addr, name: &str, home: &Path, cache: &Path) -> Self {
+        Self::start_on(address, (env!("CARGO_BIN_EXE_func"), &["minion"]), name, home, cache, "")
+    }
+
     /// The same, run by this program with these arguments.
     pub fn start_as(
         program: (&'static str, &'static [&'static str]),
@@ -40,19 +56,31 @@ impl Minion {
         cache: &Path,
         extra: &str,
     ) -> Self {
+        Self::start_on(own_address(), program, name, home, cache, extra)
+    }
+
+    fn start_on(
+        address: Ipv4Addr,
+        program: (&'static str, &'static [&'static str]),
+        name: &str,
+        home: &Path,
+        cache: &Path,
+        extra: &str,
+    ) -> Self {
         fs::create_dir_all(home.join("modules")).unwrap();
-        let placeholder: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let any_port = SocketAddr::from((address, 0));
         let log = Arc::default();
         let mut minion =
-            Self { name: name.to_owned(), home: home.to_owned(), address: placeholder, program, process: None, log };
+            Self { name: name.to_owned(), home: home.to_owned(), address: any_port, program, process: None, log };
         // Most tests are not about signatures; those that are say whom to trust.
         let trust = if extra.contains("[modules]") { "" } else { "[modules]\nunsigned = true\n" };
-        let config = format!("listen = \"127.0.0.1:0\"\n[folders]\ncache = \"{}\"\n{trust}{extra}", cache.display());
+        let config = format!("listen = \"{any_port}\"\n[folders]\ncache = \"{}\"\n{trust}{extra}", cache.display());
         fs::write(home.join("minion.toml"), config).unwrap();
         minion.launch();
         // Further starts take the port that the system chose, so that the inventory stays true.
         let config = fs::read_to_string(home.join("minion.toml")).unwrap();
-        fs::write(home.join("minion.toml"), config.replace("127.0.0.1:0", &minion.address.to_string())).unwrap();
+        fs::write(home.join("minion.toml"), config.replace(&any_port.to_string(), &minion.address.to_string()))
+            .unwrap();
         minion
     }
 

@@ -3,11 +3,11 @@
 use std::{
     convert::Infallible,
     future::Future,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -90,9 +90,13 @@ pub(crate) fn unwelcome(authority: &Authority) -> Identity {
     Identity::from_pem(&stranger.cert_pem, &stranger.key_pem, authority.certificate()).unwrap()
 }
 
-/// Starts a server on a free port.
+/// Starts a server on a free port of a loopback address of its own, so that the port is still free when a server that was
+/// stopped comes back: one of 127.0.0.1 may meanwhile be the near end of somebody's connection.
 pub(crate) async fn serve(authority: &Authority, name: &str, behaviour: Behaviour) -> Server {
-    serve_at(authority, name, "127.0.0.1:0".parse().unwrap(), behaviour).await
+    static SERVERS: AtomicU8 = AtomicU8::new(0);
+    let process = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, process[2] | 1, process[3], SERVERS.fetch_add(1, Ordering::Relaxed) | 1);
+    serve_at(authority, name, (own, 0).into(), behaviour).await
 }
 
 /// Starts a server at an address.
