@@ -10,6 +10,7 @@ use func::ids::Digest;
 use func::wire::{RemoteError, Value};
 
 use crate::harness::{Answer, Fleet, skip, until};
+use crate::secrets_stay_secret::{SECRET, leaking};
 
 /// A language, and what a machine must have for it.
 struct Language {
@@ -19,7 +20,7 @@ struct Language {
     componentizer: &'static str,
     /// What runs a project's tests.
     tests: &'static [&'static str],
-    /// The file with the module's methods, where the method `explode` is added, and its code.
+    /// The file with the module's methods, where the methods `explode` and `keep` are added, and their code.
     code: (&'static str, &'static str, &'static str),
     /// The method `motto`, which reads a file of the machine, and what it needs at the top of the file.
     motto: (&'static str, &'static str),
@@ -34,11 +35,13 @@ const PYTHON: Language = Language {
     code: (
         "app.py",
         "    def greet",
-        "    def explode(self) -> int:\n        print('about to explode')\n        return {}['nothing']\n\n",
+        "    def explode(self) -> int:\n        print('about to explode')\n        return {}['nothing']\n\n    def keep(self, \
+         password) -> int:\n        job.log(job.Level.INFO, f'it is {password.secret}', [])\n        return \
+         len(password.secret)\n\n",
     ),
     motto: (
         "    def motto(self, path: str) -> str:\n        return files.read_text(path).strip()\n\n",
-        "from wit_world.imports import files\n",
+        "from wit_world.imports import files, job\n",
     ),
     exception: ("KeyError: 'nothing'", "File \"/0/app.py\""),
 };
@@ -47,15 +50,20 @@ const JAVASCRIPT: Language = Language {
     name: "js",
     componentizer: "componentize-qjs",
     tests: &["node", "--test"],
-    code: ("app.js", "  greet(name)", "  explode() {\n    return undefined.nothing;\n  },\n"),
+    code: (
+        "app.js",
+        "  greet(name)",
+        "  explode() {\n    return undefined.nothing;\n  },\n  keep(password) {\n    log(\"info\", \
+         `it is ${password.secret}`, []);\n    return password.secret.length;\n  },\n",
+    ),
     motto: (
         "  motto(path) {\n    return readText(path).trim();\n  },\n",
-        "import { readText } from \"minion:host/files@0.1.0\";\n",
+        "import { readText } from \"minion:host/files@0.1.0\";\nimport { log } from \"minion:host/job@0.1.0\";\n",
     ),
     exception: ("cannot read property 'nothing' of undefined", "at explode (/app.js:"),
 };
 
-const EXPLODE: &str = "  /// Fails in a way that its author did not foresee.\n  explode: func() -> u32;\n\n  /// Reads a motto.\n  ///\n  /// - `path`: where it is.\n  motto: func(path: string) -> result<string, error>;\n\n  /// Greets";
+const METHODS: &str = "  /// Fails in a way that its author did not foresee.\n  explode: func() -> u32;\n\n  /// Counts the characters of a password.\n  ///\n  /// - `password`: the password.\n  keep: func(password: secret) -> u32;\n\n  /// Reads a motto.\n  ///\n  /// - `path`: where it is.\n  motto: func(path: string) -> result<string, error>;\n\n  /// Greets";
 
 #[test]
 fn a_module_in_python_is_one_like_any_other() {
@@ -89,7 +97,7 @@ fn func(home: &Path) -> Command {
     command
 }
 
-/// A new project with a method more: `explode`.
+/// A new project with three methods more.
 fn begin(home: &Path, language: &Language) -> PathBuf {
     let folder = home.join("hello");
     let made = func(home).args(["module", "new", "hello", "--lang", language.name, "--path"]).arg(&folder).output();
@@ -99,7 +107,8 @@ fn begin(home: &Path, language: &Language) -> PathBuf {
         assert!(old.contains(before), "{old}");
         fs::write(folder.join(file), old.replacen(before, text, 1)).unwrap();
     };
-    insert("wit/hello.wit", "  /// Greets", EXPLODE);
+    insert("wit/hello.wit", "  /// Greets", METHODS);
+    insert("wit/hello.wit", "{error}", "{error, secret}");
     fs::write(folder.join("motto.txt"), "Always be kind.\n").unwrap();
     let (file, before, method) = language.code;
     // Its caller names the file, so nobody but the operator can know it.
@@ -110,7 +119,11 @@ fn begin(home: &Path, language: &Language) -> PathBuf {
     let code = fs::read_to_string(folder.join(file)).unwrap();
     let at = code.find(if import.starts_with("from") { "from " } else { "import " }).unwrap();
     fs::write(folder.join(file), format!("{}{import}{}", &code[..at], &code[at..])).unwrap();
-    insert("wit/hello.wit", "  export hello;", "  import minion:host/files@0.1.0;\n  export hello;");
+    insert(
+        "wit/hello.wit",
+        "  export hello;",
+        "  import minion:host/files@0.1.0;\n  import minion:host/job@0.1.0;\n  export hello;",
+    );
     folder
 }
 
@@ -155,7 +168,8 @@ fn explained(module: &dyn Fn(&[&str]) -> Answer, component: &str) {
     assert_eq!(modules[0]["full_name"], "local:hello/hello");
     let signatures: Vec<_> = modules[0]["methods"].as_array().unwrap().iter().map(|one| &one["signature"]).collect();
     let greet = "hello.greet(name: string) -> result<string, error>";
-    assert_eq!(signatures, ["hello.explode() -> u32", greet, "hello.motto(path: string) -> result<string, error>"]);
+    let (keep, motto) = ("hello.keep(password: secret) -> u32", "hello.motto(path: string) -> result<string, error>");
+    assert_eq!(signatures, ["hello.explode() -> u32", greet, keep, motto]);
     // The page is written from the same, and a large component takes long to compile.
     let told = sheet["modules"][0]["methods"][1].to_string();
     assert!(told.contains("Greets somebody.") && told.contains("whom to greet"), "{told}");
@@ -221,6 +235,8 @@ fn is_served(language: &Language, component: &Path) {
     let log = fleet.job_log("m1", &job);
     assert!(log.contains(place) && log.contains(message), "{log}");
 
+    keeps_a_secret(&fleet);
+
     // The code of a component that nobody builds twice is not left to the other tests.
     let digest = Digest::of(&fs::read(component).unwrap()).to_string();
     for entry in fs::read_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")).unwrap().flatten() {
@@ -228,6 +244,23 @@ fn is_served(language: &Language, component: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// A secret arrives, and is in no file and no log, although the module logs it.
+fn keeps_a_secret(fleet: &Fleet) {
+    let length = Outcome::Ok(i64::try_from(SECRET.chars().count()).unwrap().into());
+    assert_eq!(fleet.ask("m1", "hello.keep", vec![SECRET.into()]), length);
+    let Outcome::Ok(Value::String(job)) = fleet.ask("m1", "async.hello.keep", vec![SECRET.into()]) else {
+        panic!("no job")
+    };
+    until("the job's end", || {
+        let answer = fleet.ask("m1", "jobs.wait", vec![job.as_str().into(), 10.into()]);
+        matches!(answer, Outcome::Ok(Value::Array(pair)) if pair[0] == 1.into()).then_some(())
+    });
+    let log = fleet.job_log("m1", &job);
+    assert!(log.contains("it is [secret]"), "{log}");
+    let leaking = leaking(fleet.folder());
+    assert!(leaking.is_empty(), "{leaking:?}");
 }
 
 #[track_caller]

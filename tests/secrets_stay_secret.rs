@@ -16,7 +16,7 @@ use crate::harness::{Answer, Daemon, Fleet, guest, until};
 /// What would be found of it as it is, as XML and as JSON.
 const CORE: &str = "Tr0ub4dor-zebra";
 /// With characters that XML and JSON write otherwise.
-const SECRET: &str = "Tr0ub4dor-zebra<&>\"'\u{e9}";
+pub(crate) const SECRET: &str = "Tr0ub4dor-zebra<&>\"'\u{e9}";
 
 /// Everything that the secret would look like.
 fn forms() -> Vec<Vec<u8>> {
@@ -43,6 +43,14 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
             found.push(entry.path());
         }
     }
+}
+
+/// The files below a folder that have the secret in them.
+pub(crate) fn leaking(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    files(folder, &mut all);
+    all.retain(|path| found_in(&fs::read(path).unwrap()));
+    all
 }
 
 /// A fleet whose every output is looked at.
@@ -104,7 +112,7 @@ impl Watched {
         files(self.fleet.folder(), &mut all);
         let has = |name: &str| all.iter().any(|path| path.to_string_lossy().contains(name));
         assert!(has("audit.jsonl") && has("/jobs/") && has("/store/"), "{all:?}");
-        let leaking: Vec<_> = all.iter().filter(|path| found_in(&fs::read(path).unwrap())).collect();
+        let leaking = leaking(self.fleet.folder());
         assert!(leaking.is_empty(), "{leaking:?}");
         for minion in &self.fleet.minions {
             let log = minion.log();

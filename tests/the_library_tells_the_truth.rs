@@ -1,6 +1,7 @@
 //! The modules of the library, called with the grants that are recommended for them, say what the machine says, and answer
 //! whatever they are asked with a result or an error that has a kind.
 
+mod checks;
 mod echo;
 mod files;
 mod hostile;

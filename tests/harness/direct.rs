@@ -9,7 +9,7 @@ use std::{
 use func::{
     access::{Grant, Grants},
     author::SHIPPED_GRANTS,
-    plugin::{CallContext, CallError, Engine, Mode, Plugin},
+    plugin::{CallContext, CallError, Called, Engine, Mode, Plugin},
     wire::Value,
 };
 
@@ -71,10 +71,19 @@ async fn call_in(
     settings: &[(&str, &str)],
     is_check: bool,
 ) -> Result<Value, CallError> {
+    measured(method, args, grant, settings, is_check).await.answer
+}
+
+/// The same as [`check_set`], with the plan.
+pub async fn planned(method: &str, args: &[Value], grant: Grant, set: (&str, &str)) -> Called {
+    measured(method, args, grant, &[set], true).await
+}
+
+async fn measured(method: &str, args: &[Value], grant: Grant, settings: &[(&str, &str)], is_check: bool) -> Called {
     let mut context = CallContext::bare("test-minion", "tester", Duration::from_secs(30));
     context.grant = Arc::new(grant);
     context.settings = Arc::new(settings.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect());
     context.mode = if is_check { Mode::Check } else { Mode::Perform };
     let module = method.split('.').next().unwrap();
-    compiled(module).call(&method.parse().unwrap(), args, context).await
+    compiled(module).call_measured(&method.parse().unwrap(), args, context).await
 }
