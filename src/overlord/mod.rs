@@ -26,6 +26,7 @@ mod ask;
 mod asking;
 mod budgets;
 mod cancel;
+mod choosing;
 mod collect;
 mod describe;
 mod error;

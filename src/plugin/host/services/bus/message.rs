@@ -4,9 +4,10 @@
 //! is read. What is read comes from the bus of the machine, yet nothing in it is believed: lengths are
 //! held against what there is, nesting is bounded.
 
+use super::{reader::Reader, signature::complete, written::Written};
+
 /// What a message may be long. The protocol has 128 MiB; no answer that is wanted here comes near this.
 pub(super) const LONGEST: usize = 16 << 20;
-const DEEPEST: u32 = 16;
 
 /// A value of any type.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,7 +121,7 @@ impl Message {
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader { bytes, at: 0, big: bytes.first() == Some(&b'B'), depth: 0 };
+        let mut reader = Reader::new(bytes, 8, bytes.first() == Some(&b'B'));
         let kind = match bytes.get(1)? {
             1 => Kind::Call,
             2 => Kind::Return,
@@ -128,7 +129,6 @@ impl Message {
             4 => Kind::Signal,
             _ => return None,
         };
-        reader.at = 8;
         let mut message = Self { serial: reader.number(4)?.try_into().ok()?, ..Self::new(kind) };
         let fields = reader.value(b"a(yv)")?;
         let mut signature = String::new();
@@ -157,241 +157,6 @@ impl Message {
             rest = more;
         }
         Some(message)
-    }
-}
-
-/// Values that were written one after another, and their types.
-#[derive(Debug, Default)]
-pub(in crate::plugin::host::services) struct Written {
-    bytes: Vec<u8>,
-    signature: String,
-}
-
-impl Written {
-    pub(in crate::plugin::host::services) fn text(mut self, text: &str) -> Self {
-        self.signature.push('s');
-        self.plain_text(text);
-        self
-    }
-
-    pub(in crate::plugin::host::services) fn texts(mut self, texts: &[&str]) -> Self {
-        self.signature.push_str("as");
-        let mut list = Self::default();
-        for text in texts {
-            list.plain_text(text);
-        }
-        self.number(u32::try_from(list.bytes.len()).unwrap_or(u32::MAX));
-        // A list of texts begins aligned, for its length is.
-        self.bytes.extend(list.bytes);
-        self
-    }
-
-    pub(in crate::plugin::host::services) fn truth(mut self, truth: bool) -> Self {
-        self.signature.push('b');
-        self.number(u32::from(truth));
-        self
-    }
-
-    /// A value of any type that the tests' systemd answers with.
-    #[cfg(test)]
-    pub(in crate::plugin::host::services) fn value(mut self, ty: &str, value: &Value) -> Self {
-        self.signature.push_str(ty);
-        self.plain_value(ty.as_bytes(), value);
-        self
-    }
-
-    #[cfg(test)]
-    fn plain_value(&mut self, ty: &[u8], value: &Value) {
-        match (ty[0], value) {
-            (b's' | b'o', Value::Text(text)) => self.plain_text(text),
-            (b'u', Value::Number(number)) => self.number((*number).try_into().unwrap()),
-            (b'b', Value::Bool(truth)) => self.number(u32::from(*truth)),
-            (b'v', value) => {
-                let ty = if matches!(value, Value::Text(_)) { "s" } else { "u" };
-                self.signature_of(ty);
-                self.plain_value(ty.as_bytes(), value);
-            }
-            (b'a', Value::List(items)) => {
-                self.number(0);
-                let length_at = self.bytes.len() - 4;
-                self.align(alignment(ty[1]));
-                let begin = self.bytes.len();
-                for item in items {
-                    self.plain_value(&ty[1..], item);
-                }
-                let length = u32::try_from(self.bytes.len() - begin).unwrap();
-                self.bytes[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
-            }
-            (b'(' | b'{', Value::List(fields)) => {
-                self.align(8);
-                let mut rest = &ty[1..ty.len() - 1];
-                for field in fields {
-                    let (one, more) = rest.split_at(complete(rest, 0).unwrap());
-                    self.plain_value(one, field);
-                    rest = more;
-                }
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn align(&mut self, to: usize) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(to), 0);
-    }
-
-    fn number(&mut self, number: u32) {
-        self.align(4);
-        self.bytes.extend(number.to_le_bytes());
-    }
-
-    fn plain_text(&mut self, text: &str) {
-        self.number(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        self.bytes.extend(text.as_bytes());
-        self.bytes.push(0);
-    }
-
-    fn signature_of(&mut self, signature: &str) {
-        self.bytes.push(u8::try_from(signature.len()).unwrap_or(u8::MAX));
-        self.bytes.extend(signature.as_bytes());
-        self.bytes.push(0);
-    }
-
-    fn field(&mut self, code: u8, ty: char) {
-        self.align(8);
-        self.bytes.push(code);
-        self.signature_of(ty.encode_utf8(&mut [0; 4]));
-    }
-}
-
-/// How long the first complete type of a signature is.
-fn complete(signature: &[u8], depth: u32) -> Option<usize> {
-    if depth > DEEPEST {
-        return None;
-    }
-    match *signature.first()? {
-        b'a' => Some(1 + complete(&signature[1..], depth + 1)?),
-        open @ (b'(' | b'{') => {
-            let close = if open == b'(' { b')' } else { b'}' };
-            let mut at = 1;
-            while *signature.get(at)? != close {
-                at += complete(&signature[at..], depth + 1)?;
-            }
-            Some(at + 1)
-        }
-        b'y' | b'b' | b'n' | b'q' | b'i' | b'u' | b'x' | b't' | b'd' | b's' | b'o' | b'g' | b'v' | b'h' => Some(1),
-        _ => None,
-    }
-}
-
-fn alignment(ty: u8) -> usize {
-    match ty {
-        b'n' | b'q' => 2,
-        b'b' | b'i' | b'u' | b's' | b'o' | b'a' | b'h' => 4,
-        b'x' | b't' | b'd' | b'(' | b'{' => 8,
-        _ => 1,
-    }
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    big: bool,
-    depth: u32,
-}
-
-impl Reader<'_> {
-    fn align(&mut self, to: usize) -> Option<()> {
-        self.at = self.at.next_multiple_of(to);
-        (self.at <= self.bytes.len()).then_some(())
-    }
-
-    fn take(&mut self, length: usize) -> Option<&[u8]> {
-        let end = self.at.checked_add(length)?;
-        let taken = self.bytes.get(self.at..end)?;
-        self.at = end;
-        Some(taken)
-    }
-
-    /// A number of so many bytes, without a sign.
-    fn number(&mut self, size: usize) -> Option<u64> {
-        self.align(size)?;
-        let big = self.big;
-        let bytes = self.take(size)?;
-        let fold = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        Some(if big { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) })
-    }
-
-    fn text(&mut self, length: usize) -> Option<String> {
-        let text = std::str::from_utf8(self.take(length)?).ok()?.to_owned();
-        (self.take(1)? == [0]).then_some(text)
-    }
-
-    fn length(&mut self) -> Option<usize> {
-        self.number(4)?.try_into().ok()
-    }
-
-    fn value(&mut self, ty: &[u8]) -> Option<Value> {
-        self.depth += 1;
-        if self.depth > DEEPEST * 2 {
-            return None;
-        }
-        let value = self.one(ty);
-        self.depth -= 1;
-        value
-    }
-
-    fn one(&mut self, ty: &[u8]) -> Option<Value> {
-        Some(match *ty.first()? {
-            b'y' => Value::Number(self.number(1)?.into()),
-            b'b' => Value::Bool(self.number(4)? != 0),
-            b'q' => Value::Number(self.number(2)?.into()),
-            b'u' | b'h' => Value::Number(self.number(4)?.into()),
-            b't' => Value::Number(self.number(8)?.into()),
-            b'n' => Value::Number(i16::from_ne_bytes(u16::try_from(self.number(2)?).ok()?.to_ne_bytes()).into()),
-            b'i' => Value::Number(i32::from_ne_bytes(u32::try_from(self.number(4)?).ok()?.to_ne_bytes()).into()),
-            b'x' => Value::Number(i64::from_ne_bytes(self.number(8)?.to_ne_bytes()).into()),
-            b'd' => Value::Real(f64::from_bits(self.number(8)?)),
-            b's' | b'o' => {
-                let length = self.length()?;
-                Value::Text(self.text(length)?)
-            }
-            b'g' => {
-                let length = self.number(1)?.try_into().ok()?;
-                Value::Text(self.text(length)?)
-            }
-            b'v' => {
-                let length = self.number(1)?.try_into().ok()?;
-                let inner = self.text(length)?;
-                if complete(inner.as_bytes(), 0)? != inner.len() {
-                    return None;
-                }
-                self.value(inner.as_bytes())?
-            }
-            b'a' => {
-                let (length, item) = (self.length()?, &ty[1..]);
-                self.align(alignment(*item.first()?))?;
-                let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len())?;
-                let mut items = Vec::new();
-                while self.at < end {
-                    items.push(self.value(item)?);
-                }
-                if self.at != end {
-                    return None;
-                }
-                Value::List(items)
-            }
-            b'(' | b'{' => {
-                self.align(8)?;
-                let (mut fields, mut rest) = (Vec::new(), ty.get(1..ty.len() - 1)?);
-                while !rest.is_empty() {
-                    let (one, more) = rest.split_at(complete(rest, 0)?);
-                    fields.push(self.value(one)?);
-                    rest = more;
-                }
-                Value::List(fields)
-            }
-            _ => return None,
-        })
     }
 }
 
@@ -448,10 +213,7 @@ mod tests {
 
     #[test]
     fn every_type_is_read_and_nesting_is_bounded() {
-        let read = |signature: &str, bytes: &[u8]| {
-            let mut reader = Reader { bytes, at: 0, big: false, depth: 0 };
-            reader.value(signature.as_bytes())
-        };
+        let read = |signature: &str, bytes: &[u8]| Reader::new(bytes, 0, false).value(signature.as_bytes());
         assert_eq!(read("i", &(-5_i32).to_le_bytes()), Some(Value::Number(-5)));
         assert_eq!(read("x", &(-5_i64).to_le_bytes()), Some(Value::Number(-5)));
         assert_eq!(read("t", &u64::MAX.to_le_bytes()), Some(Value::Number(u64::MAX.into())));

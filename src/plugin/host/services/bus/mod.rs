@@ -6,6 +6,9 @@
 //! Blocking, on a thread that may block: the time is watched at each read, and so is cancellation.
 
 mod message;
+mod reader;
+mod signature;
+mod written;
 
 use std::{
     collections::VecDeque,
@@ -22,7 +25,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(super) use message::{Kind, Message, Value, Written};
+pub(super) use message::{Kind, Message, Value};
+pub(super) use written::Written;
 
 /// Where the bus of the machine is, unless the environment says otherwise.
 const USUAL: &str = "unix:path=/run/dbus/system_bus_socket";
