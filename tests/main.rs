@@ -44,7 +44,6 @@ mod commands_share_a_store;
 mod ctrl_c_leaves_a_job_to_itself;
 mod every_call_is_written_down;
 mod every_type_travels;
-mod dependencies_are_allowed;
 mod doctor_finds_what_is_wrong;
 mod files_are_copied_and_fetched;
 mod files_go_through_others;
