@@ -28,6 +28,7 @@ mod budgets;
 mod cancel;
 mod choosing;
 mod collect;
+mod counting;
 mod describe;
 mod error;
 mod fan_out;

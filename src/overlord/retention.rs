@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Error, Overlord, Progress,
+    counting::progress_if_known,
     record::{Attempts, Cancels, Jobs, Map, Orders, Plans, ProgressRows, Sizes, Stages, States, Submitters},
 };
 use crate::{
@@ -73,7 +74,11 @@ impl Overlord {
 }
 
 fn has_ended(tables: &Tables<'_>, id: &OverlordJobId) -> bool {
-    tables.get::<ProgressRows>(id).ok().flatten().is_some_and(|progress| progress.open == 0)
+    let progress = match tables.get::<ProgressRows>(id) {
+        Ok(Some(progress)) => Some(progress),
+        _ => progress_if_known(tables, id).ok().flatten(),
+    };
+    progress.is_some_and(|progress| progress.open == 0)
 }
 
 /// Notes how large the results of an ended job are, once.

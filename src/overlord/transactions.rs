@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Error, HostState, HostView, JobLine, JobList, JobPlan, JobRecord, JobView, Progress,
+    counting::progress,
     lock::JobLock,
     record::{Attempts, Cancels, Jobs, Map, Mapped, Orders, Plans, ProgressRows, Stages, States, Submitters},
     state::{Event, step},
@@ -17,7 +18,7 @@ use crate::{
     ca::Host,
     fleet::{Outcome, Selection},
     ids::{HostName, MinionJobId, OverlordJobId},
-    store::{self, Table, Tables, Unreadable},
+    store::{Tables, Unreadable},
 };
 
 /// A job with everything that is needed to work on it.
@@ -89,8 +90,9 @@ pub(super) fn record(
     now: Timestamp,
 ) -> Result<bool, Error> {
     let cancelled = tables.contains::<Cancels>(id)?;
-    let rules = job(tables, id)?.rules(cancelled);
-    let mut progress = progress(tables, id)?;
+    let job = job(tables, id)?;
+    let rules = job.rules(cancelled);
+    let mut progress = progress(tables, id, &job)?;
     let before = progress;
     for (host, event) in events {
         let key = (id.clone(), host.clone());
@@ -147,7 +149,7 @@ pub(super) fn fanned_out(
     id: &OverlordJobId,
     now: Timestamp,
 ) -> Result<JobView, Error> {
-    let mut progress = progress(tables, id)?;
+    let mut progress = progress(tables, id, &job(tables, id)?)?;
     if progress.fanned_out.is_none() {
         progress.fanned_out = Some(now);
         tables.put::<ProgressRows>(id, &progress)?;
@@ -187,9 +189,8 @@ pub(super) fn work(tables: &mut Tables<'_>, locks: &Path, id: &OverlordJobId) ->
 
 /// Every job, or every one of a host, oldest first. A row that cannot be read costs its own job, which is named.
 pub(super) fn list(tables: &mut Tables<'_>, locks: &Path, host: Option<&HostName>) -> Result<JobList, Error> {
-    let (progress, no_progress) = tables.readable::<ProgressRows>()?;
-    let (jobs, mut unreadable) = tables.readable::<Jobs>()?;
-    let mut progress: BTreeMap<_, _> = progress.into_iter().collect();
+    let (jobs, unreadable) = tables.readable::<Jobs>()?;
+    let mut counts: BTreeMap<_, _> = tables.readable::<ProgressRows>()?.0.into_iter().collect();
     // One that cannot be read is not worth a job.
     let mut submitters: BTreeMap<_, _> = tables.readable::<Submitters>()?.0.into_iter().collect();
     let mut lines = Vec::new();
@@ -199,10 +200,9 @@ pub(super) fn list(tables: &mut Tables<'_>, locks: &Path, host: Option<&HostName
         {
             continue;
         }
-        let Some(progress) = progress.remove(&id) else {
-            let found = no_progress.iter().find(|row| row.key == id.as_str()).cloned();
-            unreadable.push(found.unwrap_or_else(|| Unreadable { key: id.to_string(), error: gone::<ProgressRows>() }));
-            continue;
+        let progress = match counts.remove(&id) {
+            Some(progress) => progress,
+            None => progress(tables, &id, &record)?,
         };
         let interrupted = is_interrupted(&progress, locks, &id);
         let JobRecord { target, method, submitted, hosts, .. } = record;
@@ -211,10 +211,6 @@ pub(super) fn list(tables: &mut Tables<'_>, locks: &Path, host: Option<&HostName
     }
     lines.sort_by(|a, b| (a.submitted, &a.id).cmp(&(b.submitted, &b.id)));
     Ok(JobList { jobs: lines, unreadable, missing: None })
-}
-
-fn gone<T: Table>() -> store::Error {
-    store::Error::Row { table: T::NAME, doing: "read", why: "it is gone".into() }
 }
 
 /// To be asked inside the transaction that read `progress`: whoever hands the job out notes its end before it lets go of
@@ -228,7 +224,7 @@ type Whole = (JobRecord, Progress, Vec<(HostName, Mapped, HostState)>, BTreeMap<
 /// A row of a host that cannot be read costs that host alone, which is named with the reason.
 fn whole(tables: &mut Tables<'_>, id: &OverlordJobId) -> Result<Whole, Error> {
     let record = job(tables, id)?;
-    let progress = progress(tables, id)?;
+    let progress = progress(tables, id, &record)?;
     let (map, unmapped) = tables.under::<Map, _, _>(id)?;
     let found = map.len() + unmapped.len();
     if found != record.hosts {
@@ -248,8 +244,4 @@ fn whole(tables: &mut Tables<'_>, id: &OverlordJobId) -> Result<Whole, Error> {
 
 fn job(tables: &Tables<'_>, id: &OverlordJobId) -> Result<JobRecord, Error> {
     tables.get::<Jobs>(id)?.ok_or_else(|| Error::UnknownJob { id: id.clone() })
-}
-
-fn progress(tables: &Tables<'_>, id: &OverlordJobId) -> Result<Progress, Error> {
-    tables.get::<ProgressRows>(id)?.ok_or_else(|| Error::UnknownJob { id: id.clone() })
 }

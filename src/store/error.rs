@@ -102,7 +102,7 @@ impl Error {
     }
 
     /// Whether the data itself is to blame, rather than the system around it.
-    pub(super) fn is_damage(&self) -> bool {
+    pub fn is_damage(&self) -> bool {
         matches!(self, Self::Broken { .. } | Self::Row { doing: "read", .. })
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         state::Event,
         transactions::{list, record},
     },
-    store::{Tables, once},
+    store::{Table, Tables, once},
 };
 
 struct Books {
@@ -132,6 +132,48 @@ fn an_instant_becomes_one_job_whoever_judges_it() {
     assert_eq!((view.last.unwrap().1.job, view.next.unwrap().timestamp()), (job.clone(), at("10:00:00")));
     let jobs = books.act(|tables| list(tables, &books.locks(), None)).unwrap().jobs;
     assert_eq!((jobs.len(), jobs[0].submitter.as_deref()), (1, Some("schedule:hourly")));
+}
+
+/// The table `progress` as another program would have written it.
+struct OddProgress;
+
+/// The table `jobs` likewise.
+struct OddJob;
+
+macro_rules! odd {
+    ($name:ident, $text:literal) => {
+        impl Table for $name {
+            const NAME: &'static str = $text;
+            const VERSION: u8 = 1;
+            type Key = OverlordJobId;
+            type Value = u8;
+        }
+    };
+}
+
+odd!(OddProgress, "progress");
+odd!(OddJob, "jobs");
+
+#[test]
+fn a_job_whose_count_is_damaged_is_counted_anew_and_one_of_which_nothing_is_known_holds_up_nobody() {
+    let schedule = hourly();
+    let books = Books::new(&schedule);
+    let first = books.claim("09:00:00", ready(&schedule)).unwrap();
+    books.act(|tables| Ok(tables.put::<OddProgress>(&first, &7)?)).unwrap();
+    assert_eq!(books.due("10:00:00"), None, "the first is open");
+    assert_eq!(books.history(), [("ran", 1), ("skipped", 1)]);
+    let jobs = || books.act(|tables| list(tables, &books.locks(), None)).unwrap();
+    let open = || jobs().jobs.iter().map(|job| job.progress.open).collect::<Vec<_>>();
+    assert_eq!((open(), jobs().unreadable.len()), (vec![1], 0));
+    books.end(&first, Outcome::Ok(3.into()));
+    assert_eq!((open(), jobs().jobs[0].progress.summary.total()), (vec![0], 1));
+    books.act(|tables| Ok(tables.put::<OddProgress>(&first, &7)?)).unwrap();
+    assert_eq!(open(), [0], "that it has ended is known again");
+
+    let second = books.claim("11:00:00", ready(&schedule)).unwrap();
+    books.act(|tables| Ok(tables.put::<OddJob>(&second, &7)?)).unwrap();
+    assert_eq!(books.due("12:00:00"), Some(at("12:00:00")));
+    assert_eq!(jobs().unreadable.len(), 1);
 }
 
 #[test]

@@ -13,12 +13,7 @@ use super::{
 use crate::{
     fleet::Selection,
     ids::{OverlordJobId, ScheduleName},
-    overlord::{
-        Error, JobPlan, JobRecord,
-        lock::JobLock,
-        record::{Jobs, ProgressRows},
-        transactions::plan,
-    },
+    overlord::{Error, JobPlan, JobRecord, counting::progress_if_known, lock::JobLock, transactions::plan},
     store::Tables,
 };
 
@@ -224,9 +219,8 @@ fn judged<'a>(
 /// The job that a run would overlap, if it may not.
 fn must_wait(tables: &Tables<'_>, schedule: &Schedule, state: &State) -> Result<Option<OverlordJobId>, Error> {
     let Some((_, job)) = state.last.as_ref().filter(|_| schedule.overlap == Overlap::Skip) else { return Ok(None) };
-    // A job whose record is gone was purged, so it had ended.
-    let open =
-        tables.contains::<Jobs>(job)? && tables.get::<ProgressRows>(job)?.is_some_and(|progress| progress.open > 0);
+    // A job of which nothing is known was purged, so it had ended, or never ends, as nobody can go on with it.
+    let open = progress_if_known(tables, job)?.is_some_and(|progress| progress.open > 0);
     Ok(open.then(|| job.clone()))
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     fleet::Filter,
     ids::{OverlordJobId, ScheduleName},
-    overlord::{Error, Happened, Progress, record::ProgressRows, transactions::is_interrupted},
+    overlord::{Error, Happened, Progress, counting::progress_if_known, transactions::is_interrupted},
     store::{Tables, Unreadable},
     telemetry::chain,
 };
@@ -52,7 +52,7 @@ pub struct ScheduleView {
 pub struct RunView {
     /// Which.
     pub job: OverlordJobId,
-    /// How far it is; none if it was purged.
+    /// How far it is; none if it was purged or nothing of it can be read.
     pub progress: Option<Progress>,
     /// Whether it is still to be handed out and nobody does so.
     pub interrupted: bool,
@@ -97,7 +97,7 @@ fn view_of(
 ) -> Result<ScheduleView, Error> {
     let state = state_of(tables, &name)?;
     let run = |job: &OverlordJobId| -> Result<RunView, Error> {
-        let progress = tables.get::<ProgressRows>(job)?;
+        let progress = progress_if_known(tables, job)?;
         let interrupted = progress.as_ref().is_some_and(|progress| is_interrupted(progress, locks, job));
         Ok(RunView { job: job.clone(), progress, interrupted })
     };
