@@ -1,7 +1,7 @@
 //! A daemon that serves the same overlord changes nothing of what commands answer.
 //!
 //! Every command that touches the store or the fleet is run with and without one, and output, errors and exit codes are
-//! compared. `FUNC_TESTS_DAEMON=1` runs every other test of the command line beside a daemon, too.
+//! compared. `FUNC_TESTS_DAEMON=1` runs every other test that starts commands beside a daemon, too.
 
 use std::fs;
 use std::thread;
@@ -183,7 +183,12 @@ fn run(fleet: &Fleet) -> Vec<String> {
         if let Some(name) = names {
             let newest =
                 || fleet.func(["job", "list", "--limit", "1", "--json"]).json()[0]["id"].as_str().map(str::to_owned);
-            jobs.push((format!("{{{name}}}"), until("the job", newest)));
+            let job = until("the job", newest);
+            if line.ends_with("--no-wait") {
+                // What comes next must not find it half handed out, by whomever.
+                until("the job with its hosts", || (fleet.stored(&job)["status"] != "RUNNING").then_some(()));
+            }
+            jobs.push((format!("{{{name}}}"), job));
         }
         for (name, value) in jobs.iter().rev() {
             text = text.replace(value, name);
