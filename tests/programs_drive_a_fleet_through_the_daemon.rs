@@ -30,11 +30,18 @@ fn a_call_is_answered_with_what_became_of_every_host() {
     assert_eq!(answer["hosts"]["m2"]["outcome"], "unreachable");
     assert_eq!((&answer["summary"]["total"], &answer["unmatched"]), (&json!(2), &json!(["nobody*"])));
 
+    let mut call = call;
+    call["budget"] = true.into();
+    let answer = daemon.post("/v1/calls", &call, 200);
+    let used = |answer: &Json| answer["budget"]["memory_bytes"].as_u64();
+    assert!(used(&answer["hosts"]["m1"]) > Some(0) && used(&answer["hosts"]["m2"]).is_none(), "{answer}");
+
     let (status, head, lines) = daemon.ask("POST /v1/calls\nAccept: application/jsonl\r\n", &call.to_string());
     assert!(status == 200 && head.contains("content-type: application/jsonl"), "{head}");
     let lines: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 3);
-    assert!(lines[..2].iter().any(|line| line["host"] == "m1" && line["value"] == 42), "{lines:?}");
+    let sum = |line: &Json| line["host"] == "m1" && line["value"] == 42 && used(line) > Some(0);
+    assert!(lines[..2].iter().any(sum), "{lines:?}");
     assert_eq!(lines[2]["summary"]["ok"], 1);
 
     for (body, status, named) in [
@@ -50,7 +57,7 @@ fn a_call_is_answered_with_what_became_of_every_host() {
     let (status, head, _) = daemon.ask("DELETE /v1/jobs", "");
     assert!(status == 405 && head.contains("allow: post, get"), "{head}");
     let figures = daemon.ask("GET /metrics", "").2;
-    assert!(figures.contains("func_host_outcomes_total{outcome=\"ok\"} 2"), "{figures}");
+    assert!(figures.contains("func_host_outcomes_total{outcome=\"ok\"} 3"), "{figures}");
     for whose in ["whose=\"overlord\"", "whose=\"authority\"", "whose=\"minion\",name=\"m1\""] {
         let end = figures.lines().find(|line| line.contains("certificate_end") && line.contains(whose));
         let end: i64 = end.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect(whose);
@@ -83,7 +90,20 @@ fn a_job_is_heard_to_its_end_and_seen_by_the_commands() {
     assert_eq!(daemon.get("/v1/jobs")["jobs"][0]["id"], job["id"]);
     // What a command has begun is seen as well.
     fleet.func(["call", "m1", "test.add", "1", "2", "--async"]).expect(0);
-    assert_eq!(daemon.get("/v1/jobs")["jobs"].as_array().unwrap().len(), 2);
+    let jobs = |only: &str| daemon.get(&format!("/v1/jobs{only}"))["jobs"].as_array().unwrap().len();
+    assert_eq!(jobs(""), 2);
+    for (only, number) in [
+        ("?method=test.p*", 1),
+        ("?state=finished", 2),
+        ("?state=partial", 0),
+        ("?host=m2", 1),
+        ("?by=*uid*", 1),
+        ("?since=3600&limit=1", 1),
+    ] {
+        assert_eq!(jobs(only), number, "{only}");
+    }
+    let (status, _, wrong) = daemon.ask("GET /v1/jobs?state=ended", "");
+    assert!(status == 400 && wrong.contains("`state`"), "{wrong}");
     let missing = daemon.ask("GET /v1/jobs/nothing", "");
     assert!(missing.0 == 404 || missing.0 == 400, "{missing:?}");
 }
@@ -231,6 +251,14 @@ while overlord.status(job)["status"] != "FINISHED": pass
 assert overlord.status(job)["summary"]["skipped"] == 2, overlord.status(job)
 again = overlord.retry(job, {"outcomes": ["skipped"]})
 assert overlord.resume(again)["retry_of"] == job
+assert overlord.call("m1", "test", "add", [1, 2], {"budget": True})["m1"]["budget"]["memory_bytes"] > 0
+assert [found["id"] for found in overlord.jobs({"limit": 1})] == [again] and overlord.jobs({"host": "m9"}) == []
+overlord.set_schedule("sums", {"target": "m1", "method": "test.add", "args": [1, 2], "cron": "@yearly"})
+assert overlord.pause_schedule("sums")["next"] is None and overlord.schedules()[0]["paused"]
+assert overlord.resume_schedule("sums")["next"] and not overlord.schedule("sums")["paused"]
+assert overlord.status(overlord.run_schedule("sums"))["submitter"].startswith("schedule:sums by ")
+overlord.remove_schedule("sums")
+assert overlord.schedules() == []
 for wrong in [{"batches": 1}, {"target": "m1"}]:
     try:
         overlord.submit("*", "test", "add", [1, 2], wrong)

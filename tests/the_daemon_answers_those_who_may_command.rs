@@ -66,6 +66,15 @@ fn an_overlord_commands_a_reader_looks_and_others_are_refused() {
     let boss = served.issue("boss2", "overlord");
     let (status, _, answer) = served.ask(&boss, "POST /v1/calls", &call).unwrap();
     assert!(status == 200 && answer.contains("42"), "{answer}");
+    // The minion's audit log names the overlord of the daemon, and the daemon's log whoever has asked it.
+    assert_eq!(served.fleet.audit("m1", "test.add")[0]["caller"], "overlord");
+    let logged = until("the caller in the daemon's log", || {
+        let log = fs::read_to_string(served.fleet.folder().join("daemon.log")).unwrap();
+        log.lines().find(|line| line.contains("a call is made")).map(str::to_owned)
+    });
+    for told in ["boss2 (overlord certificate, over TLS)", "test.add", "target=\"*\""] {
+        assert!(logged.contains(told), "{told}: {logged}");
+    }
 
     let (status, _, answer) = served.ask(&boss, "POST /v1/jobs", &call).unwrap();
     assert!(status == 201 && answer.contains("\"boss2 (overlord certificate, over TLS)\""), "{answer}");
@@ -78,12 +87,15 @@ fn an_overlord_commands_a_reader_looks_and_others_are_refused() {
     // Whoever listens asks the job's hosts.
     assert_eq!(served.ask(&reader, "GET /v1/jobs/x/events", "").unwrap().0, 403);
     assert_eq!(served.ask(&reader, "GET /v1/schedules", "").unwrap().0, 200);
-    for request in ["PUT /v1/schedules/x", "DELETE /v1/schedules/x", "POST /v1/schedules/x/run"] {
-        assert_eq!(served.ask(&reader, request, "{}").unwrap().0, 403, "{request}");
+    for (method, what) in [("PUT", ""), ("DELETE", ""), ("POST", "/run"), ("POST", "/pause"), ("POST", "/resume")] {
+        let request = format!("{method} /v1/schedules/x{what}");
+        assert_eq!(served.ask(&reader, &request, "{}").unwrap().0, 403, "{request}");
     }
     assert!(served.ask(&reader, "POST /RPC2", &rpc("overlord.jobs")).unwrap().2.contains("<array>"));
-    let refused = served.ask(&reader, "POST /RPC2", &rpc("overlord.submit")).unwrap().2;
-    assert!(refused.contains("is a reader"), "{refused}");
+    for method in ["submit", "set_schedule", "pause_schedule"] {
+        let refused = served.ask(&reader, "POST /RPC2", &rpc(&format!("overlord.{method}"))).unwrap().2;
+        assert!(refused.contains("is a reader"), "{refused}");
+    }
     let jobs = served.fleet.func(["job", "list", "--json"]).expect(0).json();
     assert_eq!(
         (jobs.as_array().unwrap().len(), &jobs[0]["submitter"]),

@@ -1,7 +1,8 @@
 //! `func job list` and `func job purge`: which jobs there are, and which are not needed any more.
 
-use clap::{Args, ValueEnum};
-use globset::{Glob, GlobMatcher};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use globset::Glob;
 use jiff::Timestamp;
 
 use super::context::Context;
@@ -13,15 +14,15 @@ use super::render;
 use super::report::{Lines, Report};
 use crate::config::{Period, age, passed};
 use crate::ids::{HostName, OverlordJobId};
-use crate::overlord::{JobLine, JobList};
+use crate::overlord::{JobFilter, JobLine, JobList, JobState};
 use crate::wire::JobStatus;
 
 /// List jobs with their states and ages, oldest first
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// Only those in this state
-    #[arg(long)]
-    state: Option<State>,
+    #[arg(long, value_parser = PossibleValuesParser::new(JobState::NAMES).try_map(|name| name.parse::<JobState>()))]
+    state: Option<JobState>,
     /// Only calls of this method; a glob, like `disk.*`
     #[arg(long, value_name = "METHOD")]
     method: Option<Glob>,
@@ -39,36 +40,13 @@ pub(super) struct List {
     limit: Option<usize>,
 }
 
-/// Where a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum State {
-    Running,
-    Partial,
-    Finished,
-    Interrupted,
-}
-
-impl State {
-    fn is_of(self, job: &JobLine) -> bool {
-        match self {
-            Self::Interrupted => job.interrupted,
-            Self::Running => job.status() == JobStatus::Running && !job.interrupted,
-            Self::Partial => job.status() == JobStatus::Partial,
-            Self::Finished => job.status() == JobStatus::Finished,
-        }
-    }
-}
-
 impl List {
     pub(super) fn run(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         let overlord = overlord(context)?;
-        let listed = Context::block_on(async {
-            Ok(match self.host.clone() {
-                Some(host) => overlord.list_of(host).await?,
-                None => overlord.list().await?,
-            })
-        })?;
-        let JobList { mut jobs, unreadable, missing } = listed;
+        let Self { state, method, by, host, since, limit } = self;
+        let wanted = JobFilter { state, method, by, host, since: since.map(Period::duration), limit };
+        let JobList { jobs, unreadable, missing } =
+            Context::block_on(async { Ok(overlord.list_only(&wanted).await?) })?;
         if let Some(path) = missing {
             Context::say(format!("there is no job store `{}`", path.display()));
         }
@@ -76,13 +54,6 @@ impl List {
             Context::warn(format!("the job `{}` cannot be shown: {}", render::visible(&row.key), row.error));
         }
         let now = Timestamp::now();
-        let method = self.method.as_ref().map(Glob::compile_matcher);
-        let by = self.by.as_ref().map(Glob::compile_matcher);
-        jobs.retain(|job| self.means(job, method.as_ref(), now));
-        jobs.retain(|job| by.as_ref().is_none_or(|by| job.submitter.as_ref().is_some_and(|who| by.is_match(who))));
-        if let Some(limit) = self.limit {
-            jobs.drain(..jobs.len().saturating_sub(limit));
-        }
         let rows: Vec<Vec<String>> = jobs
             .iter()
             .map(|job| {
@@ -98,12 +69,6 @@ impl List {
             vec![render::table(&["state", "done", "result", "age", "by", "id"], &rows, &[3])]
         };
         Ok(Box::new(Lines { lines, data: jobs.iter().map(JobLine::to_json).collect() }))
-    }
-
-    fn means(&self, job: &JobLine, method: Option<&GlobMatcher>, now: Timestamp) -> bool {
-        self.state.is_none_or(|state| state.is_of(job))
-            && method.is_none_or(|method| method.is_match(job.method.to_string()))
-            && self.since.is_none_or(|since| passed(job.submitted, now) <= since.duration())
     }
 }
 

@@ -2,12 +2,11 @@
 
 use hyper::{Response, StatusCode, body::Bytes, header, http::request::Parts};
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
     Daemon,
-    api::{self, Endpoint},
+    api::{self, Endpoint, Members},
     caller::{Caller, Deed},
     calls, events,
     problem::Problem,
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     fleet::Selector,
     ids::OverlordJobId,
-    overlord::{Error, JobLine},
+    overlord::{Error, JobFilter, JobLine},
 };
 
 /// Answers a request whose body is all there.
@@ -33,10 +32,13 @@ pub(super) async fn answer(
     let ok = |data: &Json| Ok(server::json(StatusCode::OK, data));
     match endpoint {
         Endpoint::Hosts => ok(&daemon.hosts(caller, head.uri.query())?),
-        Endpoint::Call if calls::takes_lines(&head.headers) => daemon.call_by_lines(&parse(&body)?),
-        Endpoint::Call => ok(&daemon.call(&parse(&body)?).await?),
+        Endpoint::Call if calls::takes_lines(&head.headers) => daemon.call_by_lines(caller, &parse(&body)?),
+        Endpoint::Call => ok(&daemon.call(caller, &parse(&body)?).await?),
         Endpoint::Submit => Ok(created(&daemon.submit(caller, &parse(&body)?).await?)),
-        Endpoint::Jobs => ok(&daemon.jobs().await?),
+        Endpoint::Jobs => {
+            let parameters = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+            ok(&daemon.jobs(&api::job_filter(parameters)?).await?)
+        }
         Endpoint::Job => ok(&daemon.overlord.status(&job(id)?).await?.to_json()),
         Endpoint::Cancel => ok(&daemon.overlord.cancel(&job(id)?).await?.to_json()),
         Endpoint::Resume => {
@@ -60,6 +62,8 @@ pub(super) async fn answer(
             let job = daemon.run_schedule(caller, &schedules::name(id)?).await?;
             Ok(created(&Submitted { job, warnings: Vec::new() }))
         }
+        Endpoint::PauseSchedule => ok(&daemon.pause_schedule(caller, &schedules::name(id)?, true).await?),
+        Endpoint::ResumeSchedule => ok(&daemon.pause_schedule(caller, &schedules::name(id)?, false).await?),
         Endpoint::Rpc => {
             Ok(server::whole(StatusCode::OK, "text/xml; charset=utf-8", rpc::answer(daemon, caller, &body).await))
         }
@@ -118,9 +122,9 @@ impl Daemon {
                    "unmapped": selection.unmapped, "warnings": selection.warnings(Timestamp::now()) }))
     }
 
-    /// Every job.
-    pub(super) async fn jobs(&self) -> Result<Json, Problem> {
-        let list = self.overlord.list().await?;
+    /// Every job that is wanted.
+    pub(super) async fn jobs(&self, wanted: &JobFilter) -> Result<Json, Problem> {
+        let list = self.overlord.list_only(wanted).await?;
         let unreadable: Map<_, _> =
             list.unreadable.iter().map(|row| (row.key.clone(), row.error.to_string().into())).collect();
         Ok(json!({ "jobs": list.jobs.iter().map(JobLine::to_json).collect::<Vec<_>>(), "unreadable": unreadable }))
@@ -133,12 +137,14 @@ pub(super) fn job(id: Option<String>) -> Result<OverlordJobId, Problem> {
 }
 
 /// The body, or what stands for none.
-fn parse_or_none<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
-    if body.trim_ascii().is_empty() || body.trim_ascii() == b"null" { Ok(T::default()) } else { parse(body) }
+fn parse_or_none<T: Members>(body: &[u8]) -> Result<T, Problem> {
+    let is_none = body.trim_ascii().is_empty() || body.trim_ascii() == b"null";
+    if is_none { api::read(json!({})) } else { parse(body) }
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::bad(format!("the body cannot be used: {error}")))
+fn parse<T: Members>(body: &[u8]) -> Result<T, Problem> {
+    let json = serde_json::from_slice(body).map_err(|error| Problem::bad(format!("the body is no JSON: {error}")))?;
+    api::read(json)
 }
 
 /// A job that was made now, and where it is.

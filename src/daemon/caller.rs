@@ -7,8 +7,9 @@
 //! | a reader | what changes nothing here and calls nobody |
 //! | a minion, an author, a certificate without a role | nothing |
 //!
-//! Calls are made as the daemon's overlord, whoever asks: minions' audit logs name it. The jobs that a
-//! caller makes name the caller, and so does this daemon's log.
+//! Calls are made as the daemon's overlord, whoever asks: minions' audit logs name it, for its certificate is all that they
+//! can verify. Who has asked, by the peer's uid or its certificate, stands with each job that it makes, and with each call and
+//! change in this daemon's log.
 
 use std::sync::Arc;
 

@@ -69,6 +69,19 @@ impl Daemon {
         Ok(json!({ "removed": name }))
     }
 
+    /// Pauses one, or has it go on.
+    pub(super) async fn pause_schedule(
+        &self,
+        caller: &Caller,
+        name: &ScheduleName,
+        paused: bool,
+    ) -> Result<Json, Problem> {
+        let view = self.overlord.pause_schedule(name, paused).await?;
+        let what = if paused { "a schedule was paused" } else { "a schedule goes on" };
+        tracing::info!(schedule = %name, caller = caller.who(), "{what}");
+        Ok(view.to_json(true))
+    }
+
     /// Runs one now, in the caller's name.
     pub(super) async fn run_schedule(&self, caller: &Caller, name: &ScheduleName) -> Result<JobView, Problem> {
         let fan_out = self.overlord.asked_by(&caller.who()).run_schedule(name).await?;

@@ -44,7 +44,7 @@ impl Daemon {
         id: &OverlordJobId,
         request: &RetryRequest,
     ) -> Result<Submitted, Problem> {
-        let (outcomes, steps) = (request.outcomes()?, request.steps()?);
+        let (outcomes, steps) = (request.outcomes()?, request.steps.wanted()?);
         let again = |outcome: &Outcome| outcomes.iter().any(|name| name == outcome.name());
         let rollout = |hosts| steps.for_hosts(hosts);
         let overlord = self.overlord.asked_by(&caller.who());

@@ -10,8 +10,8 @@ use futures_util::stream::{self, Stream, StreamExt};
 use jiff::Timestamp;
 
 use super::{
-    CallOptions, Error, FanOut, JobList, JobOptions, JobPlan, JobRecord, JobView, OverlordConfig, Settings, identity,
-    ledger::Ledger, transactions::Work,
+    CallOptions, Error, FanOut, JobFilter, JobList, JobOptions, JobPlan, JobRecord, JobView, OverlordConfig, Settings,
+    identity, ledger::Ledger, transactions::Work,
 };
 use crate::{
     ca::Inventory,
@@ -186,9 +186,11 @@ impl Overlord {
         self.inner.ledger.list(None).await
     }
 
-    /// The same of the jobs that a host is part of.
-    pub async fn list_of(&self, host: HostName) -> Result<JobList, Error> {
-        self.inner.ledger.list(Some(host)).await
+    /// The same of those that are wanted. What cannot be read may be one of them.
+    pub async fn list_only(&self, wanted: &JobFilter) -> Result<JobList, Error> {
+        let mut list = self.inner.ledger.list(wanted.host.clone()).await?;
+        wanted.narrow(&mut list.jobs, Timestamp::now());
+        Ok(list)
     }
 
     /// The damaged stores that were set aside since the last call, for the operator to be told, loudly and once.

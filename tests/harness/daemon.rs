@@ -1,5 +1,6 @@
 //! The overlord's daemon of a test's fleet, and a client of its socket.
 
+use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
@@ -24,14 +25,19 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it, and waits until it serves.
+    /// Starts it, and waits until it serves. What it logs is in `daemon.log` in the fleet's folder.
     pub fn start(fleet: &Fleet) -> Self {
-        Self::run(&mut fleet.command(["daemon"]))
+        let log = File::options().create(true).append(true).open(fleet.folder().join("daemon.log")).unwrap();
+        Self::logging_to(log.into(), &mut fleet.command(["daemon"]))
     }
 
-    /// The same with a command that was made ready.
+    /// The same with a command that was made ready; nobody sees what it logs.
     pub fn run(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::logging_to(Stdio::null(), command)
+    }
+
+    fn logging_to(log: Stdio, command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap());
         let socket = listening_on(&mut said).into();
         Self { process, socket, said }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::routes::{ROUTES, Route};
+use super::{routes::Route, table::ROUTES};
 use crate::fleet::Outcome;
 
 /// The `OpenAPI` 3.1 document.
@@ -107,6 +107,7 @@ fn requests() -> Json {
         "forks": { "type": "integer", "minimum": 1, "description": "so many hosts at a time" },
         "timeout": seconds("seconds that each host has to answer, or to accept a job"),
     });
+    let budget = json!({ "budget": { "type": "boolean", "description": "with each host's outcome tell as `budget` what the call has used there" } });
     let job = json!({
         "job_timeout": seconds("seconds that the method may run on each host"),
         "give_up_after": seconds("seconds after which hosts without a result are given up"),
@@ -121,7 +122,7 @@ fn requests() -> Json {
     let outcomes = json!({ "outcomes": { "type": "array", "minItems": 1, "items": { "enum": Outcome::NAMES[1..] },
                                          "description": "hosts that ended so are tried again" } });
     json!({
-        "CallRequest": closed(&["target", "method"], &[call.clone(), steps()]),
+        "CallRequest": closed(&["target", "method"], &[call.clone(), steps(), budget]),
         "JobRequest": closed(&["target", "method"], &[call.clone(), steps(), job.clone()]),
         "ScheduleRequest": closed(&["target", "method", "cron"], &[call, steps(), job, schedule]),
         "RetryRequest": closed(&["outcomes"], &[outcomes, secrets.clone(), steps()]),
@@ -156,6 +157,7 @@ fn answers() -> Json {
         "Outcome": object(&["outcome"], json!({
             "outcome": { "enum": Outcome::NAMES }, "value": { "description": "the method's result, if it is ok" },
             "error": { "type": "object", "description": "the method's failure" }, "why": text("what went wrong"),
+            "budget": { "type": "object", "description": "what the call has used, if that was asked for: time, memory, host functions, denials" },
         })),
         "Summary": object(&["ok", "total"], json!({ "total": count, "ok": count })),
         "Hosts": object(&["hosts", "skipped", "unmatched", "unmapped", "warnings"], json!({
@@ -206,7 +208,7 @@ fn schemas() -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::api::{CallRequest, JobRequest, ResumeRequest, RetryRequest, ScheduleRequest};
+    use crate::daemon::api::{CallRequest, JobRequest, Members, ResumeRequest, RetryRequest, ScheduleRequest};
 
     #[test]
     fn what_the_document_refers_to_is_in_it() {
@@ -220,18 +222,18 @@ mod tests {
 
     #[test]
     fn bodies_have_the_members_that_the_document_tells() {
-        let members = |value: &Json| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         let schemas = schemas();
-        for (name, body) in [
-            ("CallRequest", serde_json::to_value(CallRequest::default()).unwrap()),
-            ("JobRequest", serde_json::to_value(JobRequest::default()).unwrap()),
-            ("ScheduleRequest", serde_json::to_value(ScheduleRequest::default()).unwrap()),
-            ("RetryRequest", serde_json::to_value(RetryRequest::default()).unwrap()),
-            ("ResumeRequest", serde_json::to_value(ResumeRequest::default()).unwrap()),
+        for (name, mut read) in [
+            ("CallRequest", CallRequest::names()),
+            ("JobRequest", JobRequest::names()),
+            ("ScheduleRequest", ScheduleRequest::names()),
+            ("RetryRequest", RetryRequest::names()),
+            ("ResumeRequest", ResumeRequest::names()),
         ] {
-            let (mut told, mut read) = (members(&schemas[name]["properties"]), members(&body));
-            told.sort();
-            read.sort();
+            let mut told: Vec<_> =
+                schemas[name]["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            told.sort_unstable();
+            read.sort_unstable();
             assert_eq!(told, read, "{name}");
         }
     }

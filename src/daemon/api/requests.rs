@@ -1,123 +1,121 @@
-//! The bodies that are read. Unknown members are refused; what members hold is judged by [`wanted`](super::wanted).
+//! The bodies that are read: each is a list of members and, perhaps, of parts that it shares with others. A member that no part
+//! knows is refused, and so is one of another type, by name; what members hold is judged by [`wanted`](super::wanted).
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{DeserializeOwned, Error as _},
-};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
-/// The body of a call.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::daemon) struct CallRequest {
-    pub(in crate::daemon) target: String,
-    pub(in crate::daemon) method: String,
-    #[serde(default)]
-    pub(in crate::daemon) args: Vec<Json>,
-    #[serde(default)]
-    pub(in crate::daemon) exclude: Option<String>,
-    #[serde(default)]
-    pub(in crate::daemon) allow_unknown: bool,
-    #[serde(default)]
-    pub(in crate::daemon) filter: Vec<String>,
-    #[serde(default)]
-    pub(in crate::daemon) filter_or: Vec<String>,
-    #[serde(default)]
-    pub(in crate::daemon) check: bool,
-    #[serde(default)]
-    pub(in crate::daemon) timeout: Option<f64>,
-    #[serde(default)]
-    pub(in crate::daemon) forks: Option<u32>,
-    #[serde(default)]
-    pub(in crate::daemon) canary: Json,
-    #[serde(default)]
-    pub(in crate::daemon) batch: Json,
-    #[serde(default)]
-    pub(in crate::daemon) pause: Option<f64>,
-    #[serde(default)]
-    pub(in crate::daemon) max_fail: Json,
-    #[serde(default)]
-    pub(in crate::daemon) retry: u32,
+use crate::daemon::problem::Problem;
+
+/// Part of a body, or all of it.
+pub(in crate::daemon) trait Members: Sized {
+    /// Their names.
+    fn names() -> Vec<&'static str>;
+    /// Takes them out of a body.
+    fn take(from: &mut Map<String, Json>) -> Result<Self, Problem>;
 }
 
-/// The body of a job: a call, and how long it may take.
-#[derive(Debug, Default, Serialize)]
-pub(in crate::daemon) struct JobRequest {
-    #[serde(flatten)]
-    pub(in crate::daemon) call: CallRequest,
-    pub(in crate::daemon) job_timeout: Option<f64>,
-    pub(in crate::daemon) give_up_after: Option<f64>,
-}
-
-/// The body of a schedule: a job, and when it is made.
-#[derive(Debug, Default, Serialize)]
-pub(in crate::daemon) struct ScheduleRequest {
-    #[serde(flatten)]
-    pub(in crate::daemon) job: JobRequest,
-    pub(in crate::daemon) cron: String,
-    pub(in crate::daemon) zone: Option<String>,
-    pub(in crate::daemon) catch_up: Option<f64>,
-    pub(in crate::daemon) allow_overlap: bool,
-}
-
-/// The body of another try of a job.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::daemon) struct RetryRequest {
-    pub(in crate::daemon) outcomes: Vec<String>,
-    #[serde(default)]
-    pub(in crate::daemon) secrets: Vec<String>,
-    #[serde(default)]
-    pub(in crate::daemon) canary: Json,
-    #[serde(default)]
-    pub(in crate::daemon) batch: Json,
-    #[serde(default)]
-    pub(in crate::daemon) pause: Option<f64>,
-    #[serde(default)]
-    pub(in crate::daemon) max_fail: Json,
-    #[serde(default)]
-    pub(in crate::daemon) retry: u32,
-}
-
-/// The body of going on with a job; there need not be one.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::daemon) struct ResumeRequest {
-    #[serde(default)]
-    pub(in crate::daemon) secrets: Vec<String>,
-}
-
-impl<'de> Deserialize<'de> for ScheduleRequest {
-    /// By hand, for the same reason as that of a job.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        fn member<T: DeserializeOwned, E: serde::de::Error>(
-            members: &mut Map<String, Json>,
-            name: &str,
-        ) -> Result<T, E> {
-            let value = members.remove(name).unwrap_or_default();
-            T::deserialize(value).map_err(|error| E::custom(format!("`{name}`: {error}")))
+/// Reads a body all of whose members are known.
+pub(in crate::daemon) fn read<T: Members>(body: Json) -> Result<T, Problem> {
+    let Json::Object(mut members) = body else { return Err(Problem::bad("the body is no object")) };
+    let read = T::take(&mut members)?;
+    match members.keys().next() {
+        None => Ok(read),
+        Some(name) => {
+            let name = name.escape_debug();
+            Err(Problem::bad(format!("there is no member `{name}`; there are {}", T::names().join(", "))))
         }
-        let mut members = Map::deserialize(deserializer)?;
-        Ok(Self {
-            cron: member(&mut members, "cron")?,
-            zone: member(&mut members, "zone")?,
-            catch_up: member(&mut members, "catch_up")?,
-            allow_overlap: member::<Option<bool>, _>(&mut members, "allow_overlap")?.unwrap_or_default(),
-            job: JobRequest::deserialize(Json::Object(members)).map_err(D::Error::custom)?,
-        })
     }
 }
 
-impl<'de> Deserialize<'de> for JobRequest {
-    /// By hand: serde does not refuse unknown members where one structure is part of another.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut members = Map::deserialize(deserializer)?;
-        let mut seconds = |name: &str| {
-            let value = members.remove(name).unwrap_or_default();
-            Option::<f64>::deserialize(value).map_err(|error| D::Error::custom(format!("`{name}`: {error}")))
-        };
-        let (job_timeout, give_up_after) = (seconds("job_timeout")?, seconds("give_up_after")?);
-        let call = CallRequest::deserialize(Json::Object(members)).map_err(D::Error::custom)?;
-        Ok(Self { call, job_timeout, give_up_after })
+fn member<T: DeserializeOwned>(from: &mut Map<String, Json>, name: &str) -> Result<Option<T>, Problem> {
+    let value = from.remove(name).unwrap_or_default();
+    serde_json::from_value(value).map_err(|error| Problem::bad(format!("`{name}`: {error}")))
+}
+
+/// Members that must be there, those that need not, and parts.
+macro_rules! members {
+    (
+        $(#[$about:meta])* $name:ident
+        $(needs { $($needed:ident: $needed_type:ty),* })?
+        $(takes { $($taken:ident: $taken_type:ty),* })?
+        $(and { $($part:ident: $part_type:ty),* })?
+    ) => {
+        $(#[$about])*
+        #[derive(Debug)]
+        pub(in crate::daemon) struct $name {
+            $($(pub(in crate::daemon) $needed: $needed_type,)*)?
+            $($(pub(in crate::daemon) $taken: $taken_type,)*)?
+            $($(pub(in crate::daemon) $part: $part_type,)*)?
+        }
+
+        impl Members for $name {
+            fn names() -> Vec<&'static str> {
+                let own: &[&'static str] = &[$($(stringify!($needed),)*)? $($(stringify!($taken),)*)?];
+                let parts: &[Vec<&'static str>] = &[$($(<$part_type>::names(),)*)?];
+                [own, &parts.concat()].concat()
+            }
+
+            fn take(from: &mut Map<String, Json>) -> Result<Self, Problem> {
+                Ok(Self {
+                    $($($needed: member(from, stringify!($needed))?
+                        .ok_or_else(|| Problem::bad(concat!("`", stringify!($needed), "` is missing")))?,)*)?
+                    $($($taken: member(from, stringify!($taken))?.unwrap_or_default(),)*)?
+                    $($($part: <$part_type>::take(from)?,)*)?
+                })
+            }
+        }
+    };
+}
+
+members! {
+    /// In which steps hosts are called.
+    StepsRequest
+    takes { canary: Json, batch: Json, pause: Option<f64>, max_fail: Json, retry: u32 }
+}
+
+members! {
+    /// Whom, what, and how: what calls and jobs have in common.
+    Asked
+    needs { target: String, method: String }
+    takes {
+        args: Vec<Json>, exclude: Option<String>, allow_unknown: bool, filter: Vec<String>, filter_or: Vec<String>,
+        check: bool, timeout: Option<f64>, forks: Option<u32>
     }
+    and { steps: StepsRequest }
+}
+
+members! {
+    /// The body of a call.
+    CallRequest
+    takes { budget: bool }
+    and { asked: Asked }
+}
+
+members! {
+    /// The body of a job, and how long it may take.
+    JobRequest
+    takes { job_timeout: Option<f64>, give_up_after: Option<f64> }
+    and { asked: Asked }
+}
+
+members! {
+    /// The body of a schedule: a job, and when it is made.
+    ScheduleRequest
+    needs { cron: String }
+    takes { zone: Option<String>, catch_up: Option<f64>, allow_overlap: bool }
+    and { job: JobRequest }
+}
+
+members! {
+    /// The body of another try of a job.
+    RetryRequest
+    needs { outcomes: Vec<String> }
+    takes { secrets: Vec<String> }
+    and { steps: StepsRequest }
+}
+
+members! {
+    /// The body of going on with a job; there need not be one.
+    ResumeRequest
+    takes { secrets: Vec<String> }
 }

@@ -1,8 +1,9 @@
-//! The table of what can be asked.
+//! What can be asked, and how it is found in the [table](ROUTES).
 
 use hyper::Method;
 use percent_encoding::percent_decode_str;
 
+use super::table::ROUTES;
 use crate::daemon::caller::Deed;
 
 /// What is asked for.
@@ -23,6 +24,8 @@ pub(in crate::daemon) enum Endpoint {
     SetSchedule,
     RemoveSchedule,
     RunSchedule,
+    PauseSchedule,
+    ResumeSchedule,
     Rpc,
     Metrics,
     Health,
@@ -37,7 +40,11 @@ impl Endpoint {
             Self::Call | Self::Submit | Self::Cancel | Self::Resume | Self::Retry | Self::Budgets | Self::Events => {
                 Deed::Acts
             }
-            Self::SetSchedule | Self::RemoveSchedule | Self::RunSchedule => Deed::Acts,
+            Self::SetSchedule
+            | Self::RemoveSchedule
+            | Self::RunSchedule
+            | Self::PauseSchedule
+            | Self::ResumeSchedule => Deed::Acts,
             Self::Schedules | Self::Schedule => Deed::Looks,
             Self::Hosts | Self::Jobs | Self::Job | Self::Rpc | Self::Metrics | Self::Health | Self::Document => {
                 Deed::Looks
@@ -48,7 +55,7 @@ impl Endpoint {
 
 /// One row of the table.
 pub(super) struct Route {
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     /// For figures and as `operationId`.
     pub(super) name: &'static str,
     pub(super) method: Method,
@@ -60,225 +67,6 @@ pub(super) struct Route {
     pub(super) status: u16,
     pub(super) answer: (&'static str, &'static str),
 }
-
-const JSON: &str = "application/json";
-const XML: &str = "text/xml";
-
-pub(super) const ROUTES: [Route; 19] = [
-    Route {
-        endpoint: Endpoint::Hosts,
-        name: "hosts",
-        method: Method::GET,
-        path: "/v1/hosts",
-        summary: "Whom a target means",
-        query: &[("target", "the target; every host without it"), ("exclude", "leave these out")],
-        body: None,
-        status: 200,
-        answer: (JSON, "Hosts"),
-    },
-    Route {
-        endpoint: Endpoint::Call,
-        name: "call",
-        method: Method::POST,
-        path: "/v1/calls",
-        summary: "Call a method on each host and answer when each has ended; with `Accept: application/jsonl` a line for \
-                  each host as it ends, the last with the summary",
-        query: &[],
-        body: Some((JSON, "CallRequest")),
-        status: 200,
-        answer: (JSON, "CallAnswer"),
-    },
-    Route {
-        endpoint: Endpoint::Submit,
-        name: "submit",
-        method: Method::POST,
-        path: "/v1/jobs",
-        summary: "Make a job of a call; answered when the job is durable, before anything is sent",
-        query: &[],
-        body: Some((JSON, "JobRequest")),
-        status: 201,
-        answer: (JSON, "Job"),
-    },
-    Route {
-        endpoint: Endpoint::Jobs,
-        name: "jobs",
-        method: Method::GET,
-        path: "/v1/jobs",
-        summary: "Every job, oldest first",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: (JSON, "Jobs"),
-    },
-    Route {
-        endpoint: Endpoint::Job,
-        name: "job",
-        method: Method::GET,
-        path: "/v1/jobs/{id}",
-        summary: "A job and each of its hosts, as the store knows them; no minion is asked",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: (JSON, "Job"),
-    },
-    Route {
-        endpoint: Endpoint::Cancel,
-        name: "cancel",
-        method: Method::POST,
-        path: "/v1/jobs/{id}/cancel",
-        summary: "End a job on every host that has not ended",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: (JSON, "Job"),
-    },
-    Route {
-        endpoint: Endpoint::Resume,
-        name: "resume",
-        method: Method::POST,
-        path: "/v1/jobs/{id}/resume",
-        summary: "Go on with a job that nobody hands out; nothing runs twice",
-        query: &[],
-        body: Some((JSON, "ResumeRequest")),
-        status: 202,
-        answer: (JSON, "Job"),
-    },
-    Route {
-        endpoint: Endpoint::Retry,
-        name: "retry",
-        method: Method::POST,
-        path: "/v1/jobs/{id}/retry",
-        summary: "Make a new job of a job's call, on those of its hosts that ended in one of these ways",
-        query: &[],
-        body: Some((JSON, "RetryRequest")),
-        status: 201,
-        answer: (JSON, "Job"),
-    },
-    Route {
-        endpoint: Endpoint::Budgets,
-        name: "budgets",
-        method: Method::GET,
-        path: "/v1/jobs/{id}/budgets",
-        summary: "What a job has used on each host: time, memory, host functions, denials; the minions are asked",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: (JSON, "Budgets"),
-    },
-    Route {
-        endpoint: Endpoint::Events,
-        name: "events",
-        method: Method::GET,
-        path: "/v1/jobs/{id}/events",
-        summary: "Server-sent events, from the job's beginning: `line` and `progress` of each host, `result` when it ends, \
-                  `end` with the job",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: ("text/event-stream", "Event"),
-    },
-    Route {
-        endpoint: Endpoint::Schedules,
-        name: "schedules",
-        method: Method::GET,
-        path: "/v1/schedules",
-        summary: "Every schedule, by name, and whether a daemon begins their runs",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: (JSON, "Schedules"),
-    },
-    Route {
-        endpoint: Endpoint::Schedule,
-        name: "schedule",
-        method: Method::GET,
-        path: "/v1/schedules/{id}",
-        summary: "A schedule, and what came of its latest instants",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: (JSON, "Schedule"),
-    },
-    Route {
-        endpoint: Endpoint::SetSchedule,
-        name: "set_schedule",
-        method: Method::PUT,
-        path: "/v1/schedules/{id}",
-        summary: "Set a schedule, perhaps anew; its hosts are asked whether its arguments are free of secrets",
-        query: &[],
-        body: Some((JSON, "ScheduleRequest")),
-        status: 200,
-        answer: (JSON, "Schedule"),
-    },
-    Route {
-        endpoint: Endpoint::RemoveSchedule,
-        name: "remove_schedule",
-        method: Method::DELETE,
-        path: "/v1/schedules/{id}",
-        summary: "Take a schedule away; its jobs stay",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: (JSON, "Removed"),
-    },
-    Route {
-        endpoint: Endpoint::RunSchedule,
-        name: "run_schedule",
-        method: Method::POST,
-        path: "/v1/schedules/{id}/run",
-        summary: "Run a schedule now, whatever its timetable says; answered when the job is durable, before anything is sent",
-        query: &[],
-        body: None,
-        status: 201,
-        answer: (JSON, "Job"),
-    },
-    Route {
-        endpoint: Endpoint::Rpc,
-        name: "rpc",
-        method: Method::POST,
-        path: "/RPC2",
-        summary: "XML-RPC: overlord.call, overlord.submit, overlord.status, overlord.cancel, overlord.resume, overlord.retry, \
-                  overlord.jobs, overlord.hosts, system.listMethods; options are a struct with the members of the JSON \
-                  bodies, as the last argument",
-        query: &[],
-        body: Some((XML, "XmlRpc")),
-        status: 200,
-        answer: (XML, "XmlRpc"),
-    },
-    Route {
-        endpoint: Endpoint::Metrics,
-        name: "metrics",
-        method: Method::GET,
-        path: "/metrics",
-        summary: "Figures for Prometheus",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: ("application/openmetrics-text", "Text"),
-    },
-    Route {
-        endpoint: Endpoint::Health,
-        name: "health",
-        method: Method::GET,
-        path: "/healthz",
-        summary: "Whether the store and the identity can be used",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: (JSON, "Health"),
-    },
-    Route {
-        endpoint: Endpoint::Document,
-        name: "document",
-        method: Method::GET,
-        path: "/openapi.json",
-        summary: "This document",
-        query: &[],
-        body: None,
-        status: 200,
-        answer: (JSON, "Document"),
-    },
-];
 
 /// A request's place in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! What requests mean, once each member makes sense. A refusal names the member.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use serde_json::Value as Json;
 
-use super::requests::{CallRequest, JobRequest, RetryRequest, ScheduleRequest};
+use super::requests::{Asked, JobRequest, RetryRequest, ScheduleRequest, StepsRequest};
 use crate::{
     daemon::problem::Problem,
     fleet::{Filter, Outcome, Selector, Share, Steps, Target},
     ids::MethodName,
-    overlord::{CallOptions, JobOptions},
+    overlord::{CallOptions, JobFilter, JobOptions},
     wire::{Secret, Secrets, Value},
 };
 
@@ -30,7 +30,7 @@ pub(in crate::daemon) struct Wanted {
     forks: Option<usize>,
 }
 
-impl CallRequest {
+impl Asked {
     /// What it means.
     pub(in crate::daemon) fn wanted(&self) -> Result<Wanted, Problem> {
         let method: MethodName = self.method.parse().map_err(|error| bad("method", error))?;
@@ -49,7 +49,7 @@ impl CallRequest {
             method: if check { method.check() } else { method },
             args: self.args.iter().map(Value::from_json).collect(),
             filter: Filter::of(&filters("filter", &self.filter)?, &filters("filter_or", &self.filter_or)?),
-            steps: steps(&self.canary, &self.batch, self.pause, &self.max_fail, self.retry)?,
+            steps: self.steps.wanted()?,
             timeout: seconds("timeout", self.timeout)?,
             forks,
         })
@@ -76,7 +76,7 @@ impl Wanted {
 impl JobRequest {
     /// What it means, and how a job of it is made for so many hosts.
     pub(in crate::daemon) fn wanted(&self) -> Result<(Wanted, impl Fn(usize) -> JobOptions + use<>), Problem> {
-        let wanted = self.call.wanted()?;
+        let wanted = self.asked.wanted()?;
         let usual = JobOptions::default();
         let options = JobOptions {
             forks: wanted.forks.unwrap_or(usual.forks),
@@ -97,12 +97,20 @@ impl ScheduleRequest {
     }
 }
 
-impl RetryRequest {
+impl StepsRequest {
     /// In which steps.
-    pub(in crate::daemon) fn steps(&self) -> Result<Steps, Problem> {
-        steps(&self.canary, &self.batch, self.pause, &self.max_fail, self.retry)
+    pub(in crate::daemon) fn wanted(&self) -> Result<Steps, Problem> {
+        Ok(Steps {
+            canary: share("canary", &self.canary)?,
+            batch: share("batch", &self.batch)?,
+            pause: seconds("pause", self.pause)?.unwrap_or_default(),
+            max_fail: share("max_fail", &self.max_fail)?,
+            retry: self.retry,
+        })
     }
+}
 
+impl RetryRequest {
     /// The names of the outcomes after which a host is tried again.
     pub(in crate::daemon) fn outcomes(&self) -> Result<Vec<String>, Problem> {
         let bad = &Outcome::NAMES[1..];
@@ -114,6 +122,33 @@ impl RetryRequest {
             None => Ok(self.outcomes.clone()),
         }
     }
+}
+
+/// Which jobs are asked for, by these parameters.
+pub(in crate::daemon) fn job_filter(
+    parameters: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+) -> Result<JobFilter, Problem> {
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<Option<T>, Problem> {
+        text.parse().map(Some).map_err(|error| bad(name, error))
+    }
+    let mut wanted = JobFilter::default();
+    for (name, text) in parameters {
+        let (name, text) = (name.as_ref(), text.as_ref());
+        match name {
+            "state" => wanted.state = parsed(name, text)?,
+            "method" => wanted.method = parsed(name, text)?,
+            "by" => wanted.by = parsed(name, text)?,
+            "host" => wanted.host = parsed(name, text)?,
+            "since" => wanted.since = seconds(name, parsed(name, text)?)?,
+            "limit" => wanted.limit = parsed(name, text)?,
+            name => {
+                let name = name.escape_debug();
+                let why = format!("there is no parameter `{name}`; there are state, method, by, host, since, limit");
+                return Err(Problem::bad(why));
+            }
+        }
+    }
+    Ok(wanted)
 }
 
 /// Secrets, in their order.
@@ -128,16 +163,6 @@ pub(in crate::daemon) fn target(name: &str, text: &str) -> Result<Target, Proble
 
 fn bad(name: &str, error: impl std::fmt::Display) -> Problem {
     Problem::bad(format!("`{name}`: {error}"))
-}
-
-fn steps(canary: &Json, batch: &Json, pause: Option<f64>, max_fail: &Json, retry: u32) -> Result<Steps, Problem> {
-    Ok(Steps {
-        canary: share("canary", canary)?,
-        batch: share("batch", batch)?,
-        pause: seconds("pause", pause)?.unwrap_or_default(),
-        max_fail: share("max_fail", max_fail)?,
-        retry,
-    })
 }
 
 fn share(name: &str, share: &Json) -> Result<Option<Share>, Problem> {
@@ -160,10 +185,10 @@ fn seconds(name: &str, seconds: Option<f64>) -> Result<Option<Duration>, Problem
 
 #[cfg(test)]
 mod tests {
-    use serde::de::DeserializeOwned;
     use serde_json::json;
 
     use super::*;
+    use crate::daemon::api::{CallRequest, Members, read};
 
     fn call(more: &Json) -> Json {
         let mut body = json!({ "target": "*", "method": "test.add" });
@@ -171,11 +196,10 @@ mod tests {
         body
     }
 
-    fn refused<T: DeserializeOwned, W>(body: Json, wanted: impl Fn(&T) -> Result<W, Problem>) -> String {
-        match serde_json::from_value::<T>(body).map(|request| wanted(&request).map(drop)) {
-            Ok(Ok(())) => "nothing".to_owned(),
-            Ok(Err(problem)) => problem.text().to_owned(),
-            Err(error) => error.to_string(),
+    fn refused<T: Members, W>(body: Json, wanted: impl Fn(&T) -> Result<W, Problem>) -> String {
+        match read::<T>(body).and_then(|request| wanted(&request).map(drop)) {
+            Ok(()) => "nothing".to_owned(),
+            Err(problem) => problem.text().to_owned(),
         }
     }
 
@@ -186,7 +210,7 @@ mod tests {
             "filter": ["os=debian", "cpus>=4"], "filter_or": ["rack:7"], "forks": 5, "timeout": 9, "job_timeout": 60.5,
             "give_up_after": 3600, "canary": 1, "batch": "25%", "pause": 0.5, "max_fail": "10%", "retry": 2,
         });
-        let (wanted, options) = serde_json::from_value::<JobRequest>(body).unwrap().wanted().unwrap();
+        let (wanted, options) = read::<JobRequest>(body).unwrap().wanted().unwrap();
         assert_eq!((wanted.method.to_string().as_str(), wanted.args.len()), ("check.test.add", 2));
         assert!(wanted.selector.allow_unknown && wanted.selector.exclude.is_some() && wanted.filter.is_some());
         let options = options(20);
@@ -215,14 +239,40 @@ mod tests {
             (json!({ "canary": "101%" }), "`canary`"),
             (json!({ "max_fail": [1] }), "`max_fail`"),
             (json!({ "retries": 1 }), "`retries`"),
+            (json!({ "target": null }), "`target` is missing"),
+            (json!({ "retry": -1 }), "`retry`"),
+            (json!({ "check": "yes" }), "`check`"),
+            (json!({ "budget": true }), "`budget`"),
         ] {
             let why = refused(call(&more), JobRequest::wanted);
             assert!(why.contains(named), "{more}: {why}");
         }
-        assert!(refused(call(&json!({ "job_timeout": 1 })), CallRequest::wanted).contains("`job_timeout`"));
+        assert!(refused(json!([]), |_: &CallRequest| Ok(())).contains("no object"));
+        assert!(refused(call(&json!({ "job_timeout": 1 })), |_: &CallRequest| Ok(())).contains("`job_timeout`"));
         for (outcomes, named) in [(json!([]), "`outcomes`"), (json!(["ok"]), "`ok`"), (json!(["bad"]), "`bad`")] {
             let why = refused(json!({ "outcomes": outcomes }), RetryRequest::outcomes);
             assert!(why.contains(named), "{why}");
+        }
+    }
+
+    #[test]
+    fn jobs_are_asked_for_by_what_makes_sense() {
+        let asked = [
+            ("state", "partial"),
+            ("method", "disk.*"),
+            ("by", "schedule:*"),
+            ("host", "web1"),
+            ("since", "7200"),
+            ("limit", "5"),
+        ];
+        let filter = job_filter(asked).unwrap();
+        assert_eq!((filter.since, filter.limit), (Some(Duration::from_hours(2)), Some(5)));
+        assert!(filter.state.is_some() && filter.method.is_some() && filter.by.is_some() && filter.host.is_some());
+        for (name, text) in
+            [("state", "ended"), ("method", "["), ("host", "a b"), ("since", "-1"), ("limit", "all"), ("age", "1")]
+        {
+            let why = job_filter([(name, text)]).unwrap_err();
+            assert!(why.text().contains(&format!("`{name}`")), "{name}: {}", why.text());
         }
     }
 
@@ -236,17 +286,16 @@ mod tests {
         let words = ["{", "}", "[", "]", "\"", ":", ",", "null", "-", "1e400", "0", "\"args\":", "{1..9}", "\\ud800"];
         crate::sys::fuzz::fuzz("requests_in_json", &bodies, &words, |bytes| {
             let told = |problem: Problem| problem.to_json().to_string();
-            let call = serde_json::from_slice::<CallRequest>(bytes).map(|call| {
-                let wanted = call.wanted().map_err(told)?;
-                Ok::<_, String>((wanted.args.len().min(3), wanted.filter.is_some(), wanted.selector.allow_unknown))
+            let body: Json = serde_json::from_slice(bytes).map_err(|error| error.classify())?;
+            let call = read::<CallRequest>(body.clone()).and_then(|call| {
+                let wanted = call.asked.wanted()?;
+                Ok((wanted.args.len().min(3), wanted.filter.is_some(), wanted.selector.allow_unknown))
             });
-            let job = serde_json::from_slice::<JobRequest>(bytes)
-                .map(|job| job.wanted().map(|(_, options)| options(10).rollout).map_err(told));
-            let retry = serde_json::from_slice::<RetryRequest>(bytes).map(|retry| {
-                (retry.outcomes().map_err(told), retry.steps().is_ok(), secrets(&retry.secrets).len().min(3))
+            let job = read::<JobRequest>(body.clone()).and_then(|job| Ok(job.wanted()?.1(10).rollout));
+            let retry = read::<RetryRequest>(body).map(|retry| {
+                (retry.outcomes().map_err(told), retry.steps.wanted().is_ok(), secrets(&retry.secrets).len().min(3))
             });
-            let line = |error: serde_json::Error| error.classify();
-            (call.map_err(line), job.map_err(line), retry.map_err(line))
+            Ok::<_, serde_json::error::Category>((call.map_err(told), job.map_err(told), retry.map_err(told)))
         });
     }
 }
