@@ -131,7 +131,7 @@ impl Machine {
             ("mount.mount", "point") => text("/home/open"),
             ("package.install" | "package.preview", "names") => Value::Array(vec![text("new")]),
             ("process.kill", "pid") => Value::Int(self.process.id().into()),
-            ("service.stop", "name") | ("virt.shutdown" | "virt.destroy", "name") => text("db"),
+            ("service.stop" | "virt.shutdown" | "virt.destroy", "name") => text("db"),
             ("sysctl.forget" | "sysctl.set" | "sysctl.get", "name") => text("vm.swappiness"),
             ("sysctl.set", "value") => text("11"),
             ("users.add_ssh_key", "name") => text("locked"),
@@ -245,9 +245,9 @@ async fn a_check_of_any_method_tells_what_would_be_done_and_does_nothing() {
                 }
                 let called = machine.check(&full, &method.params).await;
                 if method.read_only {
-                    reading(&full, &called)
+                    reading(&full, &called);
                 } else {
-                    changing(&full, &called)
+                    changing(&full, &called);
                 }
                 assert_eq!(machine.state(), before, "{full} changes something in a check");
                 checked[usize::from(method.read_only)] += 1;
