@@ -38,7 +38,7 @@ impl Json {
 
     /// What a program wrote, which its error names.
     pub fn written(program: &str, text: &str) -> Result<Self> {
-        Self::parse(text).map_err(|error| Error::failed(format!("`{program}` wrote {}", error.message)))
+        Self::parse(text).map_err(|error| Error::failed(format!("what `{program}` wrote is {}", error.message)))
     }
 
     /// The member of an object.

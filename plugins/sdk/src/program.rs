@@ -139,7 +139,7 @@ pub fn judge(program: &str, output: Output) -> Result<String> {
             return Err(Error::new(ErrorKind::TimedOut, message));
         }
     };
-    Err(Error::failed(match complaint(&lossy(output.stderr)) {
+    Err(Error::failed(match cause(program, &lossy(output.stderr)) {
         Some(line) => format!("`{program}` {how}: {line}"),
         None => format!("`{program}` {how}"),
     }))
@@ -147,8 +147,22 @@ pub fn judge(program: &str, output: Output) -> Result<String> {
 
 /// The last line of what a program said, clipped.
 pub fn complaint(stderr: &str) -> Option<String> {
-    let line = stderr.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
-    Some(checked::clipped(line, COMPLAINT))
+    complaints(stderr).next_back().map(|line| checked::clipped(line, COMPLAINT))
+}
+
+/// The last line that a program marked as its error, else the last one: `nft` shows the place with carets below, and `mount`
+/// where else to look.
+fn cause(program: &str, stderr: &str) -> Option<String> {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let marked = |line: &&str| {
+        let mark = line.split_once(':').map_or("", |(mark, _)| mark);
+        mark == name || mark == "E" || mark.eq_ignore_ascii_case("error")
+    };
+    complaints(stderr).rfind(marked).map(|line| checked::clipped(line, COMPLAINT)).or_else(|| complaint(stderr))
+}
+
+fn complaints(stderr: &str) -> impl DoubleEndedIterator<Item = &str> {
+    stderr.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
 /// Text out of bytes: what is not UTF-8 is shown as U+FFFD.
@@ -182,6 +196,19 @@ mod tests {
         assert_eq!(error(Status::Exited(2), "usage\nno such host\n\n"), failed("`x` exited with 2: no such host"));
         assert_eq!(error(Status::Signalled(9), ""), failed("`x` was ended by signal 9"));
         assert_eq!(error(Status::TimedOut, ""), Err((ErrorKind::TimedOut, "`x` took longer than 7 ms".to_owned())));
+    }
+
+    #[test]
+    fn what_a_program_marks_as_its_error_is_the_cause() {
+        let said = |program, stderr| cause(program, stderr).unwrap();
+        assert_eq!(
+            said("nft", "Error: syntax error, unexpected drop\nadd rule drop\n         ^^^^\n"),
+            "Error: syntax error, unexpected drop"
+        );
+        let mount = "mount: /mnt: special device /dev/x does not exist.\n       dmesg(1) may have more information.\n";
+        assert_eq!(said("/usr/bin/mount", mount), "mount: /mnt: special device /dev/x does not exist.");
+        assert_eq!(said("apt-get", "W: old\nE: Unable to lock\nW: older\n"), "E: Unable to lock");
+        assert_eq!(said("ip", "RTNETLINK answers: File exists\n"), "RTNETLINK answers: File exists");
     }
 
     #[test]

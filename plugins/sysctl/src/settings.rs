@@ -5,7 +5,7 @@ use func_sdk::table;
 /// Names and values, the last one of a name.
 pub fn parse(text: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    for (name, value) in table::pairs(text, '=').filter(|(name, _)| !name.starts_with(['#', ';'])) {
+    for (name, value) in table::pairs(text, '=').filter(|(name, _)| !name.is_empty() && !name.starts_with(['#', ';'])) {
         found.retain(|(other, _)| other != name);
         found.push((name.to_owned(), value.to_owned()));
     }
