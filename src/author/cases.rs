@@ -17,8 +17,9 @@
 //! ```
 //!
 //! `recording = "FILE"` takes the calls from another file, beside the case. A case that asks its host what was
-//! not recorded fails. What is nil is left out. In a call of the host bytes are text where they are UTF-8, else
-//! `{ base64 = "…" }`; in `args` and `expect.result` they are `{ "$base64" = "…" }`, as in JSON everywhere.
+//! not recorded fails. What is nil is left out, and `{ "$nil" = true }` in a list. In a call of the host bytes are text
+//! where they are UTF-8, else `{ base64 = "…" }`; in `args` and `expect.result` they are `{ "$base64" = "…" }`, as in JSON
+//! everywhere.
 
 use std::{
     fs,
@@ -42,6 +43,8 @@ const FOLDER: &str = "cases";
 const RECORDING: &str = ".calls.toml";
 /// What a case may take. It waits for nothing but its own module.
 const DEADLINE: Duration = Duration::from_mins(1);
+/// What stands for nil in a list: TOML has no nil.
+const NIL: &str = "$nil";
 
 /// One call and what must come of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -168,7 +171,7 @@ impl Case {
                 Expect { result: None, error: Some(ExpectedError { kind, message }) }
             }
         };
-        let args = args.iter().map(|value| data(value).unwrap_or_else(|| Toml::Table(Table::new()))).collect();
+        let args = args.iter().map(item).collect();
         let Recording { seed, calls } = recording;
         Self { method, args, recording: None, seed, expect, inject: Vec::new(), calls }
     }
@@ -243,9 +246,7 @@ fn data(value: &Value) -> Option<Toml> {
         Value::Int(number) => Toml::Integer(*number),
         Value::Double(number) => Toml::Float(*number),
         Value::String(text) => Toml::String(text.clone()),
-        Value::Array(items) => {
-            Toml::Array(items.iter().map(|item| data(item).unwrap_or_else(|| Toml::Table(Table::new()))).collect())
-        }
+        Value::Array(items) => Toml::Array(items.iter().map(item).collect()),
         Value::Struct(members) => {
             Toml::Table(members.iter().filter_map(|(key, value)| Some((key.clone(), data(value)?))).collect())
         }
@@ -254,8 +255,17 @@ fn data(value: &Value) -> Option<Toml> {
     })
 }
 
+/// A value as it stands in a list.
+fn item(value: &Value) -> Toml {
+    data(value).unwrap_or_else(|| Toml::Table(Table::from_iter([(NIL.to_owned(), Toml::Boolean(true))])))
+}
+
 fn value(data: &Toml) -> Value {
-    serde_json::to_value(data).map_or(Value::Nil, |json| Value::from_json(&json))
+    match data {
+        Toml::Table(table) if table.len() == 1 && table.contains_key(NIL) => Value::Nil,
+        Toml::Array(items) => Value::Array(items.iter().map(value).collect()),
+        other => serde_json::to_value(other).map_or(Value::Nil, |json| Value::from_json(&json)),
+    }
 }
 
 /// One value, over several lines where it is long.
@@ -285,10 +295,12 @@ mod tests {
             error: None,
         };
         let recording = Recording { seed: String::new(), calls: vec![call] };
-        let case = Case::of_call("a.b".parse().unwrap(), &[1.into()], recording, &Ok(value.clone()));
+        let args = [Value::Nil, Value::Array(vec![Value::Nil, 1.into()])];
+        let case = Case::of_call("a.b".parse().unwrap(), &args, recording, &Ok(value.clone()));
         let text = case.to_text();
         let read: Case = toml::from_str(&text).unwrap();
         assert_eq!(read, case, "{text}");
+        assert_eq!(read.args.iter().map(super::value).collect::<Vec<_>>(), args, "{text}");
         assert_eq!(read.expect.difference(&Ok(value)), None);
         let other = read.expect.difference(&Ok(Value::Nil)).unwrap();
         assert!(other.expected.contains("$base64") && other.actual == "nil", "{other:?}");
