@@ -114,7 +114,7 @@ impl Asker {
             .enumerate()
             .map(|(index, (module, methods))| {
                 let description = descriptions.get(index).cloned().unwrap_or_default();
-                vec![render::visible(module), names(methods).join(" "), render::visible(&description)]
+                vec![render::visible(module), names(methods).join(" "), summary(&description)]
             })
             .collect();
         let data = json!({
@@ -194,11 +194,36 @@ fn names(methods: &Value) -> Vec<String> {
     }
 }
 
-/// `NAME: TYPE  MEANING`, as far as there is.
+/// `NAME: TYPE  MEANING`, as far as there is, on one line.
 fn about(name: &str, type_name: &str, doc: &str) -> String {
     let colon = if type_name.is_empty() { "" } else { ": " };
-    render::visible(format!("{name}{colon}{type_name}  {doc}").trim_end())
+    one_line(&format!("{name}{colon}{type_name}  {doc}"))
 }
+
+/// Documentation as one line: where its lines end says nothing.
+fn one_line(text: &str) -> String {
+    render::visible(text.lines().map(str::trim_end).collect::<Vec<_>>().join(" ").trim_end())
+}
+
+/// The first sentence of a documentation, for a table.
+fn summary(text: &str) -> String {
+    let first = one_line(text.split("\n\n").next().unwrap_or_default());
+    match first.split_once(". ") {
+        Some((sentence, _)) => format!("{sentence}."),
+        None => first,
+    }
+}
+
+/// Documentation below a name: line by line, as it was written.
+fn write_indented(text: &str, out: &mut dyn Write) -> io::Result<()> {
+    for line in text.lines() {
+        let line = render::visible(line);
+        writeln!(out, "{}", if line.is_empty() { line } else { format!("  {line}") })?;
+    }
+    Ok(())
+}
+
+const BOLD: anstyle::Style = anstyle::Style::new().bold();
 
 /// One module, or one of its methods.
 struct ModuleDoc {
@@ -217,7 +242,6 @@ impl ModuleDoc {
         told: &mut BTreeSet<String>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let bold = anstyle::Style::new().bold();
         let words: Vec<String> = method
             .parameters
             .iter()
@@ -226,14 +250,12 @@ impl ModuleDoc {
                 if parameter.optional { format!("[{word}]") } else { word }
             })
             .collect();
-        let line = [vec![format!("{bold}{}.{name}{bold:#}", self.module)], words].concat().join(" ");
+        let line = [vec![format!("{BOLD}{}.{name}{BOLD:#}", self.module)], words].concat().join(" ");
         writeln!(out, "{line}")?;
-        for text in method.description.lines() {
-            writeln!(out, "  {}", render::visible(text))?;
-        }
+        write_indented(&method.description, out)?;
         for parameter in &method.parameters {
             let kind = if parameter.wit.is_empty() { &parameter.kind } else { &parameter.wit };
-            let mut about = render::visible(&parameter.description);
+            let mut about = one_line(&parameter.description);
             if !parameter.options.is_empty() {
                 about = format!("{about} (one of {})", parameter.options.join(", "));
             }
@@ -255,7 +277,9 @@ impl ModuleDoc {
 impl Report for ModuleDoc {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         if !self.description.is_empty() {
-            writeln!(out, "{}: {}\n", self.module, render::visible(&self.description))?;
+            writeln!(out, "{BOLD}{}{BOLD:#}", self.module)?;
+            write_indented(&self.description, out)?;
+            writeln!(out)?;
         }
         let mut told = BTreeSet::new();
         for (index, (name, method)) in self.methods.iter().enumerate() {
@@ -290,5 +314,18 @@ impl Report for ModuleDoc {
             })
             .collect();
         json!({ "module": self.module, "description": self.description, "host": self.host, "methods": methods })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_the_first_sentence_and_one_line() {
+        assert_eq!(summary("Lists bridges. They are read\nfrom /sys."), "Lists bridges.");
+        assert_eq!(summary("Lists what the\nkernel knows\n\nMore. Still more."), "Lists what the kernel knows");
+        assert_eq!(summary(""), "");
+        assert_eq!(summary("a\u{1b}[31m"), "a\\u{1b}[31m");
     }
 }

@@ -190,28 +190,13 @@ impl Catalog {
     }
 }
 
-/// The name that is at most two letters away from the one given, for "did you mean".
+/// The name that is two slips of the finger away from the one given at most, for "did you mean"; one, where there are few
+/// letters.
 pub fn similar<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = names.map(|name| (distance(given, name), name)).filter(|(distance, _)| *distance <= 2);
-    near.min().map(|(_, name)| name).filter(|_| given.len() > 2)
-}
-
-/// The number of letters to add, remove or change (Levenshtein's distance).
-fn distance(a: &str, b: &str) -> usize {
-    if a.len().abs_diff(b.len()) > 2 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    let slips = if given.len() > 3 { 2 } else { given.len() / 2 };
+    let alike = names.filter(|name| name.len().abs_diff(given.len()) <= slips);
+    let near = alike.map(|name| (strsim::osa_distance(given, name), name)).filter(|(distance, _)| *distance <= slips);
+    near.min().map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -224,7 +209,9 @@ mod tests {
         assert_eq!(similar("useage", names.into_iter()), Some("usage"));
         assert_eq!(similar("stauts", names.into_iter()), Some("status"));
         assert_eq!(similar("reboot", names.into_iter()), None);
+        assert_eq!(similar("lis", names.into_iter()), Some("list"));
         assert_eq!(similar("li", names.into_iter()), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(similar("ad", ["add", "all"].into_iter()), Some("add"));
+        assert_eq!(similar("", ["a"].into_iter()), None);
     }
 }
