@@ -110,6 +110,26 @@ fn a_job_through_others_is_followed_cancelled_and_resumed() {
 }
 
 #[test]
+fn whoever_passes_a_job_on_gets_its_own_part_when_those_behind_it_have_accepted_theirs() {
+    let mut fleet = Fleet::start(["leaf", "near"]);
+    fleet.add_sub("mid", SUB_OVERLORD);
+    fleet.reach(&["mid", "near"], &[("mid", &["leaf"])]);
+    fleet.func(["map", "build"]).expect(0);
+    fleet.minion("leaf").freeze();
+    let job = fleet.func(["call", "*", "test.add", "1", "2", "--async", "--no-wait"]).expect(0).out;
+    let at = |fleet: &Fleet, minion: &str| {
+        let lines = fleet.whole_audit(minion, "async.test.add");
+        lines.first().map(|line| line["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap())
+    };
+    let near = until("the part of one that nobody waits for", || at(&fleet, "near"));
+    fleet.minion("leaf").thaw();
+    until("the job's end", || (fleet.status(&job)["status"] == "FINISHED").then_some(()));
+    assert_eq!(fleet.status(&job)["summary"]["ok"], 3, "{}", fleet.status(&job));
+    let [leaf, mid] = ["leaf", "mid"].map(|minion| at(&fleet, minion).unwrap());
+    assert!(near < leaf && leaf < mid, "near {near}, leaf {leaf}, mid {mid}");
+}
+
+#[test]
 fn whoever_may_not_call_a_method_here_may_not_have_it_called_from_here() {
     let mut fleet = Fleet::start(["leaf"]);
     let rules = "[[access]]\nallow = [\"@introspection\", \"overlord.*\", \"test.add\"]\n";
