@@ -16,8 +16,8 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use nix::unistd::{Uid, User};
 
-use super::{identity::InForce, problem::Problem};
-use crate::tls::{self, Chain, Peer, Role};
+use super::problem::Problem;
+use crate::tls::{self, Chain, InForce, Peer, Role};
 
 /// Whose connection it is.
 #[derive(Debug, Clone)]

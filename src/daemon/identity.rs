@@ -1,139 +1,128 @@
 //! What the daemon shows on the network, and whom it believes there: kept up with the files of its identity while it serves.
 //!
 //! The certificate is one of a server, and not the overlord's own: that is good for a client alone, so that no overlord can
-//! pose as a minion. The revocation list is the overlord's. What cannot be read, or would take back a revocation, changes nothing and is logged.
+//! pose as a minion. The revocation list is the overlord's.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::path::Path;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
-use crate::{
-    telemetry::chain,
-    tls::{
-        self, Authorities, CA_FILE, CERTIFICATE_FILE, Chain, Identity, KEY_FILE, Peer, REVOCATIONS_FILE, Stamp,
-        server_config,
-    },
-};
+use crate::tls::{self, Identity, IdentityFiles, InForce, REVOCATIONS_FILE, Unfit};
 
-/// How often the files are looked at.
-const EVERY: Duration = Duration::from_secs(1);
-
-/// The identity in force. Clones are the same.
-#[derive(Debug, Clone)]
-pub(super) struct InForce {
-    now: watch::Receiver<Arc<Now>>,
+/// The identity in this folder, which must be fit for a server, and the revocation list in the overlord's.
+pub(super) fn following(folder: &Path, overlord: &Path) -> Result<InForce, tls::Error> {
+    let files = IdentityFiles { revoked: overlord.join(REVOCATIONS_FILE), ..IdentityFiles::in_folder(folder) };
+    let identity = files.read()?;
+    identity.check_as_server(Timestamp::now())?;
+    InForce::following(identity, files, fit)
 }
 
-struct Now {
-    identity: Identity,
-    acceptor: TlsAcceptor,
+fn fit(identity: &Identity) -> Result<(), Unfit> {
+    Ok(identity.check_as_server(Timestamp::now())?)
 }
 
-impl std::fmt::Debug for Now {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Now").field("peer", self.identity.peer()).finish_non_exhaustive()
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        sync::atomic::{AtomicBool, Ordering},
+        time::Duration,
+    };
 
-impl Now {
-    fn of(identity: Identity) -> Result<Self, tls::Error> {
-        identity.check_as_server(Timestamp::now())?;
-        let acceptor = TlsAcceptor::from(server_config(&identity)?);
-        Ok(Self { identity, acceptor })
-    }
+    use super::*;
+    use crate::{
+        ca::{Authority, IssueRequest},
+        ids::Serial,
+        tls::{CERTIFICATE_FILE, Role},
+    };
 
-    /// What the files say now, if it may take the place of this.
-    fn reread(&self, files: &Files) -> Result<Self, tls::Error> {
-        Self::of(self.identity.succeeded_by(read(files)?, &files[3])?)
-    }
-}
+    /// Longer than several looks at the files.
+    const A_WHILE: Duration = Duration::from_secs(5);
 
-impl InForce {
-    /// The identity in this folder, which must be fit for a server, and the revocation list in the overlord's, kept up for as
-    /// long as somebody asks.
-    pub(super) fn following(folder: &Path, overlord: &Path) -> Result<Self, tls::Error> {
-        let own = [CERTIFICATE_FILE, KEY_FILE, CA_FILE].map(|name| folder.join(name));
-        let [certificate, key, authority] = own;
-        let files = [certificate, key, authority, overlord.join(REVOCATIONS_FILE)];
-        let seen = stamp(&files);
-        let (sender, now) = watch::channel(Arc::new(Now::of(read(&files)?)?));
-        tokio::spawn(follow(files, seen, sender));
-        Ok(Self { now })
+    struct Stand {
+        home: tempfile::TempDir,
+        authority: Authority,
     }
 
-    /// For the next handshake, and whom it lets in.
-    pub(super) fn acceptor(&self) -> (TlsAcceptor, Authorities) {
-        let now = self.now.borrow();
-        (now.acceptor.clone(), now.identity.authorities().clone())
-    }
+    impl Stand {
+        fn new() -> Self {
+            let home = tempfile::tempdir().unwrap();
+            let authority = Authority::init(&home.path().join("ca"), "Func CA").unwrap();
+            let stand = Self { home, authority };
+            fs::create_dir(stand.overlord()).unwrap();
+            stand.renew();
+            stand
+        }
 
-    /// Whether a peer still is believed.
-    pub(super) fn check(&self, peer: &Peer, chain: &Chain) -> Result<(), tls::Error> {
-        self.now.borrow().identity.check(peer, chain, Timestamp::now())
-    }
+        fn folder(&self) -> std::path::PathBuf {
+            self.home.path().join("daemon")
+        }
 
-    /// Ends when a peer is not believed any more, with why.
-    pub(super) async fn gives_up(&self, peer: &Peer, chain: &Chain) -> tls::Error {
-        let (mut now, mut why) = (self.now.clone(), None);
-        let given_up = |now: &Arc<Now>| {
-            why = now.identity.gives_up(peer, chain);
-            why.is_some()
-        };
-        let ended = now.wait_for(given_up).await.is_ok();
-        match why {
-            Some(why) if ended => why,
-            _ => std::future::pending().await,
+        fn overlord(&self) -> std::path::PathBuf {
+            self.home.path().join("overlord")
+        }
+
+        fn following(&self) -> InForce {
+            following(&self.folder(), &self.overlord()).unwrap()
+        }
+
+        fn issue(&self, name: &str) -> crate::ca::Issued {
+            self.authority.issue(&IssueRequest::new(name.parse().unwrap(), Role::Minion)).unwrap()
+        }
+
+        fn renew(&self) {
+            self.issue("boss.example").save(&self.folder()).unwrap();
+        }
+
+        fn revoke(&self, name: &str) -> Serial {
+            let serial = self.issue(name).serial;
+            let list = self.authority.revoke(std::slice::from_ref(&serial)).unwrap();
+            fs::copy(list, self.overlord().join(REVOCATIONS_FILE)).unwrap();
+            serial
+        }
+
+        fn write(&self, text: &str) {
+            fs::write(self.folder().join(CERTIFICATE_FILE), text).unwrap();
         }
     }
-}
 
-/// Certificate, key, authority, revocation list.
-type Files = [PathBuf; 4];
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_broken_certificate_nor_a_broken_list_holds_the_other_up() {
+        let stand = Stand::new();
+        let in_force = stand.following();
+        let first = in_force.identity().peer().serial.clone();
+        stand.write("junk");
+        let revoked = stand.revoke("eve");
+        tokio::time::sleep(A_WHILE).await;
+        assert!(in_force.identity().revoked().contains(&revoked) && in_force.identity().peer().serial == first);
 
-fn read(files: &Files) -> Result<Identity, tls::Error> {
-    let [certificate, key, authority, revoked] = files;
-    Identity::load(certificate, key, authority)?.with_revocations(revoked)
-}
+        fs::write(stand.overlord().join(REVOCATIONS_FILE), "junk").unwrap();
+        stand.renew();
+        tokio::time::sleep(A_WHILE).await;
+        assert!(in_force.identity().revoked().contains(&revoked) && in_force.identity().peer().serial != first);
 
-fn stamp(files: &Files) -> Stamp {
-    Stamp::of(files.each_ref().map(PathBuf::as_path))
-}
+        // Somebody else's is not shown, and the list is taken from beside it.
+        let second = in_force.identity().peer().serial.clone();
+        stand.issue("other.example").save(&stand.folder()).unwrap();
+        let another = stand.revoke("mallory");
+        tokio::time::sleep(A_WHILE).await;
+        assert!(in_force.identity().revoked().contains(&another) && in_force.identity().peer().serial == second);
+    }
 
-async fn follow(files: Files, mut seen: Stamp, sender: watch::Sender<Arc<Now>>) {
-    let mut complaint = None;
-    while !sender.is_closed() {
-        tokio::time::sleep(EVERY).await;
-        let stamp = stamp(&files);
-        if stamp == seen {
-            continue;
-        }
-        let in_force = Arc::clone(&sender.borrow());
-        match in_force.reread(&files) {
-            Ok(fresh) => {
-                tracing::info!(
-                    revoked = fresh.identity.revoked().len(),
-                    "read the identity and the revocation list again"
-                );
-                sender.send_replace(Arc::new(fresh));
-                (seen, complaint) = (stamp, None);
-            }
-            Err(error) => {
-                // It is tried again and again, or a revocation would be missed, but said once.
-                let this = Some((stamp, chain(&error)));
-                if complaint != this {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot use the new identity; the last one stays in force"
-                    );
-                    complaint = this;
-                }
-            }
-        }
+    #[tokio::test(start_paused = true)]
+    async fn what_was_unfit_for_a_passing_reason_is_taken_without_another_change_of_the_files() {
+        static PASSED: AtomicBool = AtomicBool::new(false);
+        let stand = Stand::new();
+        let files = IdentityFiles::in_folder(&stand.folder());
+        let fit: fn(&Identity) -> Result<(), Unfit> =
+            |_| if PASSED.load(Ordering::SeqCst) { Ok(()) } else { Err("too many open files".into()) };
+        let in_force = InForce::following(files.read().unwrap(), files, fit).unwrap();
+        let first = in_force.identity().peer().serial.clone();
+        stand.renew();
+        tokio::time::sleep(A_WHILE).await;
+        assert_eq!(in_force.identity().peer().serial, first);
+        PASSED.store(true, Ordering::SeqCst);
+        tokio::time::sleep(A_WHILE).await;
+        assert_ne!(in_force.identity().peer().serial, first);
     }
 }

@@ -10,11 +10,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{Daemon, Error, caller::Caller, identity::InForce, server};
+use super::{Daemon, Error, caller::Caller, identity, server};
 use crate::{
     config::Listen,
     overlord::{DaemonSettings, Overlord},
-    tls::{Chain, Gate, Peer},
+    tls::{Chain, Gate, InForce, Peer},
 };
 
 /// A TCP listener with an identity.
@@ -35,7 +35,7 @@ impl Remote {
         identity: &Path,
         overlord: &Overlord,
     ) -> Result<Self, Error> {
-        let identity = InForce::following(identity, overlord.identity_folder()).map_err(Error::Unfit)?;
+        let identity = identity::following(identity, overlord.identity_folder()).map_err(Error::Unfit)?;
         let failed = |source| Error::Listen { path: listen.as_str().into(), source };
         let listener = TcpListener::bind(listen.as_str()).await.map_err(failed)?;
         let gate = Gate::new(bounds.connections, bounds.per_caller, bounds.handshake_timeout.duration());

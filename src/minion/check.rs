@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, path::Path};
 
 use jiff::Timestamp;
 
-use super::{Error, IdentityFiles, MinionConfig, file_methods::GRANTED};
+use super::{Error, MinionConfig, file_methods::GRANTED};
 use crate::telemetry::chain;
 use crate::{
     ids::ModuleName,
     plugin,
-    tls::{self, Identity, Role},
+    tls::{self, Identity, IdentityFiles, Role},
 };
 
 /// Whether a minion could serve with this configuration. What comes back is likely not as it was meant,
@@ -30,8 +30,13 @@ pub fn check(config: &MinionConfig) -> Result<Vec<String>, Error> {
 
 /// The identity, if callers would believe it and it is a minion's.
 pub(super) fn identity(files: &IdentityFiles) -> Result<Identity, Error> {
-    let identity =
-        Identity::load(&files.certificate, &files.key, &files.authority)?.with_revocations(&files.revoked)?;
+    let identity = files.read()?;
+    fit(&identity)?;
+    Ok(identity)
+}
+
+/// Whether callers would believe it and it is a minion's.
+pub(super) fn fit(identity: &Identity) -> Result<(), Error> {
     let peer = identity.peer();
     if !matches!(peer.role, Some(Role::Minion | Role::SubOverlord)) {
         let role = peer.role.map_or("no role".to_owned(), |role| format!("the role `{role}`"));
@@ -44,7 +49,7 @@ pub(super) fn identity(files: &IdentityFiles) -> Result<Identity, Error> {
         }
         checked => checked?,
     }
-    Ok(identity)
+    Ok(())
 }
 
 /// Says which tables are for modules that are not there: most likely a name was misspelt, or the module

@@ -104,7 +104,7 @@ impl<B: Backend> Door<B> {
                 return;
             }
             overdue = activity.overdue(self.times.idle, self.times.head) => Some(overdue),
-            why = identity.gives_up(&caller) => {
+            why = identity.gives_up(&caller.peer, &caller.chain) => {
                 return tracing::warn!(%from, %why, "a connection was cut");
             }
             () = self.stopping.cancelled() => None,

@@ -30,8 +30,7 @@ use super::{
     caller::{Caller, Extras},
     delegation::{self, SubOverlord},
     entry::{About, Entry},
-    facts,
-    identity::IdentityInForce,
+    facts, identity,
     intake::Held,
     introspect, job_methods, multicall, policy,
     rules::RulesInForce,
@@ -42,6 +41,7 @@ use crate::{
     fleet::{DELEGATE, MAP, relayed},
     ids::{HostName, MethodName, MinionJobId},
     plugin::{Budget, Mode},
+    tls::InForce,
     wire::{Answer, Call, Facts, Fault, Query, RemoteError, Value, parse_call},
 };
 
@@ -57,7 +57,7 @@ pub(super) struct Dispatcher<B> {
     pub(super) audit: Arc<AuditLog>,
     /// Who may call what.
     pub(super) rules: RulesInForce,
-    pub(super) identity: IdentityInForce,
+    pub(super) identity: InForce,
     /// How long a plain call may take.
     pub(super) call_time: Duration,
     /// How long a job may take.
@@ -121,7 +121,8 @@ impl From<Answer> for Reply {
 impl<B: Backend> Dispatcher<B> {
     /// Whether the caller may call at all, asked for every request before its body is read.
     pub(super) async fn admit(&self, caller: &Caller) -> Result<(), Fault> {
-        let current = self.identity.check(caller).map_err(|error| format!("access denied: {error}"));
+        let current =
+            self.identity.check(&caller.peer, &caller.chain).map_err(|error| format!("access denied: {error}"));
         let allowed = current
             .and_then(|()| self.rules.now().policy.may_call(caller.asker()).map_err(|denied| denied.to_string()));
         let Err(why) = allowed else { return Ok(()) };
@@ -261,7 +262,7 @@ impl<B: Backend> Dispatcher<B> {
                 })
             }
             name if name.starts_with("identity.") => {
-                Done::value(self.identity.answer(caller.peer.role, builtin, params).await)
+                Done::value(identity::answer(&self.identity, caller.peer.role, builtin, params).await)
             }
             DELEGATE => self.pass_on(entry, builtin, params).await,
             MAP => Done::value(self.map(builtin, params)),

@@ -22,12 +22,15 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Error, IdentityFiles, MinionConfig};
-use crate::sys::{
-    cgroup::Delegated,
-    durable,
-    fence::{Available, Capability, Connect, Reach, drop_capabilities},
-    process,
+use super::{Error, MinionConfig};
+use crate::{
+    sys::{
+        cgroup::Delegated,
+        durable,
+        fence::{Available, Capability, Connect, Reach, drop_capabilities},
+        process,
+    },
+    tls::IdentityFiles,
 };
 
 /// As shipped.

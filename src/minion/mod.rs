@@ -51,7 +51,7 @@ mod view;
 pub use builtin::RESERVED_MODULES;
 pub use check::check;
 pub use config::{
-    Calls, Connections, DEFAULT_TOML, Folders, IdentityFiles, Jobs as JobsConfig, Limits, Log, MinionConfig,
+    Calls, Connections, DEFAULT_TOML, Folders, Jobs as JobsConfig, Limits, Log, MinionConfig,
     Transfers as TransfersConfig,
 };
 pub use error::Error;

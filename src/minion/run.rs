@@ -10,7 +10,7 @@ use super::{
     connection::{Choose, Door, connections_at_once},
     delegation::SubOverlord,
     dispatch::Dispatcher,
-    identity::{self, IdentityInForce},
+    identity,
     live::Live,
     modules::{self, Modules},
     rest,
@@ -73,7 +73,7 @@ pub async fn run_with(
     let rules = RulesInForce::following(&config, registry.clone(), Arc::clone(&audit));
     let transfers = Arc::new(Transfers::open(&config, &registry, &rules)?);
     tokio::spawn(Arc::clone(&transfers).upkeep(stopping.clone()));
-    let in_force = IdentityInForce::following(identity.clone(), &config.identity)?;
+    let in_force = identity::following(identity.clone(), &config.identity)?;
     let overlord = SubOverlord::open(&config, &in_force, &stopping)?;
     let dispatcher = Arc::new(Dispatcher {
         backend: Live {

@@ -1,8 +1,8 @@
 //! The overlord's identity and revocation list, kept up with their files while calls and jobs go on, and renewed by the
 //! authority where that is on the same machine.
 //!
-//! A revocation holds for what is open as well: whoever waits for a host that is revoked is told so at once. Files that make
-//! no sense, or an older list, leave what is in force as it is.
+//! A revocation holds for what is open as well: whoever waits for a host that is revoked is told so at once. A file that makes
+//! no sense, or an older list, leaves what is in force as it is, and holds up no other.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use crate::{
     ca::{self, Authority},
     fleet::{Fleet, WeakFleet},
     telemetry::chain,
-    tls::{CA_FILE, CERTIFICATE_FILE, Error, Identity, KEY_FILE, REVOCATIONS_FILE, Stamp},
+    tls::{Identity, IdentityFiles, Looks, Succession},
 };
 
 /// How often the files are looked at.
@@ -53,50 +53,38 @@ pub(super) fn renew(folder: &Path, authority: &Path) {
 }
 
 async fn keep_up(fleet: WeakFleet, folder: PathBuf, authority: PathBuf, mut in_force: Identity) {
-    let files = [CERTIFICATE_FILE, KEY_FILE, CA_FILE, REVOCATIONS_FILE].map(|name| folder.join(name));
+    let files = IdentityFiles::in_folder(&folder);
     // Not what they are like now: they may have changed since the identity was read.
-    let mut seen = None;
-    let mut complaint = None;
+    let mut looks = Looks::default();
     let mut looked = Instant::now();
     loop {
         tokio::time::sleep(EVERY).await;
         let Some(fleet) = fleet.upgrade() else { return };
-        let stamp = Stamp::of(files.each_ref().map(PathBuf::as_path));
-        let changed = seen.as_ref() != Some(&stamp);
-        if changed || looked.elapsed() >= DUE_EVERY {
+        let stamp = files.stamp();
+        let wanted = looks.want(&stamp);
+        if wanted || looked.elapsed() >= DUE_EVERY {
             looked = Instant::now();
             let (folder, authority) = (folder.clone(), authority.clone());
             // It writes to the disk and waits for locks.
             let _ = tokio::task::spawn_blocking(move || renew(&folder, &authority)).await;
         }
-        if !changed {
+        if !wanted {
             continue;
         }
-        match reread(&fleet, &folder, &in_force) {
-            Ok(fresh) => {
-                if fresh.peer() != in_force.peer() || fresh.revoked().numbers() != in_force.revoked().numbers() {
-                    let (serial, revoked) = (&fresh.peer().serial, fresh.revoked().len());
+        // One that is not valid is told of by each call; there is nothing else to call with.
+        let Succession { identity, changed, mut wrong } = in_force.reread(&files, |_| Ok(()));
+        if changed {
+            match fleet.call_as(&identity) {
+                Ok(()) => {
+                    let (serial, revoked) = (&identity.peer().serial, identity.revoked().len());
                     tracing::info!(%serial, revoked, "read the identity and the revocation list again");
+                    in_force = identity;
                 }
-                (seen, complaint, in_force) = (Some(stamp), None, fresh);
-            }
-            Err(error) => {
-                // It is tried again and again, but said once of each version of the files and each reason.
-                let this = Some((stamp, chain(&error)));
-                if complaint != this {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot use the new revocation list or identity; the last one stays in force"
-                    );
-                    complaint = this;
-                }
+                Err(error) => wrong = Some(chain(&error)),
             }
         }
+        if let Some(why) = looks.note(stamp, wrong) {
+            tracing::error!(why, "cannot use the new revocation list or identity; the last one stays in force");
+        }
     }
-}
-
-fn reread(fleet: &Fleet, folder: &Path, in_force: &Identity) -> Result<Identity, Error> {
-    let fresh = in_force.succeeded_by(Identity::in_folder(folder)?, &folder.join(REVOCATIONS_FILE))?;
-    fleet.call_as(&fresh)?;
-    Ok(fresh)
 }

@@ -167,6 +167,14 @@ impl Identity {
         &self.revoked
     }
 
+    /// Whether it is the same certificate, with the same authorities by the same statement and the same lists.
+    pub(super) fn is_the_same_as(&self, other: &Self) -> bool {
+        self.key.cert == other.key.cert
+            && self.authorities == other.authorities
+            && self.trust_number() == other.trust_number()
+            && self.revoked == other.revoked
+    }
+
     /// Chain and key, as rustls takes them.
     pub fn certified_key(&self) -> &Arc<CertifiedKey> {
         &self.key

@@ -16,7 +16,7 @@ use super::{Authorities, Error, config::client_verifier, der::sequence, pem};
 use crate::ids::{Digest, Serial};
 
 /// The CRLs of our CAs (RFC 5280, section 5), checked; or none.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevocationList {
     lists: BTreeMap<Issuer, List>,
 }
@@ -24,7 +24,7 @@ pub struct RevocationList {
 /// Which authority: the beginning of its key's digest.
 type Issuer = String;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct List {
     number: u64,
     serials: HashSet<Serial>,

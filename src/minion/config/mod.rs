@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub use self::{
     bounds::{Calls, Connections, Jobs, Limits, Transfers},
     logs::Log,
-    places::{Folders, IdentityFiles},
+    places::Folders,
 };
 pub(super) use self::{file::Source, logs::Audit, places::DelegationConfig};
 use super::Fences;
@@ -23,6 +23,7 @@ use crate::{
     access::{AccessRules, Acl, Grants, PublicKey, SignerName},
     config::Listen,
     ids::ModuleName,
+    tls::IdentityFiles,
 };
 
 /// The commented configuration, in which every key has its default value.

@@ -5,31 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{MinionConfig, bounds::some};
-
-/// PEM files.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct IdentityFiles {
-    /// The minion's own certificate.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-    /// The certificate of the authority whose overlords may call.
-    pub authority: PathBuf,
-    /// The authority's list of revoked certificates; need not exist.
-    pub revoked: PathBuf,
-}
-
-impl Default for IdentityFiles {
-    fn default() -> Self {
-        Self {
-            certificate: "identity/cert.pem".into(),
-            key: "identity/key.pem".into(),
-            authority: "identity/ca.pem".into(),
-            revoked: "identity/crl.pem".into(),
-        }
-    }
-}
+use crate::tls::IdentityFiles;
 
 /// Folders and files of a minion's state.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -119,7 +119,7 @@ mod tests {
         minion::{
             MinionConfig,
             delegation::held::{Held, Order},
-            identity::IdentityInForce,
+            identity,
         },
         tls::Role,
         wire::Answer,
@@ -129,8 +129,7 @@ mod tests {
         let mut config = MinionConfig::default();
         config.overlord.inventory = Some(folder.join("minions.toml"));
         config.overlord.results = folder.to_owned();
-        let identity =
-            IdentityInForce::following(issue(authority, "sub", Role::SubOverlord), &config.identity).unwrap();
+        let identity = identity::following(issue(authority, "sub", Role::SubOverlord), &config.identity).unwrap();
         SubOverlord::open(&config, &identity, &CancellationToken::new()).unwrap().unwrap()
     }
 

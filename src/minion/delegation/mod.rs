@@ -39,20 +39,20 @@ use std::{
 };
 
 use self::{fetch::Fetching, held::Held, places::Places};
-use super::{Error, MinionConfig, identity::IdentityInForce, job_methods};
+use super::{Error, MinionConfig, job_methods};
 use crate::{
     ca::{Host, Inventory},
     fleet::{DELEGATE, Fleet, FleetOptions},
     ids::HostName,
     telemetry::chain,
-    tls::Identity,
+    tls::{Identity, InForce},
     wire::{Call, RemoteError, Value},
 };
 use tokio_util::sync::CancellationToken;
 
 /// This minion as an overlord.
 pub(super) struct SubOverlord {
-    identity: IdentityInForce,
+    identity: InForce,
     inventory: PathBuf,
     /// Its connections, as long as its certificate, its authorities and the revocations are the same.
     fleet: Mutex<Option<(Identity, Fleet)>>,
@@ -68,7 +68,7 @@ impl SubOverlord {
     /// If the configuration makes it one. What it waits for from earlier is waited for again.
     pub(super) fn open(
         config: &MinionConfig,
-        identity: &IdentityInForce,
+        identity: &InForce,
         stopping: &CancellationToken,
     ) -> Result<Option<Arc<Self>>, Error> {
         let Some(inventory) = config.overlord.inventory.clone() else { return Ok(None) };

@@ -2,20 +2,23 @@
 
 use std::{
     fs,
-    sync::{Mutex as Lock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use super::{follow::EVERY, kept::beside, *};
+use super::{brought::beside, *};
 use crate::{
     ca::{Authority, IssueRequest, SigningRequest},
-    minion::check,
+    minion::{caller::Caller, check},
     tls::{Chain, Peer, RevocationList},
 };
 
+/// Longer than between two looks at the files.
+const A_LOOK: Duration = Duration::from_secs(1);
+
 /// What this thread logs.
 #[derive(Clone, Default)]
-struct Said(Arc<Lock<Vec<u8>>>);
+struct Said(Arc<Mutex<Vec<u8>>>);
 
 impl Said {
     fn count(&self, words: &str) -> usize {
@@ -38,7 +41,7 @@ struct Stand {
     home: tempfile::TempDir,
     authority: Authority,
     files: IdentityFiles,
-    in_force: IdentityInForce,
+    in_force: InForce,
     boss: Peer,
 }
 
@@ -59,7 +62,7 @@ impl Stand {
             revoked: folder.join("crl.pem"),
         };
         let boss = issue(&authority, "boss", Role::Overlord).identity().unwrap().peer().clone();
-        let in_force = IdentityInForce::following(check::identity(&files).unwrap(), &files).unwrap();
+        let in_force = following(check::identity(&files).unwrap(), &files).unwrap();
         Self { home, authority, files, in_force, boss }
     }
 
@@ -70,18 +73,17 @@ impl Stand {
     }
 
     fn revoked(&self) -> Arc<RevocationList> {
-        Arc::clone(self.in_force.now.borrow().identity.revoked())
+        Arc::clone(self.in_force.identity().revoked())
     }
 
     /// Somebody who has been let in.
     fn caller(&self, peer: Peer) -> Caller {
-        let now = self.in_force.now.borrow();
-        let chain = Chain::of_client(&[], now.identity.authorities());
+        let chain = Chain::of_client(&[], self.in_force.identity().authorities());
         Caller { peer, chain, from: "127.0.0.1:1".parse().unwrap(), subject: None }
     }
 
     async fn ask(&self, method: &str, params: Vec<Value>) -> Result<Value, RemoteError> {
-        self.in_force.answer(self.boss.role, Builtin::find(method).unwrap(), params).await
+        answer(&self.in_force, self.boss.role, Builtin::find(method).unwrap(), params).await
     }
 }
 
@@ -90,16 +92,29 @@ async fn a_new_list_comes_into_force_and_neither_a_broken_one_nor_an_older_one_d
     let stand = Stand::new();
     let [(_, first), (ann, second)] = ["bob", "ann"].map(|name| stand.revoke(name));
     fs::write(&stand.files.revoked, &second).unwrap();
-    let mut now = stand.in_force.now.clone();
-    now.wait_for(|now| now.identity.revoked().contains(&ann)).await.unwrap();
+    tokio::time::sleep(A_LOOK * 3).await;
+    assert!(stand.revoked().contains(&ann));
     for text in ["junk", &first] {
         fs::write(&stand.files.revoked, text).unwrap();
-        tokio::time::sleep(EVERY * 3).await;
+        tokio::time::sleep(A_LOOK * 3).await;
         assert_eq!(stand.revoked().len(), 2);
     }
     fs::remove_file(&stand.files.revoked).unwrap();
-    tokio::time::sleep(EVERY * 3).await;
+    tokio::time::sleep(A_LOOK * 3).await;
     assert_eq!(stand.revoked().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_in_another_role_is_not_taken() {
+    let stand = Stand::new();
+    let before = stand.in_force.identity().peer().clone();
+    let folder = stand.home.path().join("identity");
+    issue(&stand.authority, "web1", Role::Reader).save(&folder).unwrap();
+    tokio::time::sleep(A_LOOK * 3).await;
+    assert_eq!(*stand.in_force.identity().peer(), before);
+    issue(&stand.authority, "web1", Role::Minion).save(&folder).unwrap();
+    tokio::time::sleep(A_LOOK * 3).await;
+    assert_ne!(*stand.in_force.identity().peer(), before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,7 +126,7 @@ async fn a_broken_list_is_told_of_once() {
     let stand = Stand::new();
     for (times, text) in ["junk", "other junk"].into_iter().enumerate() {
         fs::write(&stand.files.revoked, text).unwrap();
-        tokio::time::sleep(EVERY * 10).await;
+        tokio::time::sleep(A_LOOK * 10).await;
         assert_eq!(said.count("cannot use the new revocation list"), times + 1);
     }
     assert!(stand.revoked().is_empty());
@@ -142,13 +157,15 @@ async fn a_revoked_caller_is_told_from_others_while_it_waits() {
     let stand = Stand::new();
     let list = stand.authority.revoke(std::slice::from_ref(&stand.boss.serial)).unwrap();
     let boss = stand.caller(stand.boss.clone());
-    let waiting = stand.in_force.gives_up(&boss);
+    let waiting = stand.in_force.gives_up(&boss.peer, &boss.chain);
     let list = fs::read_to_string(list).unwrap();
     let (brought, why) = tokio::join!(stand.ask("identity.crl", vec![list.into()]), waiting);
     brought.unwrap();
     assert!(why.to_string().contains("revoked"), "{why}");
     let other = issue(&stand.authority, "eve", Role::Overlord).identity().unwrap().peer().clone();
-    let waits = tokio::time::timeout(Duration::from_millis(20), stand.in_force.gives_up(&stand.caller(other))).await;
+    let other = stand.caller(other);
+    let waits =
+        tokio::time::timeout(Duration::from_millis(20), stand.in_force.gives_up(&other.peer, &other.chain)).await;
     waits.unwrap_err();
 }
 
@@ -171,11 +188,11 @@ async fn an_identity_is_renewed_with_a_new_key_and_nobody_else_s_is_taken() {
     assert_eq!(fs::read(&stand.files.key).unwrap(), before);
     let fresh = stand.authority.renew(&request, Role::Minion, &[], 10).unwrap();
     stand.ask("identity.install", vec![fresh.into()]).await.unwrap();
-    let (on_disk, served) =
-        (check::identity(&stand.files).unwrap(), stand.in_force.now.borrow().identity.peer().clone());
+    let (on_disk, served) = (check::identity(&stand.files).unwrap(), stand.in_force.identity().peer().clone());
     assert_eq!(*on_disk.peer(), served);
     assert_ne!(fs::read(&stand.files.key).unwrap(), before);
-    let refused = stand.in_force.answer(Some(Role::SubOverlord), Builtin::find("identity.csr").unwrap(), vec![]).await;
+    let refused =
+        answer(&stand.in_force, Some(Role::SubOverlord), Builtin::find("identity.csr").unwrap(), vec![]).await;
     assert_eq!(refused.unwrap_err().kind, "Refused");
 }
 
@@ -200,7 +217,7 @@ async fn an_installation_that_broke_off_is_finished_at_the_next_start() {
 /// A client's certificates, as a handshake leaves them.
 fn presented(stand: &Stand, issued: &crate::ca::Issued) -> Caller {
     let identity = issued.identity().unwrap();
-    let chain = Chain::of_client(&identity.certified_key().cert, stand.in_force.now.borrow().identity.authorities());
+    let chain = Chain::of_client(&identity.certified_key().cert, stand.in_force.identity().authorities());
     Caller { chain, ..stand.caller(identity.peer().clone()) }
 }
 
@@ -214,7 +231,7 @@ async fn whose_authority_is_given_up_is_cut_off() {
     let authority = Authority::open(&folder).unwrap().begin_rotation().unwrap();
     stand.ask("identity.trust", vec![told(&authority)]).await.unwrap();
     let authority = authority.switch(&[], &nobody).unwrap();
-    stand.in_force.check(&old).unwrap();
+    stand.in_force.check(&old.peer, &old.chain).unwrap();
 
     // By the statement alone its own certificate would be good for nothing.
     let finished = Authority::open(&folder).unwrap();
@@ -227,12 +244,12 @@ async fn whose_authority_is_given_up_is_cut_off() {
     assert!(refused.message.contains("own certificate"), "{refused:?}");
     stand.ask("identity.install", vec![fresh.into()]).await.unwrap();
 
-    let waiting = stand.in_force.gives_up(&old);
+    let waiting = stand.in_force.gives_up(&old.peer, &old.chain);
     let (taken, why) = tokio::join!(stand.ask("identity.trust", vec![told(&finished)]), waiting);
     assert_eq!(taken.unwrap().to_json()["taken"], true);
     assert!(why.to_string().contains("not believed any more"), "{why}");
-    stand.in_force.check(&old).unwrap_err();
-    stand.in_force.check(&new).unwrap();
+    stand.in_force.check(&old.peer, &old.chain).unwrap_err();
+    stand.in_force.check(&new.peer, &new.chain).unwrap();
     // Also after a restart.
     let again = check::identity(&stand.files).unwrap();
     assert_eq!(again.trust_number(), finished.trust().unwrap().unwrap().number());

@@ -24,7 +24,6 @@ use super::{
     Calls, Connections, Error,
     connection::{Choose, Door},
     dispatch::Dispatcher,
-    identity::IdentityInForce,
     modules::{self, Modules},
     rules::{Rules, RulesInForce},
     server,
@@ -35,7 +34,7 @@ use crate::{
     config::{Home, Period},
     ids::HostName,
     plugin::Limits,
-    tls::{self, Role, server_config_with},
+    tls::{self, InForce, Role, server_config_with},
 };
 
 /// What a simulation opens besides its connections.
@@ -139,7 +138,7 @@ pub async fn serve(listener: TcpListener, fleet: SimFleet, shutdown: impl Future
             state: None,
         })),
     };
-    let identity = IdentityInForce::fixed(&trust)?;
+    let identity = InForce::fixed(&trust)?;
     let mut hosts = HashMap::with_capacity(names.len());
     for (name, issued) in &names {
         let site = Dispatcher {
