@@ -2,6 +2,7 @@
 //! digest is to follow.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io,
     ops::Range,
@@ -14,7 +15,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::{
     HeaderMap,
     body::{Body, Frame, SizeHint},
@@ -105,9 +106,9 @@ fn read(
     sender: &mpsc::Sender<io::Result<Piece>>,
 ) -> io::Result<()> {
     let mut digest = known.map(|known| TrailingDigest::start(known, file, first, end)).transpose()?;
-    let (mut at, mut encoder) = (first, Encoder::new(coding));
+    let (mut at, mut encoder, mut pieces) = (first, Encoder::new(coding), Pieces::default());
     while at < end {
-        let mut piece = vec![0; usize::try_from(end - at).unwrap_or(PIECE).min(PIECE)];
+        let mut piece = pieces.next(usize::try_from(end - at).unwrap_or(PIECE).min(PIECE));
         match file.read_at(&mut piece, at) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => piece.truncate(count),
@@ -115,7 +116,7 @@ fn read(
             Err(error) => return Err(error),
         }
         at += piece.len() as u64;
-        let piece = Bytes::from(piece);
+        let piece = pieces.keep(piece);
         // The network has it while it is digested.
         let frame = Frame::data(encoder.encode(&piece)?);
         if sender.blocking_send(Ok(Piece { frame, length: piece.len() as u64 })).is_err() {
@@ -136,6 +137,28 @@ fn read(
         let _ = sender.blocking_send(Ok(Piece { frame: Frame::trailers(trailers), length: 0 }));
     }
     Ok(())
+}
+
+/// Memory of pieces that went out, for those that follow: fresh memory costs as much as what is read into it.
+#[derive(Debug, Default)]
+struct Pieces(VecDeque<Bytes>);
+
+impl Pieces {
+    fn next(&mut self, length: usize) -> BytesMut {
+        let unused = match self.0.front() {
+            Some(oldest) if oldest.is_unique() => self.0.pop_front(),
+            _ => None,
+        };
+        let mut piece = unused.and_then(|piece| piece.try_into_mut().ok()).unwrap_or_default();
+        piece.resize(length, 0);
+        piece
+    }
+
+    fn keep(&mut self, piece: BytesMut) -> Bytes {
+        let piece = piece.freeze();
+        self.0.push_back(piece.clone());
+        piece
+    }
 }
 
 impl Body for FileBody {
