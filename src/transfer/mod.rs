@@ -35,8 +35,10 @@
 //! that call is what is authorised; staging by itself costs the minion a bounded amount of disk, for a
 //! bounded time.
 
+mod appender;
 mod coding;
 mod digest;
+mod disk;
 mod file_body;
 mod known;
 mod name;
@@ -56,6 +58,9 @@ pub use range::{ContentRange, InvalidRange, from_range, range_from};
 pub use staging::{Begun, Blob, Bounds, Refused, Staged, Staging, Taken};
 pub use upload::Upload;
 pub use writing::{Writing, Written};
+
+/// How much of what comes is read at once. More would not stay in the processor's caches on its way through threads.
+pub const READ: usize = 128 << 10;
 
 /// Where blobs are found, before their names.
 pub const PATH: &str = "/blobs/";

@@ -1,17 +1,16 @@
-//! Bytes on their way to a file, written on a thread that may wait for the disk, and digested on another one beside it.
+//! Bytes on their way to a file, digested on a thread of their own, with another one that waits for the disk.
 //!
-//! They go through a short queue, so neither side holds up the other, and no more than the queue is ever in
-//! memory. The thread ends with the queue: what it has written by then stays.
+//! They go through short queues, so none of them holds up another, and no more than the queues is ever in
+//! memory. The threads end with the queue: what has come by then is in the file, and stays.
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{SyncSender, sync_channel},
     },
-    thread::{self, Scope, ScopedJoinHandle},
+    thread,
 };
 
 use bytes::Bytes;
@@ -20,20 +19,11 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{Coding, Hasher, coding::Decoder};
+use super::{Coding, Hasher, coding::Decoder, disk::Disk};
 use crate::ids::Digest;
 
-/// As many pieces wait for the disk; hyper's are of up to some hundred kilobytes.
+/// As many pieces wait to be digested; hyper's are of up to some hundred kilobytes.
 const WAITING: usize = 8;
-
-/// So many pieces wait to be digested.
-const UNDIGESTED: usize = 8;
-
-/// What has more bytes is worth a thread that digests.
-const LARGE: u64 = 1 << 20;
-
-/// After so many bytes the disk is set to work, so that little is left to wait for at the end.
-const FLUSHED: usize = 32 << 20;
 
 /// A file that bytes are appended to.
 #[derive(Debug)]
@@ -73,7 +63,7 @@ impl<T: Send + 'static> Writing<T> {
         Self { pieces, length, writer: spawn_blocking(move || work(Decoder::new(coding, queue), &written)) }
     }
 
-    /// How long the file is by now.
+    /// How long the file is by now, with what waits to be written.
     pub fn length(&self) -> u64 {
         self.length.load(Ordering::Relaxed)
     }
@@ -104,81 +94,18 @@ pub(super) fn append(
     file.seek(SeekFrom::Start(0))?;
     hasher.read(&mut (&mut file).take(offset), offset)?;
     let mut length = offset;
-    let digest = thread::scope(|scope| {
-        let (mut flush, mut dirty) = (None, 0);
-        let mut digesting = Digesting::Here(hasher);
+    thread::scope(|scope| {
+        let mut disk = Disk::new(scope, &file, offset);
         while let Some(piece) = queue.next() {
             if !goes_on(length + piece.len() as u64) {
                 break;
             }
-            if let Err(error) = (&file).write_all(&piece) {
-                // What a full disk took of a piece is no piece.
-                let _ = file.set_len(length);
-                return Err(error);
-            }
+            disk.take(&piece)?;
+            hasher.update(&piece);
             length += piece.len() as u64;
             written.store(length, Ordering::Relaxed);
-            dirty += piece.len();
-            digesting = digesting.go_on(scope, piece, length - offset);
-            if dirty >= FLUSHED {
-                let flush = flush.get_or_insert_with(|| flusher(scope, &file));
-                // One that is still at it takes this with it, or the next one does.
-                let _ = flush.try_send(());
-                dirty = 0;
-            }
         }
-        digesting.finish()
+        disk.finish()
     })?;
-    Ok(Written { file, length, digest })
-}
-
-/// Where a digest is made: what is small is not worth a thread.
-enum Digesting<'scope> {
-    Here(Hasher),
-    Beside(SyncSender<Bytes>, ScopedJoinHandle<'scope, Digest>),
-}
-
-impl<'scope> Digesting<'scope> {
-    /// Takes the next piece, with which so many bytes have come.
-    fn go_on(self, scope: &'scope Scope<'scope, '_>, piece: Bytes, came: u64) -> Self {
-        match self {
-            Self::Here(mut hasher) if came < LARGE => {
-                hasher.update(&piece);
-                Self::Here(hasher)
-            }
-            Self::Here(mut hasher) => {
-                let (pieces, queue) = sync_channel::<Bytes>(UNDIGESTED);
-                let thread = scope.spawn(move || {
-                    for piece in queue {
-                        hasher.update(&piece);
-                    }
-                    hasher.finish()
-                });
-                Self::Beside(pieces, thread).go_on(scope, piece, came)
-            }
-            Self::Beside(pieces, thread) => {
-                // It ends after us; if it does not, `finish` tells.
-                let _ = pieces.send(piece);
-                Self::Beside(pieces, thread)
-            }
-        }
-    }
-
-    fn finish(self) -> io::Result<Digest> {
-        match self {
-            Self::Here(hasher) => Ok(hasher.finish()),
-            Self::Beside(pieces, thread) => {
-                drop(pieces);
-                thread.join().map_err(|_| io::Error::other("the thread that digests failed"))
-            }
-        }
-    }
-}
-
-/// A thread that has written bytes taken to the disk while more come. A failure is told to whoever syncs the
-/// file at the end.
-fn flusher<'scope>(scope: &'scope Scope<'scope, '_>, file: &'scope File) -> SyncSender<()> {
-    let (flush, asked) = sync_channel(1);
-    scope.spawn(move || asked.iter().for_each(|()| drop(file.sync_data())));
-    flush
+    Ok(Written { file, length, digest: hasher.finish() })
 }
