@@ -24,6 +24,7 @@ use crate::{
     ca::Host,
     ids::Digest,
     tls::{self, Chain, Identity, Peer},
+    transfer,
 };
 
 /// How long the task of a connection that has ended may take to say why.
@@ -88,7 +89,7 @@ where
         let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let peer = Peer::from_certificate(certificates.first().map(AsRef::as_ref).unwrap_or_default())?;
         let shown = Shown { peer, chain: Chain::of_server(certificates, by.identity.authorities()) };
-        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let shaken = http1::Builder::new().max_buf_size(transfer::READ).handshake(TokioIo::new(stream)).await;
         let (sender, driver) = shaken.map_err(|error| ConnectError::Failed(broken_exchange(host, &error).0))?;
         // Its errors reach whoever waits for an answer, or `broken` asks for them; an idle connection ends in silence.
         let driver = tokio::spawn(driver);

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     access::SubjectHash,
     tls::{Authorities, Chain, Gate, Peer},
+    transfer,
 };
 
 /// Chooses the minion that a connection is for, by the name that the client asked for.
@@ -94,6 +95,7 @@ impl<B: Backend> Door<B> {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
+            .max_buf_size(transfer::READ)
             .serve_connection(TokioIo::new(stream), service_fn(|request| service.respond(request)));
         let mut connection = pin!(connection);
         let reason = tokio::select! {
