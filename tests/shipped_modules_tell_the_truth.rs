@@ -8,7 +8,7 @@ use std::{
 
 use func::{
     access::{Grant, Grants},
-    author::{Artifact, Built, Quiet, SHIPPED_GRANTS, Severity, check},
+    author::{Artifact, Built, Inspection, Quiet, SHIPPED_GRANTS, Severity, check},
     plugin::{CallContext, CallError, Engine, Events, Level, Metadata, Plugin},
     wire::Value,
 };
@@ -45,13 +45,18 @@ fn shipped(name: &str) -> Plugin {
     plugin(shipped_modules().modules.iter().find(|built| built.name == name).unwrap())
 }
 
-/// The grants that are recommended.
-fn recommended() -> Grants {
+/// The grants in a part of a minion's configuration.
+fn grants(text: &str) -> Grants {
     #[derive(serde::Deserialize)]
     struct File {
         grants: Grants,
     }
-    toml::from_str::<File>(SHIPPED_GRANTS).unwrap().grants
+    toml::from_str::<File>(text).unwrap_or_else(|error| panic!("{error}: {text}")).grants
+}
+
+/// The grants that are recommended.
+fn recommended() -> Grants {
+    grants(SHIPPED_GRANTS)
 }
 
 async fn call_heard(method: &str, args: &[Value], heard: Arc<Heard>) -> Result<Value, CallError> {
@@ -245,5 +250,31 @@ fn nothing_is_to_be_said_against_them() {
         let bad = findings.iter().filter(|finding| finding.severity > Severity::Note);
         let bad: Vec<_> = bad.filter(|finding| !MEANT.contains(&(&built.name, &finding.place))).collect();
         assert!(bad.is_empty(), "{}: {bad:#?}", built.name);
+    }
+}
+
+/// Everything has a comment, types have names, and what a module asks for can be copied into a configuration as it stands.
+#[test]
+fn the_page_of_each_is_for_people() {
+    for built in &shipped_modules().modules {
+        let artifact = Artifact::of(&built.path, &Quiet).unwrap().remove(0);
+        let told = Inspection::of(&ENGINE, None, &artifact).unwrap();
+        for method in told.modules.iter().flat_map(|module| &module.methods) {
+            let (params, types) = (method.parameters.iter(), method.types.iter().flat_map(|docs| &docs.parts));
+            let all = params.map(|p| (&p.name, &p.doc)).chain(types.map(|part| (&part.name, &part.doc)));
+            for (name, doc) in all.chain([(&method.name, &method.doc)]) {
+                assert!(!doc.is_empty(), "{}: {}: {name} has no comment", built.name, method.name);
+            }
+        }
+        let page = told.to_markdown();
+        let anonymous = page
+            .lines()
+            .find(|line| ["record {", "enum {", "variant {", "flags {"].iter().any(|open| line.contains(open)));
+        assert_eq!(anonymous, None, "{}", built.name);
+        if let Some(table) = page.split("```toml\n").nth(1) {
+            let granted = grants(table.split("```").next().unwrap());
+            let module = built.name.parse().unwrap();
+            assert_eq!(rights(&granted.for_module(&module, &module)), rights(&told.asks), "{}", built.name);
+        }
     }
 }

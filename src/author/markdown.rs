@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::inspect::{Inspection, MethodSheet, ModuleSheet};
-use crate::plugin::TypeDocs;
+use crate::plugin::{TypeDocs, named};
 
 impl Inspection {
     /// The documentation of the component: its modules with their methods, and what it asks for.
@@ -25,8 +25,7 @@ impl Inspection {
     }
 
     fn write_asks(&self, text: &mut String) {
-        let table = toml::to_string(&self.asks).unwrap_or_default();
-        let table: Vec<&str> = table.lines().filter(|line| !line.ends_with("= []")).collect();
+        let table = self.asks.to_toml();
         if let (Some(module), false) = (self.modules.first(), table.is_empty()) {
             let _ = writeln!(text, "## What it asks for\n");
             let _ = writeln!(text, "In the minion's configuration:\n");
@@ -62,7 +61,7 @@ impl ModuleSheet {
 impl MethodSheet {
     /// Types that were told of above are not told again.
     fn write<'a>(&'a self, module: &str, told: &mut BTreeSet<&'a str>, text: &mut String) {
-        let _ = writeln!(text, "## {module}.{}\n\n```wit\n{}\n```\n", self.name, self.signature);
+        let _ = writeln!(text, "## {module}.{}\n\n```wit\n{}\n```\n", self.name, named(&self.signature, &self.types));
         if !self.doc.is_empty() {
             let _ = writeln!(text, "{}\n", self.doc);
         }
@@ -71,13 +70,13 @@ impl MethodSheet {
             for parameter in &self.parameters {
                 let optional = if parameter.optional { "may be left out; " } else { "" };
                 let about = format!("{optional}{}", parameter.doc).replace('|', "\\|").replace('\n', " ");
-                let kind = parameter.type_name.replace('|', "\\|");
+                let kind = named(&parameter.type_name, &self.types).replace('|', "\\|");
                 let _ = writeln!(text, "| `{}` | `{kind}` | {about} |", parameter.name);
             }
             text.push('\n');
         }
         if let Some(returns) = &self.returns {
-            let _ = writeln!(text, "Answers `{returns}`.\n");
+            let _ = writeln!(text, "Answers `{}`.\n", named(returns, &self.types));
         }
         for docs in self.types.iter().filter(|docs| told.insert(&docs.name)) {
             write_type(docs, text);

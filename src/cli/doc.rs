@@ -16,7 +16,7 @@ use crate::config::Period;
 use crate::fleet::{Outcome, Rollout, Selection, Selector, Target};
 use crate::ids::{HostName, MethodName, ModuleName};
 use crate::overlord::{CallOptions, Described, Overlord, described, first_answer};
-use crate::plugin::similar;
+use crate::plugin::{named, similar};
 use crate::wire::Value;
 
 /// Show which modules and methods there are, and what a method wants and answers
@@ -255,14 +255,15 @@ impl ModuleDoc {
         write_indented(&method.description, out)?;
         for parameter in &method.parameters {
             let kind = if parameter.wit.is_empty() { &parameter.kind } else { &parameter.wit };
+            let kind = named(kind, &method.types);
             let mut about = one_line(&parameter.description);
             if !parameter.options.is_empty() {
                 about = format!("{about} (one of {})", parameter.options.join(", "));
             }
-            writeln!(out, "    {}: {}  {}", parameter.name.to_uppercase(), render::visible(kind), about.trim())?;
+            writeln!(out, "    {}: {}  {}", parameter.name.to_uppercase(), render::visible(&kind), about.trim())?;
         }
         if !method.returns.is_empty() {
-            writeln!(out, "    answers {}", render::visible(&method.returns))?;
+            writeln!(out, "    answers {}", render::visible(&named(&method.returns, &method.types)))?;
         }
         for docs in method.types.iter().filter(|docs| told.insert(docs.name.clone())) {
             writeln!(out, "    {} {}", render::visible(&docs.kind), about(&docs.name, "", &docs.doc))?;

@@ -3,15 +3,16 @@
 //! Nothing in here decides what a call does, so damage costs the texts and not the plugin.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use wasmparser::{ComponentName, CustomSectionReader, KnownCustom, Parser, Payload};
-use wit_parser::{Docs as WitDocs, Interface, Resolve, decoding};
+use wit_parser::{Docs as WitDocs, Interface, Resolve, TypeDefKind, decoding};
 
 use super::manifest::{MANIFEST_SECTION, Manifest};
 use super::type_docs::TypeDocs;
+use super::values::wire_name;
 
 /// The custom section that holds the component's WIT package with its documentation, in the binary
 /// form that `wit_component::encode` writes. (Doc comments do not survive into a component by
@@ -126,13 +127,36 @@ impl Docs {
             .interfaces
             .iter()
             .filter_map(|(_, interface)| Some((full_name(resolve, interface)?, InterfaceDocs::of(resolve, interface))));
-        Some(Self(named.collect()))
+        let mut docs = Self(named.collect());
+        let names = kebab_names(resolve);
+        docs.0.values_mut().for_each(|interface| interface.each_text(&|text| *text = on_the_wire(text, &names)));
+        Some(docs)
     }
 
     /// The documentation of the interface `namespace:package/name`.
     pub fn interface(&self, full_name: &str) -> Option<&InterfaceDocs> {
         self.0.get(full_name)
     }
+}
+
+/// The names of functions and cases that are others on the wire.
+fn kebab_names(resolve: &Resolve) -> BTreeSet<&str> {
+    let functions = resolve.interfaces.iter().flat_map(|(_, interface)| interface.functions.keys().map(String::as_str));
+    let cases = resolve.types.iter().flat_map(|(_, definition)| match &definition.kind {
+        TypeDefKind::Enum(cases) => cases.cases.iter().map(|case| case.name.as_str()).collect(),
+        TypeDefKind::Variant(cases) => cases.cases.iter().map(|case| case.name.as_str()).collect(),
+        TypeDefKind::Flags(flags) => flags.flags.iter().map(|flag| flag.name.as_str()).collect(),
+        _ => Vec::new(),
+    });
+    functions.chain(cases).filter(|name| name.contains('-')).collect()
+}
+
+/// A comment speaks of methods and errors as WIT writes them, `not-found`; whoever calls reads `not_found`.
+fn on_the_wire(text: &str, names: &BTreeSet<&str>) -> String {
+    let part = |(at, part): (usize, &str)| {
+        if at % 2 == 1 && names.contains(part) { wire_name(part) } else { part.to_owned() }
+    };
+    text.split('`').enumerate().map(part).collect::<Vec<_>>().join("`")
 }
 
 fn full_name(resolve: &Resolve, interface: &Interface) -> Option<String> {
@@ -147,6 +171,18 @@ impl InterfaceDocs {
             (name.clone(), FunctionDocs { types: TypeDocs::of(resolve, function), ..docs })
         });
         Self { text: text(&interface.docs), functions: functions.collect() }
+    }
+
+    fn each_text(&mut self, change: &impl Fn(&mut String)) {
+        change(&mut self.text);
+        for function in self.functions.values_mut() {
+            change(&mut function.text);
+            function.params.values_mut().for_each(change);
+            for docs in &mut function.types {
+                change(&mut docs.doc);
+                docs.parts.iter_mut().for_each(|part| change(&mut part.doc));
+            }
+        }
     }
 }
 
@@ -231,12 +267,13 @@ mod tests {
     #[test]
     fn whatever_stands_in_the_section_for_documentation_harms_nobody() {
         let wit = "package acme:disk;\n/// About disks.\ninterface disk {\n  record usage { /// Bytes.\n used: u64, of: option<string> }\n  \
-            variant kind { a, b(list<usage>) }\n  /// Tells.\n  ///\n  /// - `path`: where.\n  ///\n  /// @read-only\n  \
+            variant kind { a-b, b(list<usage>) }\n  /// Tells `a-b`, not `c-d` or a-b.\n  ///\n  /// - `path`: where.\n  ///\n  /// @read-only\n  \
             tell: func(path: string, how: kind) -> result<usage, string>;\n}\nworld w { export disk; }\n";
         let mut resolve = Resolve::default();
         let package = resolve.push_str("disk.wit", wit).unwrap();
         let section = wit_component::encode(&resolve, package).unwrap();
-        assert!(Docs::read(&section).unwrap().interface("acme:disk/disk").unwrap().functions["tell"].read_only);
+        let tell = Docs::read(&section).unwrap().interface("acme:disk/disk").unwrap().functions["tell"].clone();
+        assert!(tell.read_only && tell.text.starts_with("Tells `a_b`, not `c-d` or a-b."), "{tell:?}");
         let words =
             ["\u{0}asm", "package-docs", "acme:disk/disk", "{\"docs\":\"x\"}", "\u{7}", "\u{40}\u{1}", "@read-only"];
         crate::sys::fuzz::fuzz("wit_sections", &[&section], &words, |bytes| {

@@ -51,6 +51,7 @@ mod state;
 mod tape;
 mod ticker;
 mod type_docs;
+mod type_names;
 mod values;
 
 #[cfg(test)]
@@ -80,3 +81,4 @@ pub use registry::{
     similar,
 };
 pub use type_docs::{PartDocs, TypeDocs};
+pub use type_names::named;

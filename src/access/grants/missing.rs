@@ -58,6 +58,30 @@ impl Grant {
         lines.extend(self.network.iter().map(|grant| ("network", quoted(grant.as_str()))));
         lines
     }
+
+    /// The same, each key with all of its values.
+    pub fn lists(&self) -> Vec<(&'static str, Vec<String>)> {
+        let mut lists: Vec<(_, Vec<String>)> = Vec::new();
+        for (key, value) in self.lines() {
+            match lists.last_mut() {
+                Some((last, values)) if *last == key => values.push(value),
+                _ => lists.push((key, vec![value])),
+            }
+        }
+        lists
+    }
+
+    /// The lines of a module's table of grants, as an operator would write them.
+    pub fn to_toml(&self) -> Vec<String> {
+        let lines = |(key, values): (&str, Vec<String>)| match &values[..] {
+            [one] => vec![format!("{key} = [{one}]")],
+            many => {
+                let inside = many.iter().map(|value| format!("    {value},"));
+                [format!("{key} = [")].into_iter().chain(inside).chain(["]".to_owned()]).collect()
+            }
+        };
+        self.lists().into_iter().flat_map(lines).collect()
+    }
 }
 
 fn plain_and(text: &str, covers: impl Fn(&str) -> bool) -> bool {

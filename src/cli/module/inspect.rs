@@ -115,8 +115,7 @@ fn write(inspection: &Inspection, signed: &Signed, out: &mut dyn Write) -> io::R
         }
     }
     writeln!(out, "asks for")?;
-    let asks = toml::to_string(&inspection.asks).unwrap_or_default();
-    let asks: Vec<String> = asks.lines().filter(|line| !line.ends_with("= []")).map(render::visible).collect();
+    let asks: Vec<String> = inspection.asks.to_toml().iter().map(|line| render::visible(line)).collect();
     let chosen = inspection.operator_chooses.iter().map(|right| format!("{right}: what the operator chooses"));
     list(out, asks.into_iter().chain(chosen))?;
     writeln!(out, "its imports prove that it")?;

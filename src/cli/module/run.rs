@@ -231,12 +231,12 @@ fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
 
 /// Says what is granted, as a minion's configuration would.
 fn say_grants(module: &ModuleName, grant: &Grant) {
-    let table = toml::to_string(grant).unwrap_or_default();
-    let lines: Vec<&str> = table.lines().filter(|line| !line.ends_with("= []")).collect();
-    if lines.is_empty() {
+    let lists = grant.lists();
+    if lists.is_empty() {
         Context::say(format!("{module} is granted nothing"));
     } else {
-        Context::say(format!("{module} is granted {}", lines.join(", ")));
+        let lists: Vec<_> = lists.iter().map(|(key, values)| format!("{key} = [{}]", values.join(", "))).collect();
+        Context::say(format!("{module} is granted {}", lists.join(", ")));
     }
 }
 
