@@ -9,26 +9,25 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 
 use super::budget::WithBudgets;
+use super::calling::Calling;
 use super::check::Checked;
 use super::confirm::confirm;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::{Failure, OrExit};
-use super::fleet_options::{FleetOptions, overlord};
+use super::fleet_options::overlord;
 use super::follow::{ending, followed};
 use super::handing_out::{attended, hand_out_and_wait};
 use super::hints;
 use super::outcomes::Outcomes;
 use super::progress::Progress;
 use super::report::{Lines, Report, Silent};
-use super::rollout_options::RolloutOptions;
 use super::secrets::Given;
 use super::shape::ShapeOptions;
 use super::signature;
 use super::stop::Interrupts;
 use crate::config::Period;
-use crate::fleet::{Filter, Request, Selection, Target};
-use crate::ids::MethodName;
+use crate::fleet::{Request, Selection};
 use crate::overlord::{CallOptions, FanOut, JobOptions, Overlord};
 use crate::sys::detach::{Detached, Reporter, detach};
 use crate::wire::{self, Value};
@@ -43,31 +42,10 @@ use crate::wire::{self, Value};
                         func call '*' process.kill 4711 --check\n  func call web1 users.password bob @secret:?")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Call {
-    /// Whom: like `web*;db1`, `web{1..20}` or `@web and not (web1 or @old)`
-    target: Target,
-    /// What: MODULE.METHOD
-    method: MethodName,
-    /// With what
-    #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
-    words: Vec<String>,
     #[command(flatten)]
-    fleet: FleetOptions,
-    #[command(flatten)]
-    rollout: RolloutOptions,
+    what: Calling,
     #[command(flatten)]
     shape: ShapeOptions,
-    /// Only where these facts hold, as each host says itself, like `os_id=debian,cpus>=4` or `not rack:7`
-    #[arg(long, value_name = "FACTS")]
-    filter: Vec<Filter>,
-    /// Only where any of these holds; and all of `--filter`, if there are some
-    #[arg(long, value_name = "FACTS")]
-    filter_or: Vec<Filter>,
-    /// Change nothing: say what the method would do
-    #[arg(long)]
-    check: bool,
-    /// Do not ask, however many hosts it may change; asked is only on a terminal
-    #[arg(long, short)]
-    yes: bool,
     /// Say what the call has used on each host: time, memory, host functions, denials
     #[arg(long, conflicts_with = "no_wait")]
     budget: bool,
@@ -94,13 +72,13 @@ impl Call {
     /// Calls, and reports what became of it on every host.
     pub(super) fn run(mut self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         // While there is a terminal, and before anybody is asked to wait.
-        self.given = Given::gather(&self.words)?;
+        self.given = Given::gather(&self.what.words)?;
         if self.no_wait {
             return self.run_in_the_background(context);
         }
         let shape = self.shape.shape(context)?;
         let overlord = overlord(context)?;
-        let selection = self.fleet.select(&overlord, &self.target)?;
+        let selection = self.what.fleet.select(&overlord, &self.what.target)?;
         warn_of_unmatched(&selection);
         if self.follow {
             let report = Context::block_on(async {
@@ -139,15 +117,15 @@ impl Call {
             let began = Instant::now();
             let args = self.arguments(&overlord, &selection).await?;
             let progress = Progress::of_hosts(context, &shape, selection.names());
-            let rollout = self.rollout.for_hosts(selection.hosts.len());
-            let options = CallOptions { rollout, ..self.fleet.call_options_after(began.elapsed()) };
-            let mut request = Request::new(&wire::Call::new(self.sent().to_string(), args));
+            let rollout = self.what.rollout.for_hosts(selection.hosts.len());
+            let options = CallOptions { rollout, ..self.what.fleet.call_options_after(began.elapsed()) };
+            let mut request = Request::new(&wire::Call::new(self.what.sent().to_string(), args));
             if self.budget {
                 request = request.budgets(to);
             }
             let mut answers = pin!(overlord.send(selection, request, options)?);
             let mut hosts = Vec::new();
-            let filter = Filter::of(&self.filter, &self.filter_or);
+            let filter = self.what.filter();
             while let Some((host, outcome)) = answers.next().await {
                 let outcome = match &filter {
                     Some(filter) => outcome.past_filter(filter),
@@ -158,11 +136,11 @@ impl Call {
             }
             Ok(hosts)
         })?;
-        let outcomes = Outcomes { method: self.sent().to_string(), hosts };
+        let outcomes = Outcomes { method: self.what.sent().to_string(), hosts };
         if !context.json {
             hints::of_unreachable(&outcomes.hosts);
         }
-        let outcomes: Box<dyn Report> = if self.check { Box::new(Checked(outcomes)) } else { Box::new(outcomes) };
+        let outcomes: Box<dyn Report> = if self.what.check { Box::new(Checked(outcomes)) } else { Box::new(outcomes) };
         if !self.budget {
             return Ok(shape.of(outcomes, true));
         }
@@ -170,25 +148,20 @@ impl Call {
         Ok(shape.of(Box::new(WithBudgets { report: outcomes, budgets }), true))
     }
 
-    /// The method as it is called: the check of it, if that is all that is wanted.
-    fn sent(&self) -> MethodName {
-        if self.check { self.method.check() } else { self.method.clone() }
-    }
-
     /// Asks whether the call is meant, if it may change many hosts.
     async fn confirm(&self, context: &Context, overlord: &Overlord, selection: &Selection) -> Result<(), Failure> {
-        if self.yes || self.check {
+        if !self.what.may_be_confirmed() {
             return Ok(());
         }
-        confirm(context, overlord, selection, &self.method, self.fleet.call_options()).await
+        confirm(context, overlord, selection, &self.what.method, self.what.fleet.call_options()).await
     }
 
     /// The words as values of the method's types.
     async fn arguments(&self, overlord: &Overlord, selection: &Selection) -> Result<Vec<Value>, Failure> {
-        let options = self.fleet.call_options();
-        let mut args =
-            signature::arguments(overlord, selection, &self.method, &self.words, &self.given, options).await?;
-        if let Some(filter) = Filter::of(&self.filter, &self.filter_or) {
+        let Calling { method, words, fleet, .. } = &self.what;
+        let options = fleet.call_options();
+        let mut args = signature::arguments(overlord, selection, method, words, &self.given, options).await?;
+        if let Some(filter) = self.what.filter() {
             args.insert(0, filter.to_argument());
         }
         Ok(args)
@@ -216,13 +189,13 @@ impl Call {
         spent: Duration,
     ) -> Result<FanOut, Failure> {
         let options = JobOptions {
-            forks: self.fleet.forks as usize,
-            acceptance: self.fleet.left_after(spent),
+            forks: self.what.fleet.forks as usize,
+            acceptance: self.what.fleet.left_after(spent),
             timeout: self.job_timeout.map(Period::duration),
             give_up_after: self.give_up_after.duration(),
-            rollout: self.rollout.for_hosts(selection.hosts.len()),
+            rollout: self.what.rollout.for_hosts(selection.hosts.len()),
         };
-        Ok(overlord.submit(self.target.as_str(), selection, self.sent(), args, options).await?)
+        Ok(overlord.submit(self.what.target.as_str(), selection, self.what.sent(), args, options).await?)
     }
 
     /// Splits the process while it has one thread. The half in front prints the id as soon as the half in
@@ -230,7 +203,7 @@ impl Call {
     fn run_in_the_background(self, context: &Context) -> Result<Box<dyn Report>, Failure> {
         if io::stdin().is_terminal() {
             let overlord = overlord(context)?;
-            let selection = self.fleet.select(&overlord, &self.target)?;
+            let selection = self.what.fleet.select(&overlord, &self.what.target)?;
             Context::block_on_this_thread(self.confirm(context, &overlord, &selection))?;
         }
         match detach().or_exit(Exit::Internal)? {
@@ -253,7 +226,7 @@ impl Call {
 
     fn go_on_alone(self, context: &Context, reporter: Reporter) -> Result<(), Failure> {
         let prepared = overlord(context).and_then(|overlord| {
-            let selection = self.fleet.select(&overlord, &self.target)?;
+            let selection = self.what.fleet.select(&overlord, &self.what.target)?;
             Ok((overlord, selection))
         });
         Context::block_on(async {

@@ -7,6 +7,7 @@ mod audit;
 mod budget;
 mod ca;
 mod call;
+mod calling;
 mod check;
 mod confirm;
 mod context;
