@@ -33,21 +33,13 @@ pub struct Inventory {
 impl Inventory {
     /// Reads the file. One that is not there holds no hosts.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        match config::load(path) {
-            Err(config::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Self::default())
-            }
-            other => other.map_err(Error::Inventory),
-        }
+        config::load_or_default(path).map_err(Error::Inventory)
     }
 
     /// Writes the file, whole and durably.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        const HEAD: &str = "# The minions of this fleet: the name in the certificate, and where it listens.\n";
-        let failed = |source| Error::Write { path: path.to_owned(), source };
-        let body = toml::to_string(self).map_err(|error| failed(std::io::Error::other(error)))?;
-        durable::create_folder(durable::folder_of(path), 0o700).map_err(failed)?;
-        durable::write_atomic(path, format!("{HEAD}{body}").as_bytes(), 0o644).map_err(failed)
+        let head = "The minions of this fleet: the name in the certificate, and where it listens.";
+        config::save(self, head, path).map_err(|source| Error::Write { path: path.to_owned(), source })
     }
 
     /// Loads the file, changes it and saves it, while no other process does.

@@ -82,18 +82,6 @@ mod tests {
     use super::*;
     use crate::wire::{Secrecy, Secret};
 
-    fn parameter(name: &str, kind: &str, optional: bool) -> Parameter {
-        Parameter {
-            name: name.into(),
-            kind: kind.into(),
-            optional,
-            options: vec![],
-            description: String::new(),
-            wit: String::new(),
-            secrecy: Secrecy::Open,
-        }
-    }
-
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
@@ -106,9 +94,9 @@ mod tests {
         let word = format!("@secret:{}", file.display());
         let secret = || Value::Secret(Secret::new("hunter2"));
         let wanted = [
-            parameter("name", "string", false),
-            Parameter { secrecy: Secrecy::Secret, ..parameter("password", "string", true) },
-            Parameter { secrecy: Secrecy::Each(Box::new(Secrecy::Secret)), ..parameter("more", "list", true) },
+            Parameter::plain("name", "string", false),
+            Parameter { secrecy: Secrecy::Secret, ..Parameter::plain("password", "string", true) },
+            Parameter { secrecy: Secrecy::Each(Box::new(Secrecy::Secret)), ..Parameter::plain("more", "list", true) },
         ];
         let convert = |given: &[&str]| {
             let given = words(given);

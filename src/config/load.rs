@@ -1,9 +1,11 @@
-//! Reading a TOML file into a structure that refuses unknown keys.
+//! Reading a TOML file into a structure that refuses unknown keys, and writing one.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::sys::durable;
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,21 @@ pub enum Error {
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     parse(&text, path)
+}
+
+/// The same of a file that need not be there.
+pub fn load_or_default<T: DeserializeOwned + Default>(path: &Path) -> Result<T, Error> {
+    match load(path) {
+        Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(T::default()),
+        other => other,
+    }
+}
+
+/// Writes a value as TOML below a line that says what it is, whole and durably, into a folder that is made if need be.
+pub fn save<T: Serialize>(value: &T, head: &str, path: &Path) -> io::Result<()> {
+    let body = toml::to_string(value).map_err(io::Error::other)?;
+    durable::create_folder(durable::folder_of(path), 0o700)?;
+    durable::write_atomic(path, format!("# {head}\n{body}").as_bytes(), 0o644)
 }
 
 /// Reads TOML text that was found at `path`, which is only named in errors.

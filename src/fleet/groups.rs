@@ -20,7 +20,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    io,
     path::Path,
 };
 
@@ -91,10 +90,7 @@ struct File {
 impl Groups {
     /// Reads the file. One that is not there holds no groups.
     pub fn load(path: &Path) -> Result<Self, GroupError> {
-        let file: File = match config::load(path) {
-            Err(config::Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => File::default(),
-            other => other.map_err(GroupError::File)?,
-        };
+        let file: File = config::load_or_default(path).map_err(GroupError::File)?;
         let mut groups = Self { sources: file.sources, ..Self::default() };
         for (group, members) in file.groups {
             let parse = |member: String| match member.parse() {
@@ -114,7 +110,7 @@ impl Groups {
 
     /// Loads the file, changes it and saves it, while no other process does. What makes no sense is not saved.
     pub fn update<R>(path: &Path, change: impl FnOnce(&mut Self) -> Result<R, GroupError>) -> Result<R, GroupError> {
-        const HEAD: &str = "# Groups of hosts: each member is a target, so a group may hold others (`@web`).\n";
+        const HEAD: &str = "Groups of hosts: each member is a target, so a group may hold others (`@web`).";
         let failed = |source| GroupError::Write { path: path.to_owned(), source };
         durable::create_folder(durable::folder_of(path), 0o700).map_err(failed)?;
         let file = lock::open_lock_file(&path.with_extension("lock")).map_err(failed)?;
@@ -124,9 +120,7 @@ impl Groups {
         groups.order()?;
         let text = |members: &Vec<Target>| members.iter().map(|member| member.as_str().to_owned()).collect();
         let all = groups.own.iter().map(|(group, members)| (group.clone(), text(members))).collect();
-        let body = toml::to_string(&File { groups: all, sources: groups.sources })
-            .map_err(|error| failed(io::Error::other(error)))?;
-        durable::write_atomic(path, format!("{HEAD}{body}").as_bytes(), 0o644).map_err(failed)?;
+        config::save(&File { groups: all, sources: groups.sources }, HEAD, path).map_err(failed)?;
         Ok(result)
     }
 

@@ -221,11 +221,10 @@ pub fn json_or_text(word: &str) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parameter(name: &str, kind: &str, optional: bool) -> Parameter {
-        Parameter {
+impl Parameter {
+    /// One without options or words about it.
+    pub(crate) fn plain(name: &str, kind: &str, optional: bool) -> Self {
+        Self {
             name: name.into(),
             kind: kind.into(),
             optional,
@@ -235,6 +234,11 @@ mod tests {
             secrecy: Secrecy::Open,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     fn convert(words: &[&str], parameters: &[Parameter]) -> Result<Vec<Value>, Misfit> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -244,10 +248,10 @@ mod tests {
     #[test]
     fn a_word_becomes_what_the_method_declares() {
         let wanted = [
-            parameter("count", "int", false),
-            parameter("name", "string", false),
-            parameter("list", "list", false),
-            parameter("force", "boolean", true),
+            Parameter::plain("count", "int", false),
+            Parameter::plain("name", "string", false),
+            Parameter::plain("list", "list", false),
+            Parameter::plain("force", "boolean", true),
         ];
         let values = convert(&["1", "1", "[1, \"a\"]", "true"], &wanted).unwrap();
         let list = Value::Array(vec![Value::Int(1), Value::from("a")]);
@@ -256,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named() {
-        let wanted = [parameter("a", "int", false), parameter("b", "int", true)];
+        let wanted = [Parameter::plain("a", "int", false), Parameter::plain("b", "int", true)];
         let error = convert(&["one"], &wanted).unwrap_err();
         assert_eq!(error.to_string(), "argument 1 (`a`) is `one`, but it must be a whole number");
         let error = convert(&[], &wanted).unwrap_err();

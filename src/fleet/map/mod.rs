@@ -30,7 +30,6 @@ use crate::{
     ca::{Host, Inventory},
     config,
     ids::HostName,
-    sys::durable,
 };
 
 /// What was found.
@@ -77,21 +76,13 @@ pub enum MapError {
 impl FleetMap {
     /// Reads the file. One that is not there shows nobody.
     pub fn load(path: &Path) -> Result<Self, MapError> {
-        match config::load(path) {
-            Err(config::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Self::default())
-            }
-            other => other.map_err(MapError::Read),
-        }
+        config::load_or_default(path).map_err(MapError::Read)
     }
 
     /// Writes it, whole and durably.
     pub fn save(&self, path: &Path) -> Result<(), MapError> {
-        const HEAD: &str = "# Who is reached through whom, as `func map build` found it.\n";
-        let failed = |source| MapError::Write { path: path.to_owned(), source };
-        let body = toml::to_string(self).map_err(|error| failed(std::io::Error::other(error)))?;
-        durable::create_folder(durable::folder_of(path), 0o700).map_err(failed)?;
-        durable::write_atomic(path, format!("{HEAD}{body}").as_bytes(), 0o644).map_err(failed)
+        let head = "Who is reached through whom, as `func map build` found it.";
+        config::save(self, head, path).map_err(|source| MapError::Write { path: path.to_owned(), source })
     }
 
     /// The hosts that are in no inventory and are reached through one that is, each on its way.
