@@ -39,7 +39,8 @@ pub(super) struct Sim {
 impl Sim {
     /// Serves until it is told to stop.
     pub(super) fn run(self, _: &Context) -> Result<Box<dyn Report>, Failure> {
-        telemetry::start(telemetry::Format::Text, "warn");
+        // What was raised to serve so many is said, too.
+        telemetry::start(telemetry::Format::Text, "warn,func::minion::server=info");
         Context::block_on(async {
             let listener = TcpListener::bind(&self.listen).await.map_err(|error| {
                 Failure::new(Exit::Configuration, format!("cannot listen on `{}`: {error}", self.listen))

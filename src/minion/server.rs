@@ -19,13 +19,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 const USUAL_FILES: u64 = 1024;
 
 /// Makes room for connections, workers' pipes and journals: the usual 1,024 descriptors are soon used
-/// up. The jobs that wait are opened at the start, so this comes before everything else. Returns how many
-/// there may be.
+/// up. The jobs that wait are opened at the start, so this comes before everything else. Says what was raised, and returns how
+/// many there may be.
 pub(super) fn make_room_for_files() -> u64 {
-    descriptor::raise_open_files_limit().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-        USUAL_FILES
-    })
+    match descriptor::raise_open_files_limit() {
+        Ok((was, files)) => {
+            if was < files {
+                tracing::info!(was, files, "raised the limit of open files");
+            }
+            files
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+            USUAL_FILES
+        }
+    }
 }
 
 /// Serves until `shutdown`, then lets what is under way end, for `patience` at most.

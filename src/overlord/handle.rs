@@ -253,7 +253,7 @@ impl Overlord {
         let mut options = self.inner.config.fleet.clone();
         options.sessions = options.sessions.max(self.hosts()?.len());
         // A fleet is more connections than the usual 1,024 open files; half are for those in use.
-        if let Ok(files) = descriptor::raise_open_files_limit() {
+        if let Ok((_, files)) = descriptor::raise_open_files_limit() {
             options.keep = options.keep.max(usize::try_from(files / 2).unwrap_or(usize::MAX));
         }
         let fleet = Fleet::new(&identity, options)?;

@@ -47,16 +47,16 @@ pub fn null_standard_streams() -> io::Result<()> {
 /// The soft limit of open files that this process began with, once it has been raised.
 static GIVEN_OPEN_FILES: OnceLock<u64> = OnceLock::new();
 
-/// Raises the number of files this process may open to what the system allows it, and returns it.
+/// Raises the number of files this process may open to what the system allows it. Returns what it was, and what it is.
 ///
 /// A daemon holds one for each connection and job; the soft limit of 1,024 is kept by systems only for
 /// programs that use `select(2)`. Such programs are what a daemon may start, so they get the limit that
 /// it was given itself: see [`contain`](super::contain).
-pub fn raise_open_files_limit() -> io::Result<u64> {
+pub fn raise_open_files_limit() -> io::Result<(u64, u64)> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let _ = GIVEN_OPEN_FILES.set(soft);
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-    Ok(hard)
+    Ok((soft, hard))
 }
 
 /// The soft limit of open files to restore in a program that this process starts.
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_limit_of_open_files_goes_up_to_the_hard_one() {
-        let raised = raise_open_files_limit().unwrap();
+        let (_, raised) = raise_open_files_limit().unwrap();
         assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (raised, raised));
     }
 }

@@ -37,7 +37,7 @@ pub fn peak_of(pid: u32) -> Option<u64> {
 /// The sizes of fleets to measure: powers of ten up to `FUNC_BENCH_HOSTS`, as far as there are files for their connections.
 pub fn sizes() -> Vec<usize> {
     let most: usize = std::env::var("FUNC_BENCH_HOSTS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000);
-    let files = usize::try_from(func::sys::descriptor::raise_open_files_limit().unwrap()).unwrap_or(usize::MAX);
+    let files = usize::try_from(func::sys::descriptor::raise_open_files_limit().unwrap().1).unwrap_or(usize::MAX);
     println!("\nthe limit of open files was raised to {files}; `func sim` and the commands raise theirs as far");
     let sizes = (1..).map(|power| 10_usize.pow(power)).take_while(|size| *size <= most);
     let (fit, beyond): (Vec<_>, Vec<_>) = sizes.partition(|size| size + 200 < files);

@@ -1,6 +1,6 @@
 //! A simulated fleet as a process of its own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -42,6 +42,22 @@ impl Simulation {
     /// Runs a `func` command of its overlord to its end.
     pub fn func(&self, arguments: &[&str]) -> Answer {
         self.command(arguments).output().unwrap().into()
+    }
+
+    /// Whether there are terminals, or why not.
+    pub fn terminals() -> Result<(), &'static str> {
+        let script = Command::new("script").arg("--version").stdout(Stdio::null()).status();
+        script.map(drop).map_err(|_| "there is no program `script`, which makes terminals")
+    }
+
+    /// Runs a command on a terminal of its own, on which this is typed. What it prints comes on one stream.
+    pub fn on_a_terminal(&self, arguments: &str, typed: &str) -> Answer {
+        let mut script = Command::new("script");
+        script.args(["-qec", &format!("{} {arguments}", env!("CARGO_BIN_EXE_func")), "/dev/null"]);
+        script.env("FUNC_HOME", self.home()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut script = script.spawn().unwrap();
+        script.stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
+        Answer::from(script.wait_with_output().unwrap())
     }
 
     /// The `FUNC_HOME` of its overlord.
