@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use wit_parser::{
-    Interface, PackageId, Resolve, SourceMap, WorldItem,
-    decoding::{DecodedWasm, decode},
-};
+use wit_parser::{Interface, PackageId, Resolve, SourceMap, WorldItem, decoding::DecodedWasm};
 
 use super::{error::Error, signature};
+use crate::plugin::decode_wit;
 
 /// The host's own package, which every module's WIT refers to.
 pub(super) const HOST: [(&str, &str); 13] = [
@@ -55,7 +53,7 @@ impl WitPackage {
     /// The package that a component's section holds.
     pub(super) fn decode(section: &[u8]) -> Result<Self, Error> {
         let unreadable = |source: Box<dyn std::error::Error + Send + Sync>| Error::Wit { path: "".into(), source };
-        match decode(section) {
+        match decode_wit(section) {
             Ok(DecodedWasm::WitPackage(resolve, package)) => Ok(Self { resolve, package, folder: PathBuf::new() }),
             Ok(DecodedWasm::Component(..)) => Err(unreadable("it is a component".into())),
             Err(error) => Err(unreadable(error.into())),
@@ -74,7 +72,7 @@ impl WitPackage {
         if !wasmparser::Parser::is_component(component) {
             return Err(not_a_component("it lacks the head of one".into()));
         }
-        let decoded = decode(component).map_err(|error| not_a_component(error.into()))?;
+        let decoded = decode_wit(component).map_err(|error| not_a_component(error.into()))?;
         let DecodedWasm::Component(compiled, world) = decoded else {
             return Err(not_a_component("it is a WIT package".into()));
         };
@@ -155,7 +153,7 @@ mod tests {
     #[test]
     fn the_documentation_comes_back_out_of_the_encoded_package() {
         let encoded = package(WIT).unwrap().encode().unwrap();
-        let DecodedWasm::WitPackage(resolve, id) = decode(&encoded).unwrap() else { panic!("no package") };
+        let DecodedWasm::WitPackage(resolve, id) = decode_wit(&encoded).unwrap() else { panic!("no package") };
         assert_eq!(resolve.packages[id].docs.contents.as_deref(), Some("About a."));
         let interface = &resolve.interfaces[resolve.packages[id].interfaces["i"]];
         assert_eq!(interface.docs.contents.as_deref(), Some("About i."));

@@ -2,17 +2,15 @@
 //!
 //! Nothing in here decides what a call does, so damage costs the texts and not the plugin.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmparser::{ComponentName, CustomSectionReader, KnownCustom, Parser, Payload};
-use wit_parser::{Docs as WitDocs, Interface, Resolve, TypeDefKind, decoding};
+use wit_parser::{Docs as WitDocs, Interface, Resolve, TypeDefKind};
 
 use super::manifest::{MANIFEST_SECTION, Manifest};
 use super::type_docs::TypeDocs;
 use super::values::wire_name;
+use super::wit_binary::decode_wit;
 
 /// The custom section that holds the component's WIT package with its documentation, in the binary
 /// form that `wit_component::encode` writes. (Doc comments do not survive into a component by
@@ -120,8 +118,7 @@ const READ_ONLY: &str = "@read-only";
 impl Docs {
     /// Reads the contents of a [`DOCS_SECTION`].
     fn read(section: &[u8]) -> Option<Self> {
-        // The decoder breaks off where a section names what is not there.
-        let decoded = catch_unwind(AssertUnwindSafe(|| decoding::decode(section))).ok()?.ok()?;
+        let decoded = decode_wit(section).ok()?;
         let resolve = decoded.resolve();
         let named = resolve
             .interfaces

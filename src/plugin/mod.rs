@@ -53,6 +53,7 @@ mod ticker;
 mod type_docs;
 mod type_names;
 mod values;
+mod wit_binary;
 
 #[cfg(test)]
 mod fixture;
@@ -82,3 +83,4 @@ pub use registry::{
 };
 pub use type_docs::{PartDocs, TypeDocs};
 pub use type_names::named;
+pub use wit_binary::{InvalidWit, decode_wit};

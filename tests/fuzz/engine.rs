@@ -18,7 +18,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use nix::time::{ClockId, clock_gettime};
+use nix::{
+    sys::resource::{UsageWho, getrusage},
+    time::{ClockId, clock_gettime},
+};
 
 /// For how long each target is tried beyond the usual.
 const SECONDS: &str = "FUNC_FUZZ_SECONDS";
@@ -29,6 +32,8 @@ const POOL: usize = 4096;
 const LONGEST: usize = 16 << 10;
 /// An input that takes more processor time than this is a finding, too.
 const SLOW: Duration = Duration::from_secs(5);
+/// An input during which the process' peak of memory grows by more than so many kB is one, too.
+const GREEDY: i64 = 512 << 10;
 /// Numbers on whose sides readers are most often wrong.
 const EDGES: [u64; 12] = [
     0,
@@ -78,14 +83,15 @@ pub(crate) fn fuzz<A: Debug>(name: &str, corpus: &[&[u8]], words: &[&str], targe
     }
 }
 
-/// The kind of the answer. A panic, or an answer that takes too long, fails the test; the input is kept.
+/// The kind of the answer. A panic, or an answer that takes too long or too much memory, fails the test; the input is kept.
 #[track_caller]
 fn try_one<A: Debug>(name: &str, input: &[u8], target: &impl Fn(&[u8]) -> A) -> u64 {
-    let begun = spent();
+    let (begun, peak) = (spent(), most_memory());
     let answer = catch_unwind(AssertUnwindSafe(|| format!("{:?}", target(input))));
     let fault = match &answer {
         Err(_) => "panics",
         Ok(_) if spent().saturating_sub(begun) > SLOW => "takes too long",
+        Ok(_) if most_memory() - peak > GREEDY => "takes too much memory",
         Ok(answer) => {
             let mut kind = DefaultHasher::new();
             answer.chars().filter(|c| !c.is_ascii_digit()).take(160).collect::<String>().hash(&mut kind);
@@ -104,6 +110,11 @@ fn try_one<A: Debug>(name: &str, input: &[u8], target: &impl Fn(&[u8]) -> A) -> 
 /// The processor time of this thread: what else the machine does changes nothing.
 fn spent() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+}
+
+/// The most memory that this process has had, in kB.
+fn most_memory() -> i64 {
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss())
 }
 
 /// What earlier findings left.
