@@ -169,23 +169,6 @@ impl Authority {
         }
     }
 
-    /// Signs for a host that has proven who it is by the certificate that it has; in PEM form.
-    pub fn renew(
-        &self,
-        request: &SigningRequest,
-        role: Role,
-        addresses: &[Address],
-        days: u32,
-    ) -> Result<String, Error> {
-        let mut wanted = IssueRequest::new(request.name().clone(), role);
-        wanted.addresses = addresses.to_vec();
-        wanted.days = days.min(self.days_left());
-        let (certificate, entry) = self.sign_key(&wanted, request.public_key())?;
-        let change = audit::Change::new(audit::Event::Renewed).of(request.name()).serial(&entry.serial);
-        self.record(std::slice::from_ref(&entry), &[change.key(request.key())])?;
-        Ok(self.handed_out(&certificate))
-    }
-
     /// Signs the request that waits under this name.
     pub fn sign_pending(&self, name: &HostName, days: u32) -> Result<Pending, Error> {
         let folder = self.requests_folder()?;

@@ -91,6 +91,15 @@ pub enum Error {
         /// The name.
         name: HostName,
     },
+    /// A request that came through others, without the word of the machine itself for it.
+    #[error(
+        "`{name}` itself does not vouch for the request that came through others, so it may be somebody else's; see what \
+         passes calls on to it, or update its minion"
+    )]
+    NotVouched {
+        /// The name.
+        name: HostName,
+    },
     /// Two keys would have one name.
     #[error(
         "`{name}` has a certificate for another key; if it is to have a new one, run `func ca revoke {serial}` first"

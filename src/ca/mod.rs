@@ -28,6 +28,7 @@ mod name_glob;
 mod opening;
 mod own;
 mod profile;
+mod renewal;
 mod revoke;
 mod rotation;
 mod signing_request;

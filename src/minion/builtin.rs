@@ -58,13 +58,14 @@ pub(super) const BUILTINS: &[Builtin] = &[
         "identity.csr",
         &[],
         "string",
-        "Makes a new key and answers the request for its certificate; overlords only.",
+        "Makes a new key and answers the request for its certificate, in PEM form, and behind it this minion's word that it is its own; \
+         overlords and sub-overlords only.",
     ),
     builtin(
         "identity.install",
         &[("certificate", "string")],
         "struct",
-        "Serves from now on with the certificate for the last request: {serial, until}; overlords only.",
+        "Serves from now on with the certificate for the last request: {serial, until}; overlords and sub-overlords only.",
     ),
     builtin(
         "identity.trust",

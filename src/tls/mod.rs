@@ -29,6 +29,7 @@ mod revocation;
 mod role;
 mod succession;
 mod trust;
+mod voucher;
 
 pub use authorities::{Authorities, Chain};
 pub use config::{client_config, server_config, server_config_with};
@@ -48,3 +49,4 @@ pub use revocation::RevocationList;
 pub use role::{Role, UnknownRole};
 pub use succession::{NEXT_CERTIFICATE_FILE, NEXT_KEY_FILE, Succession, Unfit, finish_installation};
 pub use trust::{InvalidTrust, Statement, Trust};
+pub use voucher::vouched;

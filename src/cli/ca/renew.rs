@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::list::is_due;
 use super::passphrase::PassphraseFile;
-use crate::ca::{Authority, Entry, IssueRequest, SigningRequest};
+use crate::ca::{Authority, Entry, Host, IssueRequest, SigningRequest};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, OrExit};
@@ -25,7 +25,8 @@ use crate::wire::Value;
 /// Renew the certificates of minions that are due
 ///
 /// A certificate is due when two thirds of its life have passed. Each minion makes a new key, the authority signs for it
-/// over the identity that the minion has, and the minion serves with both at once, without a restart. This machine's own
+/// over the identity that the minion has, and the minion serves with both at once, without a restart. Of a minion that is reached
+/// through others, the request is signed with its own key, so that none of them can get a certificate in its name. This machine's own
 /// certificate is renewed as well when it is due.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Renew {
@@ -128,9 +129,9 @@ pub(super) async fn renew_hosts(
     let mut renewed = BTreeMap::new();
     let mut requests = Box::pin(overlord.call(selection, &method("identity.csr")?, vec![], options)?);
     while let Some((name, outcome)) = requests.next().await {
-        let signed = signed(authority, &name, certificates.get(&name), &outcome, days);
-        let become_of = match (signed, hosts.iter().find(|host| host.name == name)) {
-            (Ok(certificate), Some(host)) => {
+        let Some(host) = hosts.iter().find(|host| host.name == name) else { continue };
+        let become_of = match signed(authority, host, certificates.get(&name), &outcome, days) {
+            Ok(certificate) => {
                 let one = Selection { hosts: vec![host.clone()], ..Selection::default() };
                 let answers = overlord.call(one, &method("identity.install")?, vec![certificate.into()], options)?;
                 match Box::pin(answers).next().await {
@@ -139,8 +140,7 @@ pub(super) async fn renew_hosts(
                     None => Renewed::Failed("it was not asked".to_owned()),
                 }
             }
-            (Err(why), _) => Renewed::Failed(why),
-            (Ok(_), None) => continue,
+            Err(why) => Renewed::Failed(why),
         };
         renewed.insert(name, become_of);
     }
@@ -154,7 +154,7 @@ fn method(name: &str) -> Result<MethodName, Failure> {
 /// A certificate for what a host answered, in the role and with the addresses of the one that it has.
 fn signed(
     authority: &Authority,
-    name: &HostName,
+    host: &Host,
     entry: Option<&Entry>,
     outcome: &Outcome,
     days: u32,
@@ -162,8 +162,11 @@ fn signed(
     let Outcome::Ok(Value::String(csr)) = outcome else { return Err(outcome.to_string()) };
     let entry = entry.ok_or("it was not asked")?;
     let request = SigningRequest::from_pem(csr.as_bytes()).map_err(|error| format!("its request: {error}"))?;
-    if request.name() != name {
+    if *request.name() != host.name {
         return Err(format!("it asks for the name `{}`", request.name()));
+    }
+    if !host.address.via().is_empty() {
+        authority.check_own_word(csr.as_bytes(), &request).map_err(|error| error.to_string())?;
     }
     authority.renew(&request, entry.role, &entry.addresses, days).map_err(|error| error.to_string())
 }

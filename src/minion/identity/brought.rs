@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use super::{finish, internal, refused};
 use crate::{
@@ -67,15 +68,18 @@ pub(super) fn take_trust(change: &Change<'_>, text: &[u8]) -> Result<Value, Remo
     ]))
 }
 
-/// A request for another certificate, with a new key.
+/// A request for another certificate, with a new key, and behind it our word that it is ours: it may travel through others.
 pub(super) fn request(change: &Change<'_>) -> Result<String, RemoteError> {
     let path = beside(&change.files().key, NEXT_KEY_FILE);
-    let name: HostName =
-        change.identity().peer().name.parse().map_err(|_| refused("this minion's name is no host's"))?;
-    let failed = |error: crate::ca::Error| RemoteError::new("Internal", error.to_string());
-    let key = SigningRequest::new_key().map_err(failed)?;
+    let identity = change.identity();
+    let name: HostName = identity.peer().name.parse().map_err(|_| refused("this minion's name is no host's"))?;
+    let failed = |error: &dyn std::error::Error| RemoteError::new("Internal", chain(error));
+    let key = SigningRequest::new_key().map(Zeroizing::new).map_err(|error| failed(&error))?;
     durable::write_atomic(&path, key.as_bytes(), 0o600).map_err(|error| internal(&path, &error))?;
-    SigningRequest::make_with(&name, &key).map_err(failed)
+    let request = SigningRequest::make_with(&name, &key).map_err(|error| failed(&error))?;
+    let made = SigningRequest::from_pem(request.as_bytes()).map_err(|error| failed(&error))?;
+    let word = identity.vouch_for(made.der()).map_err(|error| failed(&error))?;
+    Ok(format!("{request}{word}"))
 }
 
 /// Serves with another certificate for the key of the last request.
@@ -85,7 +89,7 @@ pub(super) fn install(change: &Change<'_>, certificate: &str) -> Result<Value, R
     }
     let (now, files) = (change.identity(), change.files());
     let (next_key, next) = (beside(&files.key, NEXT_KEY_FILE), beside(&files.certificate, NEXT_CERTIFICATE_FILE));
-    let read = |path: &Path| fs::read_to_string(path).map_err(|error| internal(path, &error));
+    let read = |path: &Path| fs::read_to_string(path).map(Zeroizing::new).map_err(|error| internal(path, &error));
     let (key, ca) = (read(&next_key)?, read(&files.authority)?);
     let fresh = Identity::from_pem(certificate, &key, &ca).map_err(|error| unfit(&error))?;
     fresh.check_as_server(Timestamp::now()).map_err(|error| unfit(&error))?;

@@ -3,7 +3,7 @@
 //! ```text
 //! identity.crl ──signed by our CA, newer──▶ crl.pem
 //! identity.trust ──vouched for by the newest authority, newer──▶ ca.pem, crl.pem of the authorities that stay
-//! identity.csr ──▶ next-key.pem           a new key, which never leaves this machine
+//! identity.csr ──▶ next-key.pem           a new key, which never leaves this machine; the old one vouches for the request
 //! identity.install ──▶ next-cert.pem      decided: from here on a crash ends with the new identity
 //!                  ──▶ key.pem, cert.pem  by two renames, finished at the next start if need be
 //! ```
@@ -33,9 +33,11 @@ pub(super) async fn answer(
     builtin: &'static Builtin,
     params: Vec<Value>,
 ) -> Result<Value, RemoteError> {
-    // What is signed needs no trust in whoever brings it.
-    if !matches!(builtin.name, "identity.crl" | "identity.trust") && caller != Some(Role::Overlord) {
-        return Err(refused("only an overlord renews identities"));
+    // What is signed needs no trust in whoever brings it. A certificate is, too, and is taken for our own key and name alone; but
+    // each request undoes the one before.
+    let may_renew = matches!(caller, Some(Role::Overlord | Role::SubOverlord));
+    if !matches!(builtin.name, "identity.crl" | "identity.trust") && !may_renew {
+        return Err(refused("only an overlord renews identities, or who passes its calls on"));
     }
     let Some(change) = in_force.change().await else {
         return Err(RemoteError::new("NotCallable", "a simulated minion keeps its identity"));
