@@ -95,6 +95,7 @@ mod the_readme_is_true;
 mod the_unit_is_sound;
 mod what_a_module_hoards_is_bounded;
 mod certificates_go_through_others;
+mod openssl_reads_what_is_issued;
 mod workers_stay_behind_their_fences;
 mod the_daemon_stays_behind_its_fences;
 mod what_programs_leave_behind_is_reaped;

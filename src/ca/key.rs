@@ -1,7 +1,8 @@
 //! The authority's private key as it lies on the disk: in clear, or sealed with a passphrase.
 //!
 //! A sealed key is PKCS #8 with PBES2 (RFC 8018): scrypt makes a key of the passphrase, AES-256 in CBC mode encrypts. Other
-//! tools read it: `openssl pkey -in ca-key.pem`. Trying one passphrase takes 128 MiB and some tenths of a second.
+//! tools read it: `openssl pkey -in ca-key.pem`. OpenSSL gives scrypt no more than 32 MiB, so trying one passphrase takes 16 MiB
+//! five times over (which counts as much as 128 MiB once), and some tenths of a second. How a key was sealed stands beside it.
 
 use std::{fmt, fs, path::Path};
 
@@ -15,6 +16,9 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use crate::{sys::durable, tls};
+
+/// Of scrypt: the logarithm of its cost, the size of its blocks, how often, and the bytes of the key for AES-256.
+const COST: (u8, u32, u32, usize) = (14, 8, 5, 32);
 
 const CLEAR: &str = "PRIVATE KEY";
 const SEALED: &str = "ENCRYPTED PRIVATE KEY";
@@ -117,11 +121,80 @@ pub(super) fn to_pem(key: &KeyPair, passphrase: Option<&Passphrase>) -> Result<Z
     rustls::crypto::ring::default_provider().secure_random.fill(&mut random).map_err(|_| Error::Random)?;
     let (salt, iv) = random.split_at(16);
     let iv = <&[u8; 16]>::try_from(iv).map_err(|_| Error::Random)?;
-    let parameters =
-        pbes2::Parameters::scrypt_aes256cbc(scrypt::Params::recommended(), salt, iv).map_err(Error::Seal)?;
+    let (cost, block, times, length) = COST;
+    let cost =
+        scrypt::Params::new(cost, block, times, length).map_err(|_| Error::Seal(pkcs8::pkcs5::Error::EncryptFailed))?;
+    let parameters = pbes2::Parameters::scrypt_aes256cbc(cost, salt, iv).map_err(Error::Seal)?;
     let key = PrivateKeyInfo::try_from(der.as_slice()).map_err(|_| Error::Seal(pkcs8::pkcs5::Error::EncryptFailed))?;
     let sealed = key
         .encrypt_with_params(parameters, passphrase.0.as_bytes())
         .map_err(|_| Error::Seal(pkcs8::pkcs5::Error::EncryptFailed))?;
     Ok(Zeroizing::new(tls::pem(SEALED, sealed.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::BufRead as _, os::unix::fs::FileExt as _, process::Command};
+
+    use super::*;
+    use crate::ca::profile;
+
+    /// Tells a process that it is the one whose memory is looked at.
+    const INSIDE: &str = "FUNC_TEST_MEMORY";
+
+    /// A text that is not itself in memory.
+    struct Masked(Vec<u8>);
+
+    impl Masked {
+        fn of(text: &str) -> Self {
+            Self(text.bytes().map(|byte| byte ^ 0x5a).collect())
+        }
+
+        fn is_at(&self, bytes: &[u8]) -> bool {
+            bytes.len() >= self.0.len() && self.0.iter().zip(bytes).all(|(masked, byte)| *masked == *byte ^ 0x5a)
+        }
+    }
+
+    /// Which of these texts are in memory that this process may write.
+    fn in_memory(texts: &[Masked]) -> Vec<usize> {
+        let memory = fs::File::open("/proc/self/mem").unwrap();
+        let maps = fs::File::open("/proc/self/maps").unwrap();
+        let mut found = Vec::new();
+        for line in std::io::BufReader::new(maps).lines().map_while(Result::ok).filter(|line| line.contains(" rw-p ")) {
+            let (from, to) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+            let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
+            let mut bytes = vec![0; usize::try_from(to - from).unwrap().min(64 << 20)];
+            let Ok(count) = memory.read_at(&mut bytes, from) else { continue };
+            let at = |text: &Masked| (0..count).any(|at| text.is_at(&bytes[at..count]));
+            found.extend(texts.iter().enumerate().filter(|(_, text)| at(text)).map(|(number, _)| number));
+        }
+        found
+    }
+
+    /// Seals a key, opens it, and answers its text and the passphrase, masked; nothing else of them is left.
+    fn used() -> Vec<Masked> {
+        let words = Masked(b"correct horse battery".map(|byte| byte ^ 0x5a).to_vec());
+        let text = Zeroizing::new(words.0.iter().map(|byte| char::from(byte ^ 0x5a)).collect::<String>());
+        let passphrase = Passphrase::new(&text).unwrap();
+        let sealed = to_pem(&profile::new_key().unwrap(), Some(&passphrase)).unwrap();
+        let path = Path::new("ca-key.pem");
+        let opened = AtRest::parse(path, sealed.as_bytes()).unwrap().open(path, Some(&passphrase)).unwrap();
+        let line = Masked::of(opened.lines().nth(2).unwrap());
+        assert_eq!(in_memory(&[Masked(line.0.clone())]), [0], "it is looked for in vain");
+        vec![words, line]
+    }
+
+    #[test]
+    fn neither_the_passphrase_nor_the_text_of_the_key_stays_in_memory() {
+        if std::env::var_os(INSIDE).is_some() {
+            let used = used();
+            assert_eq!(in_memory(&used), [0; 0], "the passphrase, or a line of the key");
+            return;
+        }
+        let test = "ca::key::tests::neither_the_passphrase_nor_the_text_of_the_key_stays_in_memory";
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        let again = again.args(["--exact", test, "--test-threads", "1"]).env(INSIDE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&again.stdout).into_owned() + &String::from_utf8_lossy(&again.stderr);
+        assert!(again.status.success() && said.contains("1 passed"), "{said}");
+    }
 }
