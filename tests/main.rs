@@ -94,6 +94,7 @@ mod the_library_tells_the_truth;
 mod the_readme_is_true;
 mod the_unit_is_sound;
 mod what_a_module_hoards_is_bounded;
+mod what_is_typed_in_secret_is_not_shown;
 mod certificates_go_through_others;
 mod openssl_reads_what_is_issued;
 mod workers_stay_behind_their_fences;

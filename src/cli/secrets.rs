@@ -5,9 +5,10 @@
 //! beginning, while there is a terminal.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 
+use nix::sys::signal::{Signal, raise};
 use zeroize::Zeroizing;
 
 use super::exit::Exit;
@@ -154,11 +155,14 @@ pub(super) fn whole(from: impl io::Read) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// A line that is typed after this prompt and not shown.
+/// A line that is typed after this prompt and not shown. Ctrl-C ends the program, as everywhere.
 pub(super) fn asked(prompt: &str) -> io::Result<Zeroizing<String>> {
-    let mut terminal = terminal::open()?;
-    terminal.write_all(prompt.as_bytes())?;
-    terminal::hidden_line(&terminal)
+    let line = terminal::hidden_line(&terminal::open()?, prompt);
+    if line.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+        // The terminal is as it was by now.
+        let _ = raise(Signal::SIGINT);
+    }
+    line
 }
 
 #[cfg(test)]

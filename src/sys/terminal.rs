@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader},
+    io::{self, BufRead as _, BufReader, Write as _},
 };
 
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
@@ -16,10 +16,11 @@ pub fn open() -> io::Result<File> {
     File::options().read(true).write(true).open("/dev/tty")
 }
 
-/// Reads a line, without its end, that is not shown while it is typed. Ctrl-C is an error of kind
-/// `Interrupted`: as a signal it would leave the terminal silent.
-pub fn hidden_line(terminal: &File) -> io::Result<Zeroizing<String>> {
+/// Reads a line, without its end, that is not shown while it is typed: nothing is from the moment at which the prompt is
+/// there. Ctrl-C is an error of kind `Interrupted`: as a signal it would leave the terminal silent.
+pub fn hidden_line(mut terminal: &File, prompt: &str) -> io::Result<Zeroizing<String>> {
     let _quiet = Quiet::set(terminal)?;
+    terminal.write_all(prompt.as_bytes())?;
     let mut line = Zeroizing::new(Vec::new());
     let mut reader = BufReader::new(terminal);
     loop {

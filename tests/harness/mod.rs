@@ -19,6 +19,7 @@ mod project;
 mod simulation;
 mod seclusion;
 mod skip;
+mod terminal;
 mod wait;
 mod way;
 
@@ -39,5 +40,6 @@ pub use project::project;
 pub(crate) use seclusion::secluded;
 pub use simulation::Simulation;
 pub(crate) use skip::{cannot, skip};
+pub use terminal::Terminal;
 pub use wait::until;
 pub use way::Way;
