@@ -1,6 +1,7 @@
 //! An authority whose key is sealed with a passphrase signs for whoever knows it, and for nobody else.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::harness::{Answer, Fleet};
 
@@ -56,4 +57,22 @@ fn an_authority_is_sealed_from_its_beginning() {
     assert!(fs::read_to_string(home.join("ca/ca-key.pem")).unwrap().contains("BEGIN ENCRYPTED PRIVATE KEY"));
     let mut issue = fleet.command(["ca", "issue", "web1", "--role", "minion", "--passphrase-file"]);
     Answer::from(issue.arg(&file).env("FUNC_HOME", &home).output().unwrap()).expect(0);
+}
+
+#[test]
+fn nobody_else_may_read_the_key_and_it_is_told_when_they_may_read_the_passphrase() {
+    let fleet = Fleet::empty();
+    let file = fleet.folder().join("passphrase");
+    fs::write(&file, "correct horse\n").unwrap();
+    let at = file.to_str().unwrap();
+    let key = fleet.home().join("ca/ca-key.pem");
+    let mode = || fs::metadata(&key).unwrap().permissions().mode() & 0o7777;
+    for (file_mode, warns) in [(0o644, true), (0o640, true), (0o600, false)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(file_mode)).unwrap();
+        for words in [["--new-passphrase-file", at].as_slice(), &["--passphrase-file", at, "--remove"]] {
+            let told = fleet.func([&["ca", "passphrase"], words].concat()).expect(0);
+            assert_eq!(told.err.contains(&format!("run `chmod 600 {at}`")), warns, "{file_mode:o}: {}", told.err);
+            assert_eq!(mode(), 0o600);
+        }
+    }
 }

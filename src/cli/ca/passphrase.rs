@@ -1,7 +1,8 @@
 //! The passphrase of the authority's key: where it comes from, and `func ca passphrase`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -101,6 +102,11 @@ fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
 }
 
 fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    let others_may_read = |meta: fs::Metadata| meta.is_file() && meta.mode() & 0o077 != 0;
+    if fs::metadata(file).is_ok_and(others_may_read) {
+        let shown = file.display();
+        Context::warn(format!("others may read the passphrase in `{shown}`; run `chmod 600 {shown}`"));
+    }
     let text = File::open(file).and_then(whole).map_err(|error| {
         Failure::new(Exit::Configuration, format!("cannot read the passphrase from `{}`: {error}", file.display()))
     })?;
