@@ -1,10 +1,14 @@
 //! `func doctor` says nothing of what is well, and of what is not, what to do.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
+use func::{
+    ca::{Authority, IssueRequest},
+    tls::Role,
+};
 use serde_json::Value as Json;
 
-use crate::harness::{Answer, Fleet, cannot};
+use crate::harness::{Answer, Fleet, Pretender, cannot, guest};
 
 fn on(fleet: &Fleet, minion: &str, words: &[&str]) -> Answer {
     fleet.command(words).env("FUNC_HOME", fleet.folder().join(minion)).output().unwrap().into()
@@ -136,4 +140,88 @@ fn a_grant_that_reaches_the_minion_itself() {
             .count(),
         0
     );
+}
+
+/// A certificate that was valid for so many days, from so many days ago, in the place of the one that is there.
+fn certify(fleet: &Fleet, name: &str, folder: &Path, days: u32, ago: i64) {
+    let authority = Authority::open(&fleet.home().join("ca")).unwrap();
+    let begun = time::OffsetDateTime::now_utc() - time::Duration::days(ago);
+    let request =
+        IssueRequest { days, not_before: Some(begun), ..IssueRequest::new(name.parse().unwrap(), Role::Minion) };
+    authority.issue(&request).unwrap().save(folder).unwrap();
+}
+
+/// Of a check, what was found with what is to be done.
+#[track_caller]
+fn told(told: &Json, check: &str, what: &str) -> (bool, String) {
+    let findings = told["findings"].as_array().unwrap();
+    let fits = |finding: &&Json| finding["check"] == check && finding["what"].as_str().unwrap().contains(what);
+    let found = findings.iter().find(fits).unwrap_or_else(|| panic!("no `{what}` of {check}: {told:#}"));
+    (found["wrong"].as_bool().unwrap(), found["todo"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_certificate_before_it_ends_and_after_on_either_side() {
+    let mut fleet = Fleet::empty();
+    fleet.add_with("web1", "", &[]);
+    let (home, identity) = (fleet.folder().join("web1"), fleet.folder().join("web1/identity"));
+    for folder in [&home, &fleet.home()] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let here = || on(&fleet, "web1", &["doctor", "--json"]).json();
+    let there = || fleet.func(["doctor", "--offline", "--json"]).json();
+    assert_eq!((found(&here(), "identity"), found(&there(), "identity")), (vec![], vec![]));
+
+    certify(&fleet, "web1", &identity, 10, 0);
+    let soon = "the certificate of `web1` ends on";
+    assert_eq!(told(&here(), "identity", soon), (false, "have it renewed".to_owned()));
+    let (wrong, todo) = told(&there(), "identity", soon);
+    assert!(!wrong && todo.contains("`func ca renew`"), "{todo}");
+
+    certify(&fleet, "web1", &identity, 10, 20);
+    let (wrong, todo) = told(&here(), "identity", "expired");
+    assert!(wrong && todo.contains("`func ca issue`"), "{todo}");
+    let (wrong, todo) = told(&there(), "identity", "the certificate of `web1` has ended on");
+    assert!(wrong && todo.contains("func ca token --for web1"), "{todo}");
+}
+
+#[test]
+fn a_clock_that_is_off_on_either_side() {
+    let mut fleet = Fleet::empty();
+    fleet.add_with("web1", "", &[]);
+    for folder in [fleet.folder().join("web1"), fleet.home()] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // To a machine whose clock is behind, its certificate is of tomorrow.
+    certify(&fleet, "web1", &fleet.folder().join("web1/identity"), 365, -1);
+    let behind = on(&fleet, "web1", &["doctor", "--json"]).expect(1).json();
+    assert_eq!(told(&behind, "identity", "not valid before"), (true, "set this machine's clock".to_owned()));
+
+    let identity = fleet.folder().join("slow");
+    fleet.func(["ca", "issue", "slow", "--role", "minion", "--out", identity.to_str().unwrap()]).expect(0);
+    let slow = Pretender::start(&identity, (jiff::Timestamp::now().as_second() - 600).into());
+    fleet.func(["hosts", "set", "slow", &slow.address.to_string()]).expect(0);
+    let asked = fleet.func(["doctor", "--json", "--timeout", "10s"]).expect(1).json();
+    let (wrong, todo) = told(&asked, "clock", "the clock of `slow` is 6");
+    assert!(wrong && todo.contains("NTP"), "{asked:#}");
+    assert_eq!(found(&asked, "clock").len(), 1, "{asked:#}");
+}
+
+#[test]
+fn modules_of_which_minions_serve_different_versions() {
+    let mut fleet = Fleet::empty();
+    let [one, other] = ["1.0.0", "2.0.0"].map(|version| {
+        let path = fleet.folder().join(format!("rogue-{version}.wasm"));
+        let bytes = fs::read(guest("rogue")).unwrap();
+        // A custom section more is another file of the same module.
+        let more = [&[0, 6, 1, b'v'][..], &version.as_bytes()[..4]].concat();
+        fs::write(&path, [bytes, more].concat()).unwrap();
+        path
+    });
+    for (name, module) in [("web1", &one), ("web2", &one), ("web3", &other)] {
+        fleet.add_with(name, "", &[module]);
+    }
+    let asked = fleet.func(["doctor", "--json", "--timeout", "10s"]).json();
+    let (wrong, todo) = told(&asked, "drift", "2 versions of `rogue` are served; other than most: web3");
+    assert!(!wrong && todo.contains("`func module push`"), "{asked:#}");
 }
