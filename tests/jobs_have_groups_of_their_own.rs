@@ -174,3 +174,39 @@ fn a_worker_that_does_not_listen_ends_with_its_group_and_what_a_finished_job_lea
     fleet.minion("m1").launch();
     until("its group is gone", || (!group.of(&job).exists()).then_some(()));
 }
+
+#[test]
+fn a_job_takes_no_more_memory_and_processes_than_it_may() {
+    const NAME: &str = "a_job_takes_no_more_memory_and_processes_than_it_may";
+    if !secluded(module_path!(), NAME) {
+        return;
+    }
+    let mut fleet = Fleet::empty();
+    let mount = tempfile::tempdir().unwrap();
+    let Some(group) = Delegated::new(NAME, mount.path()) else { return };
+    // Whose supervisor has not handed them down: the kernel refuses where they are not of this version.
+    for controller in ["+memory", "+pids"] {
+        let _ = fs::write(mount.path().join("cgroup.subtree_control"), controller);
+    }
+    let here = fs::read_to_string(group.0.join("cgroup.controllers")).unwrap();
+    if !["memory", "pids"].iter().all(|wanted| here.split_ascii_whitespace().any(|one| one == *wanted)) {
+        return cannot(NAME, "the controllers `memory` and `pids` are those of control groups of version 1 here");
+    }
+    group.add(&mut fleet, "m1", &format!("{RUN}[jobs]\nmemory = \"64MiB\"\nprocesses = 20\n"));
+    let number = |job: &str, file: &str, key: &str| {
+        let text = fs::read_to_string(group.of(job).join(file)).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        line.trim().parse::<u64>().ok()
+    };
+
+    let many = begin(&fleet, "m1", &format!("for i in $(seq 40); do sleep {} & done; wait", time(86108)));
+    until("a fork to be refused", || number(&many, "pids.events", "max").filter(|refused| *refused > 0));
+    assert_eq!(number(&many, "pids.max", ""), Some(20));
+    assert!(number(&many, "pids.current", "").unwrap() <= 20);
+
+    let greedy = format!("head -c 300000000 /dev/zero | tail >/dev/null; sleep {}", time(86109));
+    let greedy = begin(&fleet, "m1", &greedy);
+    until("the bound to be met", || number(&greedy, "memory.events", "max").filter(|met| *met > 0));
+    assert_eq!(number(&greedy, "memory.max", ""), Some(64 << 20));
+    assert!(number(&greedy, "memory.current", "").unwrap() <= 64 << 20);
+}

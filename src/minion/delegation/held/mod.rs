@@ -311,4 +311,20 @@ mod tests {
         let ended = Kept::Known { order: order("boss"), ended: true };
         assert_eq!((held.order(&id, &order("boss")).unwrap(), held.waited_for()), (ended, vec![]));
     }
+    #[test]
+    fn an_order_that_was_damaged_on_the_disk_harms_nobody() {
+        let through: crate::ca::Address = "leaf.example:7".parse().unwrap();
+        let through = through.through(vec!["a".parse().unwrap(), "b".parse().unwrap()]);
+        let host = Host { name: "leaf".parse().unwrap(), address: through };
+        let corpus =
+            [order("boss"), Order { caller: "x".repeat(200), host }].map(|order| postcard::to_stdvec(&order).unwrap());
+        let corpus: Vec<&[u8]> = corpus.iter().map(Vec::as_slice).collect();
+        let words = ["\u{4}leaf", "\u{0}", "\u{1}", "\u{7f}\u{7f}\u{7f}\u{7f}", "10.0.0.1:7", "[::1]:7", "..", "/"];
+        crate::sys::fuzz::fuzz("orders", &corpus, &words, |bytes| {
+            let order = postcard::from_bytes::<Order>(bytes).ok()?;
+            let again = postcard::from_bytes::<Order>(&postcard::to_stdvec(&order).unwrap());
+            assert_eq!(again.as_ref(), Ok(&order));
+            Some(order.host.address.via().len())
+        });
+    }
 }
