@@ -98,6 +98,7 @@ mod what_is_typed_in_secret_is_not_shown;
 mod certificates_go_through_others;
 mod openssl_reads_what_is_issued;
 mod workers_stay_behind_their_fences;
+mod workers_wait_for_jobs;
 mod the_daemon_stays_behind_its_fences;
 mod what_programs_leave_behind_is_reaped;
 mod transfers_go_on_where_they_stopped;

@@ -253,11 +253,11 @@ fn a_job_that_lost_its_secret_says_so_and_runs_nothing() {
     assert_eq!(resumed["summary"]["ok"], 2, "{resumed}");
 
     // The minion is killed after it has accepted a job and before a worker has it.
-    let fork_server = watched.fleet.minion("web1").fork_server().expect("a fork server");
-    kill(fork_server, Signal::SIGSTOP).unwrap();
+    let fork_servers = watched.fleet.minion("web1").fork_servers();
+    fork_servers.iter().for_each(|pid| kill(*pid, Signal::SIGSTOP).unwrap());
     let Outcome::Ok(Value::String(id)) = watched.ask("async.keeper.hold", vec![secret(), 0.into()]) else { panic!() };
     watched.fleet.minion("web1").kill();
-    kill(fork_server, Signal::SIGKILL).unwrap();
+    fork_servers.iter().for_each(|pid| kill(*pid, Signal::SIGKILL).unwrap());
     watched.fleet.minion("web1").launch();
     let status = format!("{:?}", watched.ask("jobs.wait", vec![id.as_str().into(), 10.into()]));
     assert!(status.contains("\"Lost\"") && status.contains("submit it again"), "{status}");

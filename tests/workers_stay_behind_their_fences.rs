@@ -39,6 +39,9 @@ async fn a_worker_that_runs_nothing_has_given_up_almost_everything() {
     let (id, worker) = spinning(&jobs, "read = [\"/etc/hostname\"]").await;
     assert_eq!(status(worker, "NoNewPrivs"), "1");
     assert_eq!(status(worker, "Seccomp"), "2", "a filter of system calls");
+    let fork_server = place.fork_server().unwrap();
+    assert_eq!(status(fork_server, "Seccomp"), "2", "who makes the workers of such calls has given up the same");
+    assert_eq!(status(fork_server, "CapBnd"), status(worker, "CapBnd"));
     if Uid::effective().is_root() {
         let capabilities = u64::from_str_radix(&status(worker, "CapEff"), 16).unwrap();
         assert_eq!(capabilities, 0b1_1111, "files of others, and nothing else");

@@ -7,7 +7,7 @@ use super::{
     error::{JournalError, SubmitError},
     index::{Entry, Job, Phase},
     intent::Intent,
-    message::{Done, Message, SubmitReply},
+    message::{Done, SubmitReply},
     owner::{Owner, Queued},
     record::{Call, End},
 };
@@ -42,10 +42,10 @@ impl Owner {
                 let birth = Phase::Birth { replies: vec![reply], early: None };
                 self.index.insert(id.clone(), Entry::Job(Job::new(&call, birth)));
                 self.births += 1;
-                let (folder, itself, newborn) = (self.folder.clone(), self.itself.clone(), id.clone());
+                let (folder, worker) = (self.folder.clone(), self.reserve_worker(&id));
                 let written = move |journal| {
-                    if let Some(itself) = itself.upgrade() {
-                        let _ = itself.send(Message::Written { id: newborn, journal });
+                    if let Some(give) = worker {
+                        give(journal);
                     }
                 };
                 self.in_background(move || birth::create(&folder, *call, written), |born| Done::Born { id, born });

@@ -12,10 +12,11 @@
 
 use super::{
     index::{Job, Phase},
-    intent::Intent,
     journal::Journal,
     owner::{Owner, PATIENCE},
+    placing::Leaving,
     request::Refusal,
+    spawner::HandOver,
     word::Word,
 };
 use crate::{ids::MinionJobId, sys::pidfd::PidFd};
@@ -31,25 +32,24 @@ pub(super) struct Early {
 }
 
 impl Owner {
-    /// Gives a job to a worker, if one is free, while its file is being made durable. The worker gets ready meanwhile, and
-    /// waits for the word before it begins.
-    pub(super) fn written(&mut self, id: &MinionJobId, journal: Journal) {
+    /// Takes a place for a job whose file is about to be made, if one is free. What this answers is to be given the file as
+    /// soon as it is written; the worker gets ready while it is made durable, and waits for the word before it begins. If it
+    /// is given none, the worker is gone.
+    pub(super) fn reserve_worker(&mut self, id: &MinionJobId) -> Option<impl FnOnce(Journal) + Send + 'static> {
         let free = self.queue.is_empty() && self.closing.is_empty() && self.places_taken < self.workers_max;
-        let Some(Job { phase: Phase::Birth { early: None, .. }, intent: Intent::Run, digest, .. }) = self.index.job(id)
-        else {
-            return;
-        };
-        let digest = *digest;
+        let digest = self.index.job(id)?.digest;
         if !free || self.renewing.contains(&digest) {
-            return;
+            return None;
         }
-        let Some(compiled) = self.code.path(&digest) else { return };
+        let compiled = self.code.path(&digest)?;
         // Whatever is amiss shows again when the job waits for a worker like any other.
-        let Ok(ties) = self.ties_to_worker(id) else { return };
-        let word = self.send_away(id.clone(), compiled, journal, ties);
+        let ties = self.ties_to_worker(id).ok()?;
+        let Leaving { word, way, request, completion, secrets } = self.leaving(id.clone(), compiled, ties)?;
         if let Some(Job { phase: Phase::Birth { early, .. }, .. }) = self.index.job(id) {
             *early = Some(Early { word, worker: None, refusal: None, gone: false });
         }
+        // Were the other side gone, the completion's end would bring the job back here.
+        Some(move |journal| drop(way.send(HandOver { request, journal, completion, secrets })))
     }
 
     /// Says the word to a worker that was given its job before that was durable.
@@ -90,10 +90,11 @@ mod tests {
             code::CompiledCode,
             error::JournalError,
             index::Entry,
+            intent::Intent,
             owner::tests::Faulty,
             record::Call,
             samples,
-            spawner::HandOver,
+            spawners::Spawners,
             word::may_begin,
         },
         *,
@@ -125,14 +126,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut faulty = Faulty::new(folder.path());
         let (hand_overs, mut handed_over) = mpsc::unbounded_channel();
-        faulty.owner.hand_overs = hand_overs;
+        faulty.owner.spawners = Spawners::to(hand_overs);
         faulty.owner.code = Arc::new(Code);
         let mut give = |call: Call| {
             let birth = Phase::Birth { replies: vec![oneshot::channel().0], early: None };
             faulty.owner.index.insert(call.id.clone(), Entry::Job(Job::new(&call, birth)));
             faulty.owner.births += 1;
             let id = call.id.clone();
-            let born = birth::create(folder.path(), call, |journal| faulty.owner.written(&id, journal)).unwrap();
+            let worker = faulty.owner.reserve_worker(&id);
+            let born = birth::create(folder.path(), call, |journal| {
+                if let Some(give) = worker {
+                    give(journal);
+                }
+            })
+            .unwrap();
             (id, born)
         };
         let (id, born) = give(samples::call());

@@ -10,6 +10,11 @@
 //! | send signals, or read files of other processes | yes | yes | |
 //! | anything else | yes | yes | yes |
 //!
+//! What the last kind of call gives up besides landlock is the same for all of them that change no file. So there is a fork
+//! server that gives it up itself, for good, and makes workers for those only ([`Calling::Ordinary`]): raising it anew in
+//! each worker was a fifth of what a short job cost. Landlock and the limits stay with the worker, because they are for
+//! this very call and for what is there when it begins.
+//!
 //! Programs inherit every fence and would break in ours: `apt-get`, `sudo`, `mount`. A process behind landlock cannot look
 //! at those outside of it, not even where a file of theirs was granted.
 //!
@@ -62,13 +67,51 @@ const GRACE: Duration = Duration::from_mins(2);
 /// Threads that use it at once. A worker has few, so this is generous.
 const THREADS: u64 = 8;
 
+/// Which calls a fork server makes workers for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Calling {
+    /// All of them.
+    Any,
+    /// Those that neither run programs, nor look at services or processes, nor change files. What their workers give up in
+    /// common is half of what raising fences costs, so the fork server gives it up itself, and its workers begin without.
+    Ordinary,
+}
+
+impl Calling {
+    /// Who makes the worker of a call with this grant.
+    pub(super) fn of(grant: &Grant) -> Self {
+        let ordinary = !may_run_programs(grant)
+            && grant.services_read.is_empty()
+            && grant.write.is_empty()
+            && !looks_at_processes(grant);
+        if ordinary { Self::Ordinary } else { Self::Any }
+    }
+}
+
 /// What is made once for all workers.
-pub(super) struct Fences(Option<Calls>);
+pub(super) struct Fences {
+    calls: Option<Calls>,
+    /// Whose fences are up already, as far as these calls have them in common.
+    raised: Calling,
+}
 
 impl Fences {
     pub(super) fn prepare() -> Self {
         know_capabilities();
-        Self(Calls::compile())
+        Self { calls: Calls::compile(), raised: Calling::Any }
+    }
+
+    /// Raises what such calls have in common, here and so in all workers. What cannot be raised is left to the workers,
+    /// who have a way to say so.
+    pub(super) fn raise_common(&mut self, calling: Calling) {
+        let ordinary = || {
+            own::no_new_privileges()?;
+            keep_capabilities(&Capability::FILES)?;
+            self.calls.as_ref().map_or(Ok(()), |calls| calls.raise(Modes::Stay))
+        };
+        if calling == Calling::Ordinary && ordinary().is_ok() {
+            self.raised = calling;
+        }
     }
 
     /// Raises those that a call with this grant can live with, for good.
@@ -76,6 +119,9 @@ impl Fences {
     /// `kept` is where its module keeps what it keeps; `left` is the time that it has.
     pub(super) fn raise(&self, grant: &Grant, kept: Option<&Path>, left: Duration) -> io::Result<()> {
         own::no_core_files()?;
+        if self.raised == Calling::Ordinary && Calling::of(grant) != Calling::Ordinary {
+            return Err(io::Error::other("its grant needs what its fork server has given up"));
+        }
         // So that whatever its programs leave behind can be found while it runs. When it ends, they are init's as ever.
         family::adopt_orphans()?;
         if may_run_programs(grant) {
@@ -89,13 +135,16 @@ impl Fences {
         if !looks_at_processes(grant) {
             reach(grant, kept).raise()?;
         }
+        if self.raised == Calling::Ordinary {
+            return Ok(());
+        }
         // The kernel's own files ask for power of all kinds.
         if !grant.write.iter().any(is_of_kernel) {
             keep_capabilities(&capabilities(grant))?;
         }
         let modes = if grant.write.is_empty() { Modes::Stay } else { Modes::Change };
         // Last: it refuses what the others need.
-        self.0.as_ref().map_or(Ok(()), |calls| calls.raise(modes))
+        self.calls.as_ref().map_or(Ok(()), |calls| calls.raise(modes))
     }
 }
 
@@ -214,6 +263,18 @@ mod tests {
         assert_eq!(connect("\"db1.example:5432\""), Connect::Ports(vec![5432, NAME_SERVER]));
         assert_eq!(connect("\"db1.example:5432\", \"10.0.0.0/8:*\""), Connect::Anywhere);
         assert_eq!(connect("\"db1.example:ping\""), Connect::Ports(vec![NAME_SERVER]));
+    }
+
+    #[test]
+    fn only_a_call_that_loses_nothing_by_the_common_fences_is_ordinary() {
+        for ordinary in ["", "read = [\"/etc/**\"]", "network = [\"db1.example:5432\"]"] {
+            assert_eq!(Calling::of(&grant(ordinary)), Calling::Ordinary, "{ordinary}");
+        }
+        for other in
+            ["run = [\"/bin/df\"]", "write = [\"/srv/x\"]", "read = [\"/proc/*/exe\"]", "services-read = [\"*\"]"]
+        {
+            assert_eq!(Calling::of(&grant(other)), Calling::Any, "{other}");
+        }
     }
 
     #[test]

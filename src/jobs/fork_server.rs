@@ -4,6 +4,7 @@
 //! it starts this process, once: one thread, an engine, the code of recent jobs. For each request it
 //! forks twice; the worker finds everything loaded, and is a child of init, so that it survives both
 //! the daemon and the fork server. When the daemon is gone, the socket ends, and so does this process.
+//! Some workers are made before there is a job for them (`spares.rs`).
 //!
 //! An attempt is counted in the journal when it is begun, which is here, and not when it is asked for: when
 //! one component brings this process down, the jobs in its queue have lost nothing. Where the system makes
@@ -13,17 +14,21 @@
 
 use std::{
     collections::VecDeque,
+    io,
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use super::{
+    fence::Calling,
     request::{Arrived, Refusal, Reply, Request},
+    spares::Spares,
     worker::{self, Task, Tools},
 };
 use crate::{
     ids::MinionJobId,
+    plugin::Plugin,
     sys::{
         clock::BootId, descriptor, double_fork::DoubleFork, fork::ForkError, pidfd::PidFd, process,
         seqpacket::SeqPacket, title,
@@ -32,16 +37,19 @@ use crate::{
 
 /// The word that makes a program this process: `func __fork-server`.
 pub const FORK_SERVER_WORD: &str = "__fork-server";
+/// The argument behind it by which this process makes workers for ordinary calls only.
+pub(super) const ORDINARY: &str = "--ordinary";
 
 /// Plugins kept loaded.
 const LOADED_MAX: usize = 64;
 
 /// Runs the fork server. Its socket to the daemon is the standard input.
 ///
-/// To be called first of all in `main`, when no thread has been started. Other arguments than
-/// [`FORK_SERVER_WORD`] only make room for the process's title and mean nothing.
+/// To be called first of all in `main`, when no thread has been started. Arguments that it does not know only make room
+/// for the process's title.
 pub fn fork_server_main() -> ExitCode {
-    let serve = || -> std::io::Result<()> {
+    let serve = || -> io::Result<()> {
+        let calling = if std::env::args_os().any(|arg| arg == ORDINARY) { Calling::Ordinary } else { Calling::Any };
         let socket = SeqPacket::from(descriptor::take_stdin()?);
         descriptor::close_inherited_on_exec()?;
         descriptor::null_standard_streams()?;
@@ -49,69 +57,126 @@ pub fn fork_server_main() -> ExitCode {
         process::keep_ends_of_children()?;
         process::usual_umask();
         title::set("funcd: fork server")?;
-        serve(&Tools::make()?, socket, BootId::current())
+        ForkServer::new(&Tools::make(calling)?, socket)?.serve()
     };
     // The daemon sees the socket's end, and says so; there is nobody else to tell.
     if serve().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Answers requests until the daemon is gone.
-fn serve(tools: &Tools, socket: SeqPacket, boot: BootId) -> std::io::Result<()> {
-    let mut loaded = Loaded(VecDeque::new());
-    let mut forks = DoubleFork::new()?;
-    let mut socket = Some(socket);
-    while let Some(daemon) = &socket {
-        let Some(packet) = daemon.receive()? else { break };
-        // A request that cannot be read loses its descriptors, which tells the daemon.
-        let Ok(Arrived { request: Request { id, compiled, state, cgroups }, journal, completion, secrets }) =
-            Request::read(packet)
-        else {
-            continue;
-        };
-        // Nor is there anything to say about a journal that cannot be read or is not to be begun.
-        let Ok(Some(task)) = Task::take(journal, boot) else { continue };
-        let plugin = match loaded.get(&compiled, |path| tools.load(path)) {
-            Ok(plugin) => plugin,
-            Err(why) => {
-                refuse(daemon, id, Refusal::NotLoaded(why), &task, &completion);
+struct ForkServer<'a> {
+    tools: &'a Tools,
+    boot: BootId,
+    loaded: Loaded<Plugin>,
+    forks: DoubleFork,
+    spares: Spares,
+    /// Nothing in a forked copy that has taken it.
+    daemon: Option<SeqPacket>,
+}
+
+impl<'a> ForkServer<'a> {
+    fn new(tools: &'a Tools, daemon: SeqPacket) -> io::Result<Self> {
+        let (loaded, forks) = (Loaded(VecDeque::new()), DoubleFork::new()?);
+        Ok(Self { tools, boot: BootId::current(), loaded, forks, spares: Spares::default(), daemon: Some(daemon) })
+    }
+
+    /// Answers requests until the daemon is gone.
+    fn serve(&mut self) -> io::Result<()> {
+        while let Some(daemon) = &self.daemon {
+            if let Some(quiet) = self.spares.patience()
+                && !daemon.is_readable_within(quiet)?
+            {
+                self.use_quiet();
                 continue;
             }
+            let Some(packet) = daemon.receive()? else { break };
+            // A request that cannot be read loses its descriptors, which tells the daemon.
+            if let Ok(arrived) = Request::read(packet) {
+                self.answer(arrived);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, Arrived { request, journal, completion, secrets }: Arrived) {
+        let Some(daemon) = &self.daemon else { return };
+        // Nor is there anything to say about a journal that cannot be read or is not to be begun.
+        let Ok(Some(task)) = Task::take(journal, self.boot) else { return };
+        if !self.loaded.has(&request.compiled) {
+            self.spares.let_go();
+        }
+        let plugin = match self.loaded.get(&request.compiled, |path| self.tools.load(path)) {
+            Ok(plugin) => plugin,
+            Err(why) => return refuse(daemon, request.id, Refusal::NotLoaded(why), &task, &completion),
         };
-        let leaf = cgroups.as_ref().map(|cgroups| (cgroups.of(&id), cgroups.bounds()));
+        // One that is to be born in a control group cannot have been born before.
+        if request.cgroups.is_none() && self.spares.give(&request, &task, &completion, secrets.as_ref()) {
+            return;
+        }
+        let leaf = request.cgroups.as_ref().map(|cgroups| (cgroups.of(&request.id), cgroups.bounds()));
         let nursery = match leaf.map(|(leaf, bounds)| leaf.make(bounds)).transpose() {
             Ok(nursery) => nursery,
             Err(error) => {
                 let mut task = task;
                 task.take_back();
                 let why = format!("its control group cannot be made: {error}");
-                refuse(daemon, id, Refusal::NoProcess(why), &task, &completion);
-                continue;
+                return refuse(daemon, request.id, Refusal::NoProcess(why), &task, &completion);
             }
         };
         // What the worker takes out of these is its own copy.
         let (mut task, mut completion) = (Some(task), Some(completion));
-        let made = forks.run(nursery.as_ref().map(AsFd::as_fd), || {
-            if let Some(daemon) = socket.take() {
-                let pidfd = PidFd::of_self().ok();
-                let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
-                let _ = Reply { id: id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
-            }
-            let (task, completion) = (task.take(), completion.take());
-            let begun = task.zip(completion.as_ref());
-            let recorded = begun.map_or(Ok(()), |(task, completion)| {
-                worker::work(tools, plugin, task, completion, secrets.as_ref(), state.as_deref(), boot)
-            });
-            drop(completion);
-            i32::from(recorded.is_err())
+        let made = self.forks.run(nursery.as_ref().map(AsFd::as_fd), || {
+            self.spares.let_go();
+            let (daemon, task, completion) = (self.daemon.take(), task.take(), completion.take());
+            let Some(((daemon, task), completion)) = daemon.zip(task).zip(completion) else { return 1 };
+            begin(self.tools, plugin, daemon, &request, task, completion, secrets.as_ref(), self.boot)
         });
         // Where nobody knows, there may be a worker, whose journal is not ours to write into. Its lock will tell.
         let refused = made.err().filter(|error| !matches!(error, ForkError::Unknown { .. }));
-        if let (Some(error), Some(daemon), Some(mut task), Some(completion)) = (refused, &socket, task, completion) {
+        if let (Some(error), Some(daemon), Some(mut task), Some(completion)) = (refused, &self.daemon, task, completion)
+        {
             task.take_back();
-            refuse(daemon, id, Refusal::NoProcess(error.to_string()), &task, &completion);
+            refuse(daemon, request.id, Refusal::NoProcess(error.to_string()), &task, &completion);
         }
     }
-    Ok(())
+
+    /// Makes a worker for a job to come, or lets those go that no job came for.
+    fn use_quiet(&mut self) {
+        let Some(place) = self.spares.place() else { return };
+        let mut job = Some(place);
+        let made = self.forks.run(None, || {
+            self.spares.let_go();
+            let (Some(daemon), Some(job)) = (self.daemon.take(), job.take()) else { return 1 };
+            let Some(Arrived { request, journal, completion, secrets }) = job.wait() else { return 0 };
+            let Some(task) = Task::take_over(journal) else { return 1 };
+            let Ok(plugin) = self.loaded.get(&request.compiled, |path| self.tools.load(path)) else { return 1 };
+            begin(self.tools, plugin, daemon, &request, task, completion, secrets.as_ref(), self.boot)
+        });
+        if made.is_err() {
+            self.spares.give_up();
+        }
+    }
+}
+
+/// Runs a job in the process that is its worker. Answers the process's exit code.
+#[expect(clippy::too_many_arguments, reason = "what a worker has")]
+fn begin(
+    tools: &Tools,
+    plugin: &Plugin,
+    daemon: SeqPacket,
+    request: &Request,
+    task: Task,
+    completion: OwnedFd,
+    secrets: Option<&OwnedFd>,
+    boot: BootId,
+) -> i32 {
+    let pidfd = PidFd::of_self().ok();
+    let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
+    let _ = Reply { id: request.id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
+    drop(daemon);
+    let recorded = worker::work(tools, plugin, task, &completion, secrets, request.state.as_deref(), boot);
+    // Whoever sees its end finds the journal's lock free.
+    drop(completion);
+    i32::from(recorded.is_err())
 }
 
 /// Says why there is no worker, and gives the job back.
@@ -123,6 +188,10 @@ fn refuse(daemon: &SeqPacket, id: MinionJobId, refusal: Refusal, task: &Task, co
 struct Loaded<T>(VecDeque<(PathBuf, T)>);
 
 impl<T> Loaded<T> {
+    fn has(&self, path: &Path) -> bool {
+        self.0.iter().any(|(known, _)| known == path)
+    }
+
     fn get<E>(&mut self, path: &Path, load: impl FnOnce(&Path) -> Result<T, E>) -> Result<&T, E> {
         let known = self.0.iter().position(|(known, _)| known == path).and_then(|place| self.0.remove(place));
         let used = match known {

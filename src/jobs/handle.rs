@@ -15,6 +15,7 @@ use super::{
     cgroups::Cgroups,
     code::CompiledCode,
     error::{Error, JournalError, SubmitError},
+    fence::Calling,
     history::History,
     index::Index,
     journal,
@@ -25,7 +26,8 @@ use super::{
     recover::recover,
     report::{JobReport, JobState, Listing},
     retention::{JumpGuard, Retention},
-    spawner::{self, ForkServerCommand},
+    spawner::ForkServerCommand,
+    spawners::Spawners,
     watch::Closings,
 };
 use crate::{
@@ -142,7 +144,8 @@ impl Jobs {
         let found = found.unwrap_or_else(|panic| Err(io::Error::other(panic))).map_err(at)?;
 
         let (answers, workers) = mpsc::unbounded_channel();
-        let (hand_overs, spawner) = spawner::start(fork_server, answers)?;
+        let likely = if cgroups.is_some() { Calling::Any } else { Calling::Ordinary };
+        let spawners = Spawners::start(&fork_server, likely, &answers)?;
         let (messages, incoming) = mpsc::unbounded_channel();
         let folder_lock = Arc::new(folder_lock);
         let owner = Owner {
@@ -158,8 +161,7 @@ impl Jobs {
             messages: incoming,
             itself: messages.downgrade(),
             workers,
-            hand_overs,
-            spawner,
+            spawners,
             closings: closings.ok(),
             index: Index::default(),
             queue: std::collections::VecDeque::new(),

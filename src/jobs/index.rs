@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::{
     early::Early,
     error::{Error, SubmitError},
+    fence::Calling,
     intent::Intent,
     message::{Known, SubmitReply},
     record::{Call, End, Tombstone},
@@ -54,6 +55,7 @@ pub(super) struct Job {
     pub(super) method: MethodName,
     pub(super) overlord_job: Option<OverlordJobId>,
     pub(super) digest: Digest,
+    pub(super) calling: Calling,
     pub(super) accepted: Moment,
     /// Counted from `accepted`.
     pub(super) deadline: Duration,
@@ -131,6 +133,7 @@ impl Job {
             method: call.method.clone(),
             overlord_job: call.overlord_job.clone(),
             digest: call.digest,
+            calling: Calling::of(&call.grant),
             accepted: call.accepted,
             deadline: call.deadline,
             phase,

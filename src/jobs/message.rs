@@ -7,7 +7,6 @@ use tokio::sync::oneshot;
 use super::{
     birth::Birth,
     error::{Error, JournalError, SubmitError},
-    journal::Journal,
     record::{Call, End, Tombstone},
     recover::Found,
     report::{JobReport, JobState, Listing},
@@ -45,8 +44,6 @@ pub(super) enum Message {
     Shutdown { reply: oneshot::Sender<()> },
     /// The compiled code of a component has been made again, or cannot be.
     Renewed { digest: Digest },
-    /// A new job's file is written, and about to be made durable.
-    Written { id: MinionJobId, journal: Journal },
     /// It is time to look at a job.
     Gone { id: MinionJobId },
     /// Work on another thread is done.

@@ -3,7 +3,7 @@
 //! ```text
 //!                    submit                      SEQPACKET: id, path; journal, pipe
 //!  minion ──▶ Jobs ─────────▶ owner's task ──▶ spawner ────────────────▶ fork server   (one thread)
-//!              │                 ▲  │ births, judgements                      │ fork, setsid, fork
+//!              │                 ▲  │ births, judgements                      │ fork, setsid, fork: now, or made ahead
 //!              │ status: reads   │  ▼                                         ▼
 //!              └──────────────▶ jobs/ID ◀──── STARTED, log, result ──────  worker      (child of init)
 //!                                ▲  └─ the pipe's end, or inotify: look again ┘
@@ -31,8 +31,10 @@
 //! daemon ended is lost, by that name; it is never run without. The digest by which a repeated call is known again
 //! leaves secrets out, because from one that covers them they could be guessed.
 //!
-//! *Workers outlive the daemon.* They are made by the fork server, whose single thread can be forked
-//! without danger, belong to init, and answer to their journal only.
+//! *Workers outlive the daemon.* They are made by a fork server, whose single thread can be forked
+//! without danger, belong to init, and answer to their journal only. There are two fork servers, one for calls that can do
+//! without the same things, which it has given up itself (`fence.rs`), and one for all others. Each makes a few workers
+//! ahead of need while it has nothing to do (`spares.rs`).
 //!
 //! Where a crash may strike, and what is found afterwards:
 //!
@@ -92,7 +94,9 @@ mod retention;
 #[cfg(test)]
 mod samples;
 mod settle;
+mod spares;
 mod spawner;
+mod spawners;
 mod state;
 mod upkeep;
 mod watch;

@@ -16,7 +16,6 @@ use std::{
 
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval},
 };
 
@@ -30,7 +29,8 @@ use super::{
     recover::Found,
     retention::{JumpGuard, Retention},
     settle::Settled,
-    spawner::{HandOver, Spawned},
+    spawner::Spawned,
+    spawners::Spawners,
     watch::Closings,
 };
 use crate::{
@@ -61,8 +61,7 @@ pub(super) struct Owner {
     /// For messages to itself. Weak, so that the task ends when no handle is left.
     pub(super) itself: mpsc::WeakUnboundedSender<Message>,
     pub(super) workers: mpsc::UnboundedReceiver<Spawned>,
-    pub(super) hand_overs: mpsc::UnboundedSender<HandOver>,
-    pub(super) spawner: JoinHandle<()>,
+    pub(super) spawners: Spawners,
     pub(super) closings: Option<Closings>,
     pub(super) index: Index,
     pub(super) queue: VecDeque<Queued>,
@@ -129,8 +128,7 @@ impl Owner {
         }
         // Those that wait stay on the disk: their locks are free now, so the next start finds them.
         self.queue.clear();
-        drop(self.hand_overs);
-        let _ = tokio::time::timeout(PATIENCE, self.spawner).await;
+        let _ = tokio::time::timeout(PATIENCE, self.spawners.end()).await;
     }
 
     /// Takes over a job that was found on the disk.
@@ -169,7 +167,6 @@ impl Owner {
             Message::Fetched { id } => self.acknowledge(id),
             Message::Shutdown { reply } => self.closing.push(reply),
             Message::Renewed { digest } => self.renewed(digest),
-            Message::Written { id, journal } => self.written(&id, journal),
             Message::Gone { id } => self.gone(&id),
             Message::Done(done) => {
                 self.background -= 1;
@@ -272,8 +269,7 @@ pub(super) mod tests {
                 messages,
                 itself: sender.downgrade(),
                 workers: mpsc::unbounded_channel().1,
-                hand_overs: mpsc::unbounded_channel().0,
-                spawner: tokio::spawn(async {}),
+                spawners: Spawners::to(mpsc::unbounded_channel().0),
                 closings: None,
                 index: Index::default(),
                 queue: VecDeque::new(),

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
+    fence::Calling,
     index::Phase,
-    journal::Journal,
     message::{Done, Message},
     owner::{Owner, Queued},
     record::End,
@@ -39,6 +39,16 @@ pub(super) struct Ties {
     /// The worker's own end.
     completion: OwnedFd,
     secrets: Option<OwnedFd>,
+}
+
+/// A job on its way to a worker, but for its journal.
+pub(super) struct Leaving {
+    /// The worker begins when this is said.
+    pub(super) word: Word,
+    pub(super) way: mpsc::UnboundedSender<HandOver>,
+    pub(super) request: Request,
+    pub(super) completion: OwnedFd,
+    pub(super) secrets: Option<OwnedFd>,
 }
 
 impl Owner {
@@ -96,7 +106,10 @@ impl Owner {
             }
         };
         self.index.job(&next.id)?.phase = Phase::HandedOver { worker: None };
-        self.send_away(next.id, compiled, next.journal, ties).begin();
+        let Leaving { word, way, request, completion, secrets } = self.leaving(next.id, compiled, ties)?;
+        // Were the other side gone, the completion's end would bring the job back here.
+        let _ = way.send(HandOver { request, journal: next.journal, completion, secrets });
+        word.begin();
         None
     }
 
@@ -107,15 +120,16 @@ impl Owner {
         Ok(Ties { word: Word::new(here.try_clone()?), end: here, completion: there.into(), secrets })
     }
 
-    /// Sends a job to the fork server. The worker begins when the word is said that this answers.
-    pub(super) fn send_away(&mut self, id: MinionJobId, compiled: PathBuf, journal: Journal, ties: Ties) -> Word {
+    /// Takes a place for a job, which is about to be sent to the fork server.
+    pub(super) fn leaving(&mut self, id: MinionJobId, compiled: PathBuf, ties: Ties) -> Option<Leaving> {
         let Ties { word, end, completion, secrets } = ties;
+        // In a control group it can only be born by the one that has given nothing up.
+        let calling = if self.cgroups.is_some() { Calling::Any } else { self.index.job(&id)?.calling };
+        let way = self.spawners.of(calling).clone();
         self.places_taken += 1;
         self.tell_when_gone(id.clone(), end);
         let request = Request { id, compiled, state: self.state.clone(), cgroups: self.cgroups.clone() };
-        // Were the other side gone, the completion's end would bring the job back here.
-        let _ = self.hand_overs.send(HandOver { request, journal, completion, secrets });
-        word
+        Some(Leaving { word, way, request, completion, secrets })
     }
 
     /// What is secret of a job's call, in memory that a worker can be handed; nothing where nothing is.

@@ -1,6 +1,6 @@
-//! The daemon's side of the fork server.
+//! The daemon's side of a fork server.
 //!
-//! A task owns the fork server: it hands journals over to it, passes on what it answers, starts it
+//! A task owns a fork server: it hands journals over to it, passes on what it answers, starts it
 //! again when it has died, replaces it after it has loaded some hundred versions of modules (their
 //! code is never wholly given back), and kills it when it does not answer. A journal that is lost on
 //! the way is not lost: its lock is free then, its pipe has ended, and the owner looks at it again.
@@ -24,7 +24,8 @@ use tokio::{
 
 use super::{
     error::Error,
-    fork_server::FORK_SERVER_WORD,
+    fence::Calling,
+    fork_server::{FORK_SERVER_WORD, ORDINARY},
     journal::Journal,
     request::{Reply, Request},
 };
@@ -75,21 +76,26 @@ pub(super) struct Spawned {
     pub(super) descriptors: Vec<OwnedFd>,
 }
 
-/// Starts the task and the first fork server. The task ends, and the fork server with it, when nobody
+/// Starts a task, and its fork server if that is wanted at once. The task ends, and the fork server with it, when nobody
 /// can send hand-overs any more.
 pub(super) fn start(
-    command: ForkServerCommand,
+    command: &ForkServerCommand,
+    calling: Calling,
+    at_once: bool,
     answers: mpsc::UnboundedSender<Spawned>,
 ) -> Result<(mpsc::UnboundedSender<HandOver>, JoinHandle<()>), Error> {
-    let server = Server::start(&command)
-        .map_err(|source| Error::ForkServer { program: command.program.display().to_string(), source })?;
+    let server = at_once.then(|| Server::start(command, calling)).transpose();
+    let server =
+        server.map_err(|source| Error::ForkServer { program: command.program.display().to_string(), source })?;
     let (hand_overs, incoming) = mpsc::unbounded_channel();
-    let spawner = Spawner { command, server: Some(server), incoming, waiting: None, answers, not_before: None };
+    let command = command.clone();
+    let spawner = Spawner { command, calling, server, incoming, waiting: None, answers, not_before: None };
     Ok((hand_overs, tokio::spawn(spawner.run())))
 }
 
 struct Spawner {
     command: ForkServerCommand,
+    calling: Calling,
     server: Option<Server>,
     incoming: mpsc::UnboundedReceiver<HandOver>,
     /// The next to be sent.
@@ -176,7 +182,7 @@ impl Spawner {
         if let Some(time) = self.not_before.take() {
             sleep_until(time).await;
         }
-        match Server::start(&self.command) {
+        match Server::start(&self.command, self.calling) {
             Ok(server) => self.server = Some(server),
             Err(error) => {
                 tracing::error!(%error, program = %self.command.program.display(), "cannot start the fork server");
@@ -200,11 +206,12 @@ struct Server {
 }
 
 impl Server {
-    fn start(command: &ForkServerCommand) -> io::Result<Self> {
+    fn start(command: &ForkServerCommand, calling: Calling) -> io::Result<Self> {
         let (here, there) = SeqPacket::pair()?;
         let mut program = std::process::Command::new(&command.program);
         program
             .args(&command.args)
+            .args((calling == Calling::Ordinary).then_some(ORDINARY))
             // Room for the titles of the fork server and of its workers.
             .arg("-".repeat(title::TITLE_MAX))
             .stdin(Stdio::from(OwnedFd::from(there)))
@@ -289,7 +296,8 @@ mod tests {
         let server = Some(Server { child, socket, loads, unanswered, started });
         let (answers, incoming) = (mpsc::unbounded_channel().0, mpsc::unbounded_channel().1);
         let command = ForkServerCommand { program: "/bin/false".into(), args: vec![] };
-        let mut spawner = Spawner { command, server, incoming, waiting: None, answers, not_before: None };
+        let calling = Calling::Any;
+        let mut spawner = Spawner { command, calling, server, incoming, waiting: None, answers, not_before: None };
         spawner.retire();
         assert!(there.receive().unwrap().is_none(), "it is told");
         tokio::time::sleep(PATIENCE / 2).await;
@@ -315,7 +323,9 @@ mod tests {
         let (hand_overs, incoming) = mpsc::unbounded_channel();
         let (answers, mut answered) = mpsc::unbounded_channel();
         let command = ForkServerCommand { program: "/bin/false".into(), args: vec![] };
-        let spawner = Spawner { command, server: Some(server), incoming, waiting: None, answers, not_before: None };
+        let calling = Calling::Any;
+        let spawner =
+            Spawner { command, calling, server: Some(server), incoming, waiting: None, answers, not_before: None };
         tokio::spawn(spawner.run());
 
         let there = Watched::new(there).unwrap();

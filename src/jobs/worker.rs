@@ -33,7 +33,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::{
     error::JournalError,
     events::JournalEvents,
-    fence::Fences,
+    fence::{Calling, Fences},
     journal::Journal,
     record::{Call, End, Record, Started},
     settle::SECRET_LOST,
@@ -78,6 +78,13 @@ impl Task {
         Ok(Some(Self { journal, call, before }))
     }
 
+    /// Takes the journal of an attempt that was counted already.
+    pub(super) fn take_over(journal: OwnedFd) -> Option<Self> {
+        let (journal, history) = Journal::adopt(journal).ok()?;
+        let before = journal.length();
+        Some(Self { journal, call: history.call?, before })
+    }
+
     /// The attempt did not come about.
     pub(super) fn take_back(&mut self) {
         // What stays counted is an attempt less.
@@ -100,11 +107,13 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    pub(super) fn make() -> io::Result<Self> {
+    pub(super) fn make(calling: Calling) -> io::Result<Self> {
         let engine = Engine::forking().map_err(io::Error::other)?;
         Engine::prepare_thread();
         let plain = Builder::new_current_thread().enable_time().build()?;
-        Ok(Self { engine, fences: Fences::prepare(), plain })
+        let mut fences = Fences::prepare();
+        fences.raise_common(calling);
+        Ok(Self { engine, fences, plain })
     }
 
     /// Code that was compiled earlier.

@@ -4,7 +4,7 @@
 //! counts the threads and refuses when there is more than one. With one thread, the child is a full
 //! copy of the parent in which any code may run.
 
-use std::{fs, io};
+use std::{fs, io, os::unix::fs::MetadataExt as _};
 
 use nix::{
     errno::Errno,
@@ -87,6 +87,10 @@ pub(super) fn only_thread() -> Result<(), ForkError> {
     // The kernel grants a process with one thread that it shares its memory with nobody, which changes nothing
     // and is a hundred times cheaper than reading /proc. Where it may not be asked, the count decides.
     if unshare(CloneFlags::CLONE_VM).is_ok() {
+        return Ok(());
+    }
+    // Each thread has a folder there, which counts as a name of the folder that holds it.
+    if fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() == 3) {
         return Ok(());
     }
     match threads()? {

@@ -6,12 +6,15 @@
 use std::{
     io::{self, IoSlice, IoSliceMut},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    time::Duration,
 };
 
 use nix::{
     errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::socket::{
-        AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
+        AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv, recvmsg, sendmsg,
+        socketpair,
     },
 };
 
@@ -68,9 +71,22 @@ impl SeqPacket {
         }
     }
 
+    /// Whether a message, or the end, is there before the time is over.
+    pub fn is_readable_within(&self, time: Duration) -> io::Result<bool> {
+        let mut ready = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let time = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+        match poll(&mut ready, time) {
+            // Whoever is interrupted looks again.
+            Ok(0) | Err(Errno::EINTR) => Ok(false),
+            Ok(_) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Receives one message; `None` when the other end is gone.
     pub fn receive(&self) -> io::Result<Option<Packet>> {
-        let mut buffer = vec![0; MESSAGE_MAX];
+        // No larger than the message: after a fork each page that is written to costs a copy.
+        let mut buffer = vec![0; self.next_length()?.min(MESSAGE_MAX)];
         let mut control = nix::cmsg_space!([RawFd; DESCRIPTORS_MAX]);
         let mut slices = [IoSliceMut::new(&mut buffer)];
         let message = loop {
@@ -93,6 +109,17 @@ impl SeqPacket {
         }
         buffer.truncate(length);
         Ok((length > 0).then_some(Packet { bytes: buffer, descriptors }))
+    }
+
+    /// How long the next message is; nothing when the other end is gone.
+    fn next_length(&self) -> io::Result<usize> {
+        loop {
+            match recv(self.0.as_raw_fd(), &mut [], MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC) {
+                Ok(length) => return Ok(length),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 

@@ -145,7 +145,13 @@ impl Minion {
         self.processes().into_iter().find(|pid| processes::command_line(*pid).contains(job))
     }
 
-    /// The fork server.
+    /// All fork servers: one for ordinary calls, and one for the others once there was one.
+    pub fn fork_servers(&self) -> Vec<Pid> {
+        let all = self.processes().into_iter();
+        all.filter(|pid| processes::command_line(*pid).contains("fork server")).collect()
+    }
+
+    /// A fork server.
     pub fn fork_server(&self) -> Option<Pid> {
         self.processes().into_iter().find(|pid| processes::command_line(*pid).contains("fork server"))
     }

@@ -36,7 +36,7 @@ pub use modules::{guest, shipped_modules};
 pub use noise::noise;
 pub use partition::Partition;
 pub use pretender::Pretender;
-pub use processes::{of_home as processes_of, with_word};
+pub use processes::{command_line, of_home as processes_of, with_word};
 pub(crate) use programs::has;
 pub use project::project;
 pub(crate) use seclusion::secluded;

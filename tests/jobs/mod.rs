@@ -154,7 +154,7 @@ pub(crate) fn records(journal: &Path, kind: u8) -> usize {
 
 pub(crate) fn config_in(folder: &Path) -> JobsConfig {
     let script = format!(
-        "#!/bin/sh\necho $$ > '{0}/pid.new' && mv '{0}/pid.new' '{0}/fork-server.pid'\nexec '{1}' \"$@\"\n",
+        "#!/bin/sh\nexport FUNC_HOME='{0}'\necho $$ > '{0}/pid.new' && mv '{0}/pid.new' '{0}/fork-server.pid'\nexec '{1}' \"$@\"\n",
         folder.display(),
         env!("CARGO_BIN_EXE_func"),
     );
