@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ca::Host,
-    transfer::{Coding, Name, Writing},
+    transfer::{Coding, Hasher, Name, Sum, Writing},
     wire::{Call, Value},
 };
 
@@ -107,7 +107,7 @@ impl Fleet {
         // Who passes a call on leaves out the wish for a digest behind the bytes.
         let Name::Digest(digest) = name else { return Ok(Fetched::NotOffered) };
         let file = file.try_clone().map_err(|error| cannot_write(&error))?;
-        let mut writing = Writing::start(file, offset, size, Coding::Plain);
+        let mut writing = Writing::start(file, (offset, size), Coding::Plain, Hasher::sha256());
         let (mut at, mut in_vain) = (offset, 0);
         while at < size {
             let place = [at, PIECE as u64].map(|number| Value::Int(i64::try_from(number).unwrap_or(i64::MAX)));
@@ -133,7 +133,7 @@ impl Fleet {
             }
         }
         let written = writing.finish().await.and_then(|written| written).map_err(|error| cannot_write(&error))?;
-        let whole = written.length == size && written.digest == digest;
+        let whole = written.length == size && written.digest == Sum::Sha256(digest);
         Ok(if whole { Fetched::Whole(written.file) } else { Fetched::Other })
     }
 }

@@ -131,7 +131,7 @@ fn read(
         return Ok(());
     }
     if let Some(digest) = digest.map(|digest| digest.finish(file, end)).transpose()?.flatten()
-        && let Ok(digest) = HeaderValue::try_from(format!("sha256:{digest}"))
+        && let Ok(digest) = HeaderValue::try_from(digest.to_string())
     {
         let trailers = HeaderMap::from_iter([(HeaderName::from_static(wire::header::DIGEST), digest)]);
         let _ = sender.blocking_send(Ok(Piece { frame: Frame::trailers(trailers), length: 0 }));

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Hasher, digest_of};
+use super::{Hasher, Sum, digest_of};
 use crate::ids::Digest;
 
 /// As many are known at a time.
@@ -29,9 +29,18 @@ const FRESH: Duration = Duration::from_secs(2);
 /// And where they are finer: a few ticks of a kernel's clock.
 const FRESH_IN_TICKS: Duration = Duration::from_millis(100);
 
-/// What is known. The lock is held for a moment at a time.
+/// What is known.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<BTreeMap<Mark, (Digest, Instant)>>);
+pub struct Known {
+    /// What files are named by.
+    digests: Kept<Digest>,
+    /// What was told behind the bytes.
+    sums: Kept<Sum>,
+}
+
+/// What is known of files. The lock is held for a moment at a time.
+#[derive(Debug)]
+struct Kept<T>(Mutex<BTreeMap<Mark, (T, Instant)>>);
 
 /// A file at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +93,7 @@ pub struct TrailingDigest {
     mark: Mark,
     is_settled: bool,
     /// It was known before.
-    found: Option<Digest>,
+    found: Option<Sum>,
     hasher: Hasher,
 }
 
@@ -92,8 +101,8 @@ impl TrailingDigest {
     /// Of a file of which the bytes up to `first` went out before.
     pub(super) fn start(known: &Arc<Known>, file: &File, first: u64, end: u64) -> io::Result<Self> {
         let mark = Mark::of(file)?;
-        let found = known.kept().get(&mark).map(|(digest, _)| *digest).filter(|_| mark.size == end);
-        let mut hasher = Hasher::new();
+        let found = known.sums.of(&mark).filter(|_| mark.size == end);
+        let mut hasher = Hasher::blake3();
         if found.is_none() {
             hasher.read_at(file, 0..first)?;
         }
@@ -108,18 +117,18 @@ impl TrailingDigest {
     }
 
     /// The digest of everything up to `end`; none if the file has become another meanwhile.
-    pub(super) fn finish(self, file: &File, end: u64) -> io::Result<Option<Digest>> {
+    pub(super) fn finish(self, file: &File, end: u64) -> io::Result<Option<Sum>> {
         if self.found.is_some() {
             return Ok(self.found);
         }
         let digest = self.hasher.finish();
         if self.is_settled && Mark::of(file)? == self.mark {
             if end == self.mark.size {
-                self.known.keep(self.mark, digest);
+                self.known.sums.keep(self.mark, digest);
             }
             return Ok(Some(digest));
         }
-        let mut again = Hasher::new();
+        let mut again = Hasher::blake3();
         match again.read_at(file, 0..end) {
             Ok(()) => Ok(Some(digest).filter(|digest| *digest == again.finish())),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
@@ -129,35 +138,47 @@ impl TrailingDigest {
 }
 
 impl Known {
-    /// The digest of a file and its size: of now, or as it was digested before and is still.
+    /// The SHA-256 digest of a file and its size: of now, or as it was digested before and is still.
     pub fn digest_of(&self, mut file: &File) -> io::Result<(Digest, u64)> {
         let mark = Mark::of(file)?;
-        if let Some((digest, _)) = self.kept().get(&mark) {
-            return Ok((*digest, mark.size));
+        if let Some(digest) = self.digests.of(&mark) {
+            return Ok((digest, mark.size));
         }
         // What became of it meanwhile is another mark.
         let is_settled = mark.is_settled();
         let (digest, size) = digest_of(&mut file)?;
         if is_settled && size == mark.size && Mark::of(file)? == mark {
-            self.keep(mark, digest);
+            self.digests.keep(mark, digest);
         }
         Ok((digest, size))
     }
+}
 
-    fn kept(&self) -> MutexGuard<'_, BTreeMap<Mark, (Digest, Instant)>> {
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Copy> Kept<T> {
+    fn of(&self, mark: &Mark) -> Option<T> {
+        self.all().get(mark).map(|(known, _)| *known)
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Mark, (T, Instant)>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, (_, since)| since.elapsed() < KEPT);
         known
     }
 
-    fn keep(&self, mark: Mark, digest: Digest) {
-        let mut known = self.kept();
+    fn keep(&self, mark: Mark, what: T) {
+        let mut known = self.all();
         if known.len() >= MOST
             && let Some(oldest) = known.iter().min_by_key(|(_, (_, since))| *since).map(|(mark, _)| *mark)
         {
             known.remove(&oldest);
         }
-        known.insert(mark, (digest, Instant::now()));
+        known.insert(mark, (what, Instant::now()));
     }
 }
 
@@ -184,7 +205,7 @@ mod tests {
         file.set_times(old()).unwrap();
         assert!(!Mark::of(&file).unwrap().is_settled(), "its inode was changed just now");
         known.digest_of(&file).unwrap();
-        assert!(known.kept().is_empty());
+        assert!(known.digests.all().is_empty());
         assert!(settled(&file).is_settled());
     }
 
@@ -198,9 +219,9 @@ mod tests {
             change();
             digest.finish(file, 9).unwrap()
         };
-        let whole = Some(Digest::of(b"hello you"));
+        let whole = Some(Sum::Blake3(blake3::hash(b"hello you")));
         assert_eq!(of(&file, &|| {}), whole, "a fresh file is read again");
-        assert!(known.kept().is_empty());
+        assert!(known.sums.all().is_empty());
         let append = || std::os::unix::fs::FileExt::write_all_at(&file, b"!", 9).unwrap();
         assert_eq!(of(&file, &append), whole, "a log goes on");
         let change = || std::os::unix::fs::FileExt::write_all_at(&file, b"H", 0).unwrap();
@@ -224,7 +245,7 @@ mod tests {
         file.write_all(b"a").unwrap();
         let mark = Mark::of(&file).unwrap();
         let other = Digest::of(b"another, to tell the two apart");
-        known.keep(mark, other);
+        known.digests.keep(mark, other);
         assert_eq!(known.digest_of(&file).unwrap(), (other, 1));
         file.write_all(b"b").unwrap();
         let mut again = tempfile::tempfile().unwrap();
@@ -232,9 +253,9 @@ mod tests {
         std::io::Seek::rewind(&mut file).unwrap();
         assert_eq!(known.digest_of(&file).unwrap(), (Digest::of(b"ab"), 2));
         for number in 0..MOST as u64 {
-            known.keep(Mark { inode: number, device: 0, ..mark }, other);
+            known.digests.keep(Mark { inode: number, device: 0, ..mark }, other);
         }
-        assert_eq!(known.kept().len(), MOST);
-        assert!(!known.kept().contains_key(&mark));
+        assert_eq!(known.digests.all().len(), MOST);
+        assert!(known.digests.of(&mark).is_none());
     }
 }

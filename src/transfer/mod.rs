@@ -15,7 +15,7 @@
 //! GET  /blobs/sha256:HEX, /blobs/offer:HEX                      what `getfile.offer` has offered to this caller
 //!   Range: bytes=FIRST-
 //!   206 with Content-Range │ 404 not offered (any more) │ 416 beyond the end
-//!   of an offer, behind the body: `func-digest: sha256:HEX`, of all the bytes from 0 on; missing if the file has changed
+//!   of an offer, behind the body: `func-digest: blake3:HEX`, of all the bytes from 0 on; missing if the file has changed
 //! ```
 //!
 //! Who says `func-digest: trailing` with the call `getfile.offer` gets an offer by number, and need not wait until the file
@@ -49,7 +49,7 @@ mod upload;
 mod writing;
 
 pub use coding::{CODING, Coding, UnknownCoding};
-pub use digest::{Hasher, digest_of};
+pub use digest::{Hasher, InvalidSum, Sum, digest_of};
 pub use file_body::FileBody;
 pub use known::{Known, TrailingDigest, version_of};
 pub use name::{InvalidName, Name};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Coding, ContentRange, Refused, Staged, Writing,
+    Coding, ContentRange, Hasher, Refused, Staged, Sum, Writing,
     coding::Decoder,
     staging::Turn,
     writing::{Written, append},
@@ -65,7 +65,7 @@ impl Upload {
 }
 
 fn write(turn: &Turn, file: File, range: ContentRange, queue: Decoder, written: &AtomicU64) -> Result<Staged, Refused> {
-    let Written { file, length, digest } = append(file, queue, written, |length| {
+    let Written { file, length, digest } = append(file, Hasher::sha256(), queue, written, |length| {
         turn.alive();
         !turn.superseded.is_cancelled() && length <= range.end
     })?;
@@ -74,7 +74,7 @@ fn write(turn: &Turn, file: File, range: ContentRange, queue: Decoder, written: 
     }
     let folder = &turn.inner.folder;
     let part = turn.blob.part(folder);
-    if digest != turn.blob.digest {
+    if digest != Sum::Sha256(turn.blob.digest) {
         fs::remove_file(part)?;
         return Err(Refused::Mismatch);
     }

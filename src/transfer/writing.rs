@@ -19,8 +19,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{Coding, Hasher, coding::Decoder, disk::Disk};
-use crate::ids::Digest;
+use super::{Coding, Hasher, Sum, coding::Decoder, disk::Disk};
 
 /// As many pieces wait to be digested; hyper's are of up to some hundred kilobytes.
 const WAITING: usize = 8;
@@ -41,13 +40,15 @@ pub struct Written {
     /// How long it is now.
     pub length: u64,
     /// The digest of all of it.
-    pub digest: Digest,
+    pub digest: Sum,
 }
 
 impl Writing<io::Result<Written>> {
-    /// Goes on behind the first `offset` bytes of `file`, up to `end`. Must be called within a tokio runtime.
-    pub fn start(file: File, offset: u64, end: u64, coding: Coding) -> Self {
-        Self::with(offset, coding, move |queue, length| append(file, queue, length, |length| length <= end))
+    /// Goes on behind the first `offset` bytes of `file`, up to `end`, and digests all of it by `hasher`. Must be called within a
+    /// tokio runtime.
+    pub fn start(file: File, (offset, end): (u64, u64), coding: Coding, hasher: Hasher) -> Self {
+        let goes_on = move |length| length <= end;
+        Self::with(offset, coding, move |queue, length| append(file, hasher, queue, length, goes_on))
     }
 }
 
@@ -85,12 +86,12 @@ impl<T: Send + 'static> Writing<T> {
 /// `written` begins with the offset.
 pub(super) fn append(
     mut file: File,
+    mut hasher: Hasher,
     mut queue: Decoder,
     written: &AtomicU64,
     goes_on: impl Fn(u64) -> bool,
 ) -> io::Result<Written> {
     let offset = written.load(Ordering::Relaxed);
-    let mut hasher = Hasher::new();
     file.seek(SeekFrom::Start(0))?;
     hasher.read(&mut (&mut file).take(offset), offset)?;
     let mut length = offset;

@@ -16,8 +16,7 @@ use super::{
 use crate::{
     ca::Host,
     fleet::{Fleet, Outcome, Reason, explain::broken_exchange},
-    ids::Digest,
-    transfer::{CODING, Coding, Name, Writing, Written, range_from},
+    transfer::{CODING, Coding, Hasher, Name, Sum, Writing, Written, range_from},
     wire,
 };
 
@@ -81,15 +80,15 @@ impl Fleet {
         }
         let local = |error: io::Error| Broken::Final(cannot_write(&error));
         let Ok(coding) = coding(&answer).map_or(Ok(Coding::Plain), str::parse) else { return Ok(Fetched::Other) };
-        let mut writing = Writing::start(file.try_clone().map_err(local)?, *at, size, coding);
+        let (mut expected, hasher) = match name {
+            Name::Digest(digest) => (Some(Sum::Sha256(digest)), Hasher::sha256()),
+            Name::Offer(_) => (None, Hasher::blake3()),
+        };
+        let mut writing = Writing::start(file.try_clone().map_err(local)?, (*at, size), coding, hasher);
         let (mut body, mut cut, mut told) = (answer.into_body(), None, *at);
         let mut revoked = std::pin::pin!(channel.revoked());
         // What comes as it is can be counted before it is written.
         let mut came = (coding == Coding::Plain).then_some(*at);
-        let mut expected = match name {
-            Name::Digest(digest) => Some(digest),
-            Name::Offer(_) => None,
-        };
         while came.is_none_or(|came| came <= size) {
             let frame = tokio::select! {
                 frame = timeout(STILL, body.frame()) => frame,
@@ -136,11 +135,8 @@ impl Fleet {
 }
 
 /// The digest that a host tells behind the bytes.
-fn trailing(trailers: &HeaderMap) -> Option<Digest> {
-    match trailers.get(wire::header::DIGEST)?.to_str().ok()?.parse().ok()? {
-        Name::Digest(digest) => Some(digest),
-        Name::Offer(_) => None,
-    }
+fn trailing(trailers: &HeaderMap) -> Option<Sum> {
+    trailers.get(wire::header::DIGEST)?.to_str().ok()?.parse().ok()
 }
 
 pub(in crate::fleet) fn cannot_write(error: &io::Error) -> Outcome {
