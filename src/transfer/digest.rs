@@ -57,7 +57,7 @@ impl fmt::Display for Sum {
 /// A digest that is being made.
 pub enum Hasher {
     /// By SHA-256.
-    Sha256(Context),
+    Sha256(Box<Context>),
     /// By BLAKE3.
     Blake3(Box<blake3::Hasher>),
 }
@@ -65,7 +65,7 @@ pub enum Hasher {
 impl Hasher {
     /// SHA-256 of nothing yet.
     pub fn sha256() -> Self {
-        Self::Sha256(Context::new(&SHA256))
+        Self::Sha256(Box::new(Context::new(&SHA256)))
     }
 
     /// BLAKE3 of nothing yet.
@@ -86,7 +86,7 @@ impl Hasher {
     /// The digest of all that came.
     pub fn finish(self) -> Sum {
         match self {
-            Self::Sha256(context) => Sum::Sha256(finished(context)),
+            Self::Sha256(context) => Sum::Sha256(finished(*context)),
             Self::Blake3(hasher) => Sum::Blake3(hasher.finalize()),
         }
     }
