@@ -254,10 +254,14 @@ fn a_job_that_lost_its_secret_says_so_and_runs_nothing() {
 
     // The minion is killed after it has accepted a job and before a worker has it.
     let fork_servers = watched.fleet.minion("web1").fork_servers();
-    fork_servers.iter().for_each(|pid| kill(*pid, Signal::SIGSTOP).unwrap());
+    for pid in &fork_servers {
+        kill(*pid, Signal::SIGSTOP).unwrap();
+    }
     let Outcome::Ok(Value::String(id)) = watched.ask("async.keeper.hold", vec![secret(), 0.into()]) else { panic!() };
     watched.fleet.minion("web1").kill();
-    fork_servers.iter().for_each(|pid| kill(*pid, Signal::SIGKILL).unwrap());
+    for pid in &fork_servers {
+        kill(*pid, Signal::SIGKILL).unwrap();
+    }
     watched.fleet.minion("web1").launch();
     let status = format!("{:?}", watched.ask("jobs.wait", vec![id.as_str().into(), 10.into()]));
     assert!(status.contains("\"Lost\"") && status.contains("submit it again"), "{status}");
