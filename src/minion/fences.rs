@@ -113,9 +113,9 @@ pub fn raise_fences(config: &MinionConfig) -> Result<(), Error> {
 
 fn only_write(config: &MinionConfig, places: &[PathBuf], group: Option<&Path>) -> io::Result<()> {
     let folders = &config.folders;
-    let IdentityFiles { certificate, key, revoked, .. } = &config.identity;
-    // A certificate that is renewed, and a list that is brought, are put in place by renames.
-    let identity = [certificate, key, revoked].map(|file| durable::folder_of(file).to_owned());
+    let IdentityFiles { certificate, key, authority, revoked } = &config.identity;
+    // A certificate that is renewed, an authority that is replaced, and a list that is brought, are put in place by renames.
+    let identity = [certificate, key, authority, revoked].map(|file| durable::folder_of(file).to_owned());
     let own = [&folders.modules, &folders.cache, &folders.jobs, &folders.replaced, &folders.incoming, &folders.state];
     let passed_on = config.overlord.inventory.is_some().then_some(&config.overlord.results);
     let own = own.into_iter().chain(&identity).chain(passed_on);
