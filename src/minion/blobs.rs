@@ -94,6 +94,7 @@ impl<B: Backend> Service<B> {
         let blob = Blob::new(digest, &self.caller.peer.name);
         match head.method {
             Method::HEAD => {
+                transfers.staging.settle(&blob).await;
                 let said = look(transfers, &blob, &head.headers).unwrap_or_else(|said| said);
                 let mut response = plain(Said { text: String::new(), ..said }, false);
                 insert(response.headers_mut(), HeaderName::from_static(CODING), "lz4");

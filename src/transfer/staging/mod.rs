@@ -23,7 +23,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::Notify;
@@ -70,6 +70,9 @@ pub(super) struct Inner {
     writers: Mutex<BTreeMap<Blob, Writer>>,
     freed: Notify,
 }
+
+/// How long is waited for a writer whose connection is probably gone.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// Who writes a blob at the moment.
 #[derive(Debug)]
@@ -128,6 +131,21 @@ impl Staging {
             return Ok(Staged::Whole(length));
         }
         Ok(Staged::Part(length(blob.part(&self.inner.folder))?.unwrap_or(0)))
+    }
+
+    /// Waits, but not for long, until nobody writes a blob. What came over a connection that was cut may still be on its
+    /// way to the disk; who asks where to go on meanwhile would be told too little, and refused when it goes on there.
+    pub async fn settle(&self, blob: &Blob) {
+        let settled = async {
+            loop {
+                let freed = self.inner.freed.notified();
+                if !self.inner.writers().contains_key(blob) {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        let _ = tokio::time::timeout(SETTLING, settled).await;
     }
 
     /// Whether there is room for a blob of this size.

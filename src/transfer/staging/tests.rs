@@ -50,6 +50,25 @@ async fn a_part_goes_on_where_it_ends_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn who_asks_where_to_go_on_is_told_what_a_writer_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let staging = staging(folder.path(), Duration::from_secs(5));
+    let blob = Blob::new(Digest::of(b"hello you"), "boss");
+    let mut upload = writing(&staging, &blob, ContentRange { first: 0, end: 9, total: 9 }).await;
+    let asked = async {
+        staging.settle(&blob).await;
+        staging.staged(&blob).unwrap()
+    };
+    let leaves = async {
+        assert!(upload.write(Bytes::from_static(b"hello")).await);
+        upload.finish(false).await.unwrap()
+    };
+    assert_eq!(tokio::join!(asked, leaves), (Staged::Part(5), Staged::Part(5)));
+    // Nobody writes any more.
+    staging.settle(&blob).await;
+}
+
+#[tokio::test]
 async fn no_more_comes_out_of_what_is_compressed_than_was_said() {
     let folder = tempfile::tempdir().unwrap();
     let staging = staging(folder.path(), Duration::from_secs(5));
