@@ -128,7 +128,8 @@ impl<'a> ForkServer<'a> {
             self.spares.let_go();
             let (daemon, task, completion) = (self.daemon.take(), task.take(), completion.take());
             let Some(((daemon, task), completion)) = daemon.zip(task).zip(completion) else { return 1 };
-            begin(self.tools, plugin, daemon, &request, task, completion, secrets.as_ref(), self.boot)
+            let given = Given { request: &request, task, completion, secrets: secrets.as_ref() };
+            given.begin(self.tools, plugin, daemon, self.boot)
         });
         // Where nobody knows, there may be a worker, whose journal is not ours to write into. Its lock will tell.
         let refused = made.err().filter(|error| !matches!(error, ForkError::Unknown { .. }));
@@ -149,7 +150,8 @@ impl<'a> ForkServer<'a> {
             let Some(Arrived { request, journal, completion, secrets }) = job.wait() else { return 0 };
             let Some(task) = Task::take_over(journal) else { return 1 };
             let Ok(plugin) = self.loaded.get(&request.compiled, |path| self.tools.load(path)) else { return 1 };
-            begin(self.tools, plugin, daemon, &request, task, completion, secrets.as_ref(), self.boot)
+            let given = Given { request: &request, task, completion, secrets: secrets.as_ref() };
+            given.begin(self.tools, plugin, daemon, self.boot)
         });
         if made.is_err() {
             self.spares.give_up();
@@ -157,26 +159,27 @@ impl<'a> ForkServer<'a> {
     }
 }
 
-/// Runs a job in the process that is its worker. Answers the process's exit code.
-#[expect(clippy::too_many_arguments, reason = "what a worker has")]
-fn begin(
-    tools: &Tools,
-    plugin: &Plugin,
-    daemon: SeqPacket,
-    request: &Request,
+/// What a worker is given.
+struct Given<'a> {
+    request: &'a Request,
     task: Task,
     completion: OwnedFd,
-    secrets: Option<&OwnedFd>,
-    boot: BootId,
-) -> i32 {
-    let pidfd = PidFd::of_self().ok();
-    let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
-    let _ = Reply { id: request.id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
-    drop(daemon);
-    let recorded = worker::work(tools, plugin, task, &completion, secrets, request.state.as_deref(), boot);
-    // Whoever sees its end finds the journal's lock free.
-    drop(completion);
-    i32::from(recorded.is_err())
+    secrets: Option<&'a OwnedFd>,
+}
+
+impl Given<'_> {
+    /// Runs the job in the process that is its worker. Answers the process's exit code.
+    fn begin(self, tools: &Tools, plugin: &Plugin, daemon: SeqPacket, boot: BootId) -> i32 {
+        let Self { request, task, completion, secrets } = self;
+        let pidfd = PidFd::of_self().ok();
+        let pidfd: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
+        let _ = Reply { id: request.id.clone(), worker: Ok(std::process::id()) }.send(&daemon, &pidfd);
+        drop(daemon);
+        let recorded = worker::work(tools, plugin, task, &completion, secrets, request.state.as_deref(), boot);
+        // Whoever sees its end finds the journal's lock free.
+        drop(completion);
+        i32::from(recorded.is_err())
+    }
 }
 
 /// Says why there is no worker, and gives the job back.

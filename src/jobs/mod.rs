@@ -14,11 +14,11 @@
 //! (`state.rs`, which draws the state machine), so the daemon that accepted a job and one that was started an
 //! hour later say the same of it. What the owner's task has in memory is an index of the files.
 //!
-//! *A job is made once.* A worker records STARTED, durably, before guest code runs, and not before the job itself is durable; a journal without it
-//! may be spawned again, one with it never. An attempt counts when the fork server begins it, and not when
-//! the system makes no process for it; then, and when the fork server keeps dying, the job is tried again
-//! after ever longer pauses until its deadline. Compiled code that does not load is made again in between. An id chosen by the caller is bound to the caller, the method
-//! and the arguments, so that submitting again is harmless.
+//! *A job is made once.* A worker records STARTED, durably, before guest code runs, and not before the job itself is
+//! durable; a journal without it may be spawned again, one with it never. An attempt counts when the fork server begins
+//! it, and not when the system makes no process for it; then, and when the fork server keeps dying, the job is tried again
+//! after ever longer pauses until its deadline. Compiled code that does not load is made again in between. An id chosen
+//! by the caller is bound to the caller, the method and the arguments, so that submitting again is harmless.
 //!
 //! *A cancelled job ends.* The wish lies beside the journal (`ID.cancel`) before anybody acts on it. The worker is told by a
 //! signal and has its chance; then it is stopped, all that descends from it is killed, and it. Whoever finds the

@@ -1,5 +1,7 @@
 //! The bodies that are read: each is a list of members and, perhaps, of parts that it shares with others. A member that no part
 //! knows is refused, and so is one of another type, by name; what members hold is judged by [`wanted`](super::wanted).
+//!
+//! serde would derive all of it but one thing: a structure that is flattened into another can refuse no unknown member.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
